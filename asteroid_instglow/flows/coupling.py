@@ -1,0 +1,53 @@
+"""Affine coupling: half of the channels say how to shift and scale the other half."""
+
+import torch
+
+from .transform import Transform, at_least_float32
+
+
+class AffineCoupling(Transform):
+    r"""Shifts and scales the second half of the channels by functions of the first.
+
+    .. math:: z_1 = x_1, \quad z_2 = m(x_1) + e^{s(x_1)} \odot x_2, \quad \log|\det J| = \sum s
+
+    Args:
+        conditioner (nn.Module): Maps (n_chan / 2) channels to n_chan: m, then s.
+        sigmoid_scale (bool): Bound the scale, ``s <- log(1e-6 + sigmoid(s + 2))``.
+
+    References
+        - [1] : "Real NVP", Dinh et al. 2017. https://arxiv.org/abs/1605.08803
+    """
+
+    def __init__(self, conditioner, sigmoid_scale=False):
+        super().__init__()
+        self.conditioner = conditioner
+        self.sigmoid_scale = sigmoid_scale
+
+    def forward(self, x, mask=None):  # noqa: D102
+        x1, x2 = x.chunk(2, 1)
+        shift, log_scale = self._condition(x1, mask)
+        z2 = torch.addcmul(shift, log_scale.exp(), x2)
+        return self._join(x1, z2, mask), self._ladj(log_scale, mask)
+
+    def inverse(self, z, mask=None):  # noqa: D102
+        z1, z2 = z.chunk(2, 1)
+        shift, log_scale = self._condition(z1, mask)
+        x2 = (z2 - shift) * (-log_scale).exp()
+        return self._join(z1, x2, mask), -self._ladj(log_scale, mask)
+
+    def _condition(self, x1, mask):
+        out = at_least_float32(self.conditioner(x1, mask))
+        shift, log_scale = out.chunk(2, 1)
+        if self.sigmoid_scale:
+            log_scale = torch.log(1e-6 + torch.sigmoid(log_scale + 2))
+        return shift, log_scale
+
+    @staticmethod
+    def _join(first, second, mask):
+        if mask is None:
+            return torch.cat([first, second], 1)
+        return torch.cat([first, second * mask], 1)
+
+    @staticmethod
+    def _ladj(log_scale, mask):
+        return (log_scale if mask is None else log_scale * mask).sum((1, 2))

@@ -1,0 +1,72 @@
+"""The (not invertible) network that conditions a coupling layer."""
+
+import torch
+from torch import nn
+from torch.nn.utils.parametrizations import weight_norm
+
+
+class WaveNet(nn.Module):
+    r"""Gated residual convolutions between two 1x1 convolutions; starts as the zero function.
+
+    Each layer adds :math:`\tanh(a) \sigma(b)`, with (a, b) a convolution of its input, to a
+    residual path and to the skip path which is read out.
+
+    Args:
+        in_chan (int): Input channels.
+        out_chan (int): Output channels.
+        hidden (int): Channels of the residual and of the skip path.
+        kernel_size (int): Odd kernel size of the gated convolutions.
+        n_layers (int): Number of gated convolutions.
+        dilation_rate (int): Layer i is dilated by ``dilation_rate ** i``.
+        dropout (float): Dropout probability before the gate.
+
+    Shape:
+        - Input: (batch, in_chan, n_frames). Output: (batch, out_chan, n_frames).
+
+    References
+        - [1] : "WaveGlow", Prenger et al. 2019; "Glow-TTS", Kim et al. 2020.
+    """
+
+    def __init__(
+        self,
+        in_chan,
+        out_chan,
+        hidden=128,
+        kernel_size=5,
+        n_layers=4,
+        dilation_rate=1,
+        dropout=0.05,
+    ):
+        super().__init__()
+        self.start = weight_norm(nn.Conv1d(in_chan, hidden, 1))
+        self.in_layers = nn.ModuleList()
+        self.res_skip_layers = nn.ModuleList()
+        for i in range(n_layers):
+            dilation = dilation_rate**i
+            padding = (kernel_size - 1) * dilation // 2
+            conv = nn.Conv1d(hidden, 2 * hidden, kernel_size, dilation=dilation, padding=padding)
+            self.in_layers.append(weight_norm(conv))
+            # The last layer has nobody to pass a residual to.
+            out = hidden if i == n_layers - 1 else 2 * hidden
+            self.res_skip_layers.append(weight_norm(nn.Conv1d(hidden, out, 1)))
+        self.dropout = nn.Dropout(dropout)
+        self.end = nn.Conv1d(hidden, out_chan, 1)
+        nn.init.zeros_(self.end.weight)
+        nn.init.zeros_(self.end.bias)
+
+    def forward(self, x, mask=None):
+        """Maps (batch, in_chan, n_frames) to (batch, out_chan, n_frames)."""
+
+        def valid(v):
+            return v if mask is None else v * mask
+
+        h = valid(self.start(x))
+        skip = 0
+        for conv, res_skip in zip(self.in_layers, self.res_skip_layers):
+            a, b = self.dropout(conv(h)).chunk(2, 1)
+            out = res_skip(torch.tanh(a) * torch.sigmoid(b))
+            if out.shape[1] > h.shape[1]:
+                residual, out = out.chunk(2, 1)
+                h = valid(h + residual)
+            skip = skip + out
+        return self.end(valid(skip))
