@@ -1,0 +1,104 @@
+"""Short-time Fourier transforms, spectrogram padding and crossfaded chunks."""
+
+import torch
+import torch.nn.functional as F
+
+
+def stft(wav, n_fft, hop_length):
+    """Complex spectrogram with a periodic Hann window, centred, reflected at the ends.
+
+    Args:
+        wav (torch.Tensor): (..., time), at least ``n_fft // 2 + 1`` samples.
+        n_fft (int): Window and transform length in samples.
+        hop_length (int): Samples between frames.
+
+    Returns:
+        torch.Tensor: (..., n_fft // 2 + 1, n_frames), complex, n_frames = 1 + time // hop_length.
+    """
+    if wav.shape[-1] <= n_fft // 2:
+        raise ValueError(
+            f"wav must have more than n_fft // 2 = {n_fft // 2} samples, got {wav.shape[-1]}"
+        )
+    window = torch.hann_window(n_fft, dtype=wav.dtype, device=wav.device)
+    flat = wav.reshape(-1, wav.shape[-1])
+    spec = torch.stft(flat, n_fft, hop_length, window=window, return_complex=True)
+    return spec.reshape(*wav.shape[:-1], *spec.shape[-2:])
+
+
+def istft(spec, n_fft, hop_length, length):
+    """Inverse of :func:`stft`: the wav (..., length) whose spectrogram is nearest to ``spec``."""
+    window = torch.hann_window(n_fft, dtype=spec.real.dtype, device=spec.device)
+    flat = spec.reshape(-1, *spec.shape[-2:])
+    wav = torch.istft(flat, n_fft, hop_length, window=window, length=length)
+    return wav.reshape(*spec.shape[:-2], length)
+
+
+def even_frames(spec, n_sqz=2):
+    """``spec`` without the last frames that do not fill a squeeze of ``n_sqz``."""
+    return spec[..., : spec.shape[-1] // n_sqz * n_sqz]
+
+
+def pad_bins(magnitude, n_chan):
+    """Appends rows of zeros to (..., n_freq, n_frames) up to ``n_chan`` rows."""
+    return F.pad(magnitude, (0, 0, 0, n_chan - magnitude.shape[-2]))
+
+
+def apply_phase(magnitude, spec):
+    """Gives ``magnitude`` the phase of the complex ``spec``, bin by bin (phase 0 where spec is 0).
+
+    Args:
+        magnitude (torch.Tensor): Real, broadcastable with ``spec``; a negative value
+            flips the sign.
+        spec (torch.Tensor): Complex.
+    """
+    return torch.polar(torch.ones_like(spec.real), spec.angle()) * magnitude
+
+
+def chunk_bounds(n_samples, chunk, overlap):
+    """Start and end of the chunks that cover ``n_samples`` with ``overlap`` shared samples.
+
+    Args:
+        n_samples (int): Length of the signal.
+        chunk (int): Longest chunk.
+        overlap (int): Samples that neighbours share, at most half of ``chunk``.
+
+    Returns:
+        list[tuple[int, int]]: As few chunks as cover the signal, of nearly equal length.
+    """
+    if not 0 <= overlap <= chunk // 2:
+        raise ValueError(f"overlap must be in [0, chunk // 2 = {chunk // 2}], got {overlap}")
+    if n_samples <= chunk:
+        return [(0, n_samples)]
+    n_chunks = -(-(n_samples - overlap) // (chunk - overlap))
+    stride = (n_samples - overlap) / n_chunks
+    starts = [round(i * stride) for i in range(n_chunks)]
+    return [(a, min(n_samples, round((i + 1) * stride) + overlap)) for i, a in enumerate(starts)]
+
+
+def crossfade_weights(bounds, i, dtype=torch.float32):
+    """Weights (time,) of chunk ``i``: raised-cosine ramps that sum to one with its neighbours'."""
+    start, end = bounds[i]
+    weights = torch.ones(end - start, dtype=dtype)
+    if i > 0:
+        n = bounds[i - 1][1] - start
+        weights[:n] = _ramp(n, dtype)
+    if i + 1 < len(bounds):
+        n = end - bounds[i + 1][0]
+        weights[len(weights) - n :] = 1 - _ramp(n, dtype)
+    return weights
+
+
+def _ramp(n, dtype):
+    phase = (torch.arange(n, dtype=dtype) + 0.5) / max(n, 1)
+    return torch.sin(0.5 * torch.pi * phase) ** 2
+
+
+def fit_length(wav, length):
+    """``wav`` (..., time) cut or padded with zeros to ``length`` samples."""
+    return F.pad(wav, (0, length - wav.shape[-1]))
+
+
+def hold_frames(spec, n_frames):
+    """Repeats the last frame of ``spec`` (..., n_freq, frames) until there are ``n_frames``."""
+    missing = n_frames - spec.shape[-1]
+    return torch.cat([spec, spec[..., -1:].expand(*spec.shape[:-1], missing)], -1)

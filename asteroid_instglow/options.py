@@ -1,0 +1,91 @@
+"""The options of a separation, checked once."""
+
+from dataclasses import dataclass, fields, replace
+
+SOLVERS = ("auto", "encoder", "paper")
+
+
+@dataclass(frozen=True)
+class SeparationOptions:
+    """How to separate; every field can be set in the constructor and overridden in a call.
+
+    Args:
+        solver (str): "paper": the published latent search. "encoder": the priors' amortised
+            encoders and the constrained posterior. "auto": the encoders if every prior has one,
+            else the paper.
+        n_iter (int): Iterations of the search.
+        lr (float): Adam's learning rate in the search.
+        prior_weight (float): The paper's alpha2; 0 is MLE, above is MAP.
+        space (str): "latent" or "data": where the prior term is measured.
+        init_scale (float): The paper's sigma: standard deviation of the first latents.
+        frame_mask (bool): Let no source outweigh the mixture in a frame (from iteration 5).
+        wiener (bool or None): Final filter, after which the sources sum to the mixture; None: on,
+            save with solver "paper", whose published default is off.
+        early_stop (float): Stop when the loss fell by less than this fraction of itself over the
+            last 20 iterations; 0: never.
+        stereo (str): "mid": the priors run once on the mean of the channels, whose shares are
+            applied to each channel; "channels": on every channel; "auto": "mid" for "paper" with
+            the final filter, else "channels".
+        chunk (float): Longest piece that is separated at once, seconds.
+        overlap (float): Crossfade between pieces, seconds, at most half of ``chunk``.
+        seed (int): Of everything random.
+    """
+
+    solver: str = "auto"
+    n_iter: int = 150
+    lr: float = 0.01
+    prior_weight: float = 0.0
+    space: str = "latent"
+    init_scale: float = 0.0
+    frame_mask: bool = False
+    wiener: bool | None = None
+    early_stop: float = 0.0
+    stereo: str = "auto"
+    chunk: float = 20.0
+    overlap: float = 1.0
+    seed: int = 0
+
+    def __post_init__(self):
+        _one_of("solver", self.solver, SOLVERS)
+        _one_of("space", self.space, ("latent", "data"))
+        _one_of("stereo", self.stereo, ("auto", "mid", "channels"))
+        _at_least("n_iter", self.n_iter, 1)
+        _at_least("prior_weight", self.prior_weight, 0)
+        _at_least("init_scale", self.init_scale, 0)
+        _at_least("early_stop", self.early_stop, 0)
+        _at_least("overlap", self.overlap, 0)
+        if not self.lr > 0:
+            raise ValueError(f"lr must be above 0, got {self.lr}")
+        if not self.chunk > 0:
+            raise ValueError(f"chunk must be above 0 seconds, got {self.chunk}")
+        if self.overlap > self.chunk / 2:
+            raise ValueError(
+                f"overlap must be at most half of chunk = {self.chunk} s, got {self.overlap}"
+            )
+
+    def updated(self, options):
+        """A copy with ``options`` (dict) set; unknown names are refused."""
+        check_option_names(options)
+        return replace(self, **options)
+
+
+OPTION_NAMES = tuple(field.name for field in fields(SeparationOptions))
+
+
+def check_option_names(options):
+    """Refuses names that are no option."""
+    unknown = sorted(set(options) - set(OPTION_NAMES))
+    if unknown:
+        raise TypeError(
+            f"unknown option {', '.join(unknown)}; the options are {', '.join(OPTION_NAMES)}"
+        )
+
+
+def _one_of(name, value, allowed):
+    if value not in allowed:
+        raise ValueError(f"{name} must be one of {', '.join(allowed)}, got {value!r}")
+
+
+def _at_least(name, value, least):
+    if isinstance(value, bool) or not value >= least:
+        raise ValueError(f"{name} must be at least {least}, got {value!r}")

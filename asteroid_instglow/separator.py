@@ -1,0 +1,244 @@
+"""The separator: waveform of a mixture in, waveforms of its sources out."""
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from . import dsp, filters, solver
+from .audio import resample
+from .files import FileSeparation, as_wav
+from .options import SeparationOptions, check_option_names
+from .pretrained import PretrainedModel
+from .prior import GlowPrior
+from .progress import SeparationProgress
+
+RESIDUAL = "residual"
+
+
+class GenerativeSeparator(FileSeparation, PretrainedModel):
+    """Separates a mixture into the sources of any set of priors, an Asteroid model.
+
+    Args:
+        priors (dict): Name of each source to its :class:`GlowPrior` (or to the plain arguments of
+            one). Any number, also several of one kind; all of one STFT setting and sample rate.
+        residual (bool): Add a last source, "residual", that takes what no prior explains.
+        sample_rate (int, optional): Hz; given, it must be the priors'.
+        **options: Of :class:`SeparationOptions`; every method that separates can override them.
+
+    Attributes:
+        sources (list[str]): Names in the order of the output.
+        options (SeparationOptions): Defaults of a separation.
+
+    Examples:
+        >>> bass, drums = (GlowPrior(n, n_blocks=1, hidden=4, n_fft=64, hop_length=16)
+        ...                for n in ("bass", "drums"))
+        >>> separator = GenerativeSeparator({"bass": bass, "drums": drums}, n_iter=2)
+        >>> separator.separate(torch.randn(1, 4000)).shape
+        torch.Size([1, 2, 4000])
+
+    References
+        - [1] : "Music Source Separation with Generative Flow", Zhu et al. 2022.
+          https://arxiv.org/abs/2204.09079
+    """
+
+    def __init__(self, priors, residual=False, sample_rate=None, **options):
+        if not priors:
+            raise ValueError("priors must name at least one prior, got none")
+        names = list(priors)
+        built = [_as_prior(name, prior) for name, prior in priors.items()]
+        if RESIDUAL in names:
+            raise ValueError(f"priors: the name {RESIDUAL!r} is kept for the residual source")
+        if sample_rate not in (None, built[0].sample_rate):
+            raise ValueError(
+                f"sample_rate must be the priors' {built[0].sample_rate} Hz, got {sample_rate}"
+            )
+        # No check of the channels by Asteroid: mono and stereo are both taken.
+        super().__init__(sample_rate=built[0].sample_rate, in_channels=None)
+        self._names = names
+        self.priors = nn.ModuleList(built)
+        self.residual = residual
+        check_option_names(options)
+        self.options = SeparationOptions(**options)
+        for name, prior in zip(names, built):
+            self._check_fits(name, prior)
+
+    @property
+    def sources(self):
+        """Names of the sources in the order of the output."""
+        return self._names + [RESIDUAL] * self.residual
+
+    def add_prior(self, name, prior):
+        """Adds a source; nothing else is retrained.
+
+        Args:
+            name (str): New name. prior (GlowPrior): Of the same STFT setting and sample rate.
+        """
+        if name in self.sources:
+            raise ValueError(f"name must be new, got {name!r} (there are {self.sources})")
+        prior = _as_prior(name, prior)
+        self._check_fits(name, prior)
+        self._names.append(name)
+        self.priors.append(prior)
+
+    def subset(self, names):
+        """A separator of some of the sources, which shares their priors.
+
+        Args:
+            names (Sequence[str]): Out of :attr:`sources`, in the order wanted.
+
+        Returns:
+            GenerativeSeparator: With the residual source if it is named or was there.
+        """
+        unknown = [name for name in names if name not in self.sources]
+        if unknown or not names:
+            raise ValueError(f"names must be out of {self.sources}, got {list(names)}")
+        by_name = dict(zip(self._names, self.priors))
+        kept = {name: by_name[name] for name in names if name != RESIDUAL}
+        residual = RESIDUAL in names or self.residual
+        return type(self)(kept, residual, **vars(self.options))
+
+    def get_model_args(self):
+        """Plain arguments that rebuild this model."""
+        priors = {name: p.get_model_args() for name, p in zip(self._names, self.priors)}
+        return {
+            "priors": priors,
+            "residual": self.residual,
+            "sample_rate": self.sample_rate,
+            **vars(self.options),
+        }
+
+    def forward(self, wav, **options):
+        """As :meth:`forward_wav`."""
+        return self.forward_wav(wav, **options)
+
+    def forward_wav(self, wav, **options):
+        """Separation at the priors' sample rate, for :mod:`asteroid.separate`.
+
+        Args:
+            wav (torch.Tensor): (time,), (batch, time) or (batch, channels, time).
+            **options: Of :class:`SeparationOptions`.
+
+        Returns:
+            torch.Tensor: (n_src, time), (batch, n_src, time) or, with two channels or more,
+            (batch, n_src, channels, time).
+        """
+        out = self.torch_separate(wav, **options)
+        if not out.any():
+            # Asteroid divides by the sum of the output: keep that from being zero.
+            out.view(-1)[0] = 1e-30
+        return out
+
+    def torch_separate(self, wav, sample_rate=None, progress=None, **options):
+        """Separates a tensor. Gradients are handled inside; the priors are left as they are.
+
+        Args:
+            wav (torch.Tensor): (time,), (batch, time) or (batch, channels, time), finite; floating
+                or int16.
+            sample_rate (int, optional): Of ``wav``, Hz; by default the priors'. Another is
+                resampled in and back out.
+            progress (bool | Callable, optional): True shows a bar with loss and time left. A
+                callable gets (iteration, loss) and stops the search of the piece by returning True.
+            **options: Of :class:`SeparationOptions`.
+
+        Returns:
+            torch.Tensor: As :meth:`forward_wav`, on the device of ``wav``.
+
+        Raises:
+            ValueError: If ``wav`` is empty, has another shape, or holds NaN or infinity.
+        """
+        options = self.options.updated(options)
+        rate = int(sample_rate or self.sample_rate)
+        mixture, shape = as_wav(wav)
+        weight = next(self.parameters())
+        mixture = mixture.to(weight.device)
+        peak = mixture.abs().amax()
+        if peak == 0:
+            out = mixture.new_zeros(len(self.sources), *mixture.shape)
+        else:
+            # Floating-point audio above full scale is heard at full scale: priors know no louder.
+            gain = peak.clamp_min(1.0)
+            with SeparationProgress(progress) as report, torch.no_grad():
+                out = self._separate_long(mixture / gain, rate, options, report) * gain
+        out = out.movedim(0, 1).to(wav.device)
+        if mixture.shape[1] == 1:
+            out = out.squeeze(2)
+        out = out[0] if len(shape) == 1 else out
+        return out.to(wav.dtype) if wav.is_floating_point() else out
+
+    def _separate_long(self, mixture, rate, options, report):
+        # (batch, channels, time) -> (n_src, batch, channels, time), piece by piece.
+        bounds = dsp.chunk_bounds(
+            mixture.shape[-1], round(options.chunk * rate), round(options.overlap * rate)
+        )
+        out = mixture.new_zeros(len(self.sources), *mixture.shape)
+        report.start(len(bounds))
+        for i, (start, end) in enumerate(bounds):
+            piece = mixture[..., start:end]
+            weights = dsp.crossfade_weights(bounds, i).to(mixture)
+            if piece.any():
+                out[..., start:end] += self._separate_piece(piece, rate, options, report) * weights
+            report.next_piece()
+        return out
+
+    def _separate_piece(self, piece, rate, options, report):
+        n = piece.shape[-1]
+        wav = resample(piece, rate, int(self.sample_rate))
+        n_wav = wav.shape[-1]
+        wav = F.pad(wav, (0, max(0, self.priors[0].n_fft - n_wav)))
+        out = self._solve(wav, options, report)[..., :n_wav]
+        if not self._sums_up(options):
+            return dsp.fit_length(resample(out, int(self.sample_rate), rate), n)
+        if rate == self.sample_rate:
+            return out
+        out = dsp.fit_length(resample(out, int(self.sample_rate), rate), n)
+        # Above the priors' band, and what the resampling lost, goes where the treble goes.
+        return filters.share_remainder(out, piece, rate, min(rate, int(self.sample_rate)) / 2)
+
+    def _solve(self, wav, options, report):
+        # Mixture (batch, channels, time) at the priors' rate -> (n_src, batch, channels, time).
+        batch, channels, n = wav.shape
+        first = self.priors[0]
+        spec = dsp.stft(wav, first.n_fft, first.hop_length)
+        mid = channels > 1 and self._stereo(options) == "mid"
+        heard = wav.mean(1, keepdim=True) if mid else wav
+        magnitude = dsp.stft(heard.flatten(0, 1), first.n_fft, first.hop_length).abs()
+        solved = dsp.even_frames(magnitude, first.n_sqz)
+        x = solver.solve_paper(solved, list(self.priors), options, report.step)
+        x = dsp.hold_frames(x, magnitude.shape[-1])
+        if self.residual:
+            x = torch.cat([x, filters.residual_magnitude(magnitude, x)[None]])
+        x = x.unflatten(1, (batch, -1))
+        if self._sums_up(options):
+            out = filters.shares(x) * spec
+        else:
+            out = dsp.apply_phase(x, spec)
+        return dsp.istft(out, first.n_fft, first.hop_length, n)
+
+    def _sums_up(self, options):
+        return options.solver != "paper" if options.wiener is None else options.wiener
+
+    def _stereo(self, options):
+        if options.stereo == "auto":
+            return "mid" if self._sums_up(options) else "channels"
+        if options.stereo == "mid" and not self._sums_up(options):
+            raise ValueError('stereo="mid" needs the final filter: wiener must not be False')
+        return options.stereo
+
+    def _check_fits(self, name, prior):
+        first = self.priors[0]
+        for field in ("sample_rate", "n_fft", "hop_length", "n_sqz"):
+            wanted, got = getattr(first, field), getattr(prior, field)
+            if wanted != got:
+                raise ValueError(
+                    f"priors must share one {field}: {self._names[0]!r} has {wanted}, "
+                    f"{name!r} has {got}"
+                )
+
+
+def _as_prior(name, prior):
+    if isinstance(prior, dict):
+        prior = GlowPrior(**prior)
+    for field in ("encode", "decode", "log_prob", "sample_rate", "n_fft", "hop_length"):
+        if not hasattr(prior, field):
+            raise TypeError(f"prior {name!r} must be a GlowPrior or like one, it has no {field}")
+    return prior

@@ -1,0 +1,116 @@
+"""Latent optimisation: the loop of the paper around the functions of ``objective``."""
+
+import contextlib
+
+import torch
+from torch.nn.utils import parametrize
+
+from . import objective
+
+PLATEAU = 20  # iterations looked back on by the early stop
+
+
+@contextlib.contextmanager
+def frozen(modules):
+    """Evaluation mode without parameter gradients; every module is left as it was found."""
+    modules = list(modules)
+    training = {m: m.training for module in modules for m in module.modules()}
+    wanted = {p: p.requires_grad for module in modules for p in module.parameters()}
+    try:
+        for module in modules:
+            module.eval().requires_grad_(False)
+        # Weight norm is computed once, not in every step.
+        with parametrize.cached():
+            yield
+    finally:
+        for module, mode in training.items():
+            module.training = mode
+        for parameter, grad in wanted.items():
+            parameter.requires_grad_(grad)
+
+
+def solve_paper(mixture, priors, options, progress=None):
+    """Sources whose sum explains the mixture, by Adam on the latents (the published method).
+
+    Args:
+        mixture (torch.Tensor): Magnitudes, (batch, n_freq, n_frames), frames a multiple of the
+            priors' squeeze.
+        priors (Sequence[GlowPrior]): One a source, all of one STFT setting.
+        options (SeparationOptions): Reads n_iter, lr, prior_weight, space, init_scale, frame_mask,
+            early_stop, seed.
+        progress (Callable[[int, float], bool | None], optional): Called with the iteration and
+            the loss; True stops the search.
+
+    Returns:
+        torch.Tensor: Magnitudes as decoded, (n_src, batch, n_freq, n_frames); they may be negative.
+    """
+    batch, _, n_frames = mixture.shape
+    generator = torch.Generator().manual_seed(options.seed)
+    latents = []
+    for prior in priors:
+        latent = torch.randn(batch, prior.n_chan, n_frames, generator=generator)
+        latents.append((options.init_scale * latent).to(mixture).requires_grad_())
+    optimiser = torch.optim.Adam(latents, lr=options.lr)
+    schedule = torch.optim.lr_scheduler.StepLR(optimiser, step_size=800, gamma=0.2)
+    losses = []
+    best, best_loss = None, float("inf")
+    with torch.enable_grad(), frozen(priors):
+        for iteration in range(options.n_iter):
+            optimiser.zero_grad()
+            sources, ladjs = decode(priors, latents, mixture, options.frame_mask and iteration >= 5)
+            loss = total_loss(mixture, sources, latents, ladjs, options, priors[0].n_chan)
+            value = loss.item() / batch
+            if not value < float("inf"):
+                # The search left the region where the flow is finite: keep the last good state.
+                break
+            if value < best_loss:
+                best_loss, best = value, [latent.detach().clone() for latent in latents]
+            loss.backward()
+            optimiser.step()
+            schedule.step()
+            losses.append(value)
+            if progress is not None and progress(iteration + 1, value):
+                break
+            if options.early_stop and plateau(losses, options.early_stop):
+                break
+        with torch.no_grad():
+            masked = options.frame_mask and options.n_iter > 5
+            sources, _ = decode(priors, latents, mixture, masked)
+            if not all(source.isfinite().all() for source in sources):
+                sources, _ = decode(priors, best or latents, mixture, masked)
+    return torch.stack(sources).nan_to_num(0.0, 0.0, 0.0)
+
+
+def decode(priors, latents, mixture, frame_mask=False):
+    """Decoded magnitudes (padding row dropped) and the log-determinants of the decoding."""
+    sources, ladjs = [], []
+    for prior, latent in zip(priors, latents):
+        x, ladj = prior.flow.inverse(latent)
+        x = x[:, : prior.n_freq]
+        if frame_mask:
+            x = x * objective.frame_gain(x, mixture)
+        sources.append(x)
+        ladjs.append(ladj)
+    return sources, ladjs
+
+
+def total_loss(mixture, sources, latents, ladjs, options, n_chan):
+    """Data term plus weighted prior terms, summed over the batch (items do not interact)."""
+    loss = objective.kl_divergence(mixture, sum(sources), n_chan).sum()
+    if options.prior_weight == 0:
+        return loss
+    for latent, ladj in zip(latents, ladjs):
+        if options.space == "data":
+            term = objective.data_prior(latent, ladj)
+        else:
+            term = objective.latent_prior(latent)
+        loss = loss + options.prior_weight * term.sum()
+    return loss
+
+
+def plateau(losses, tolerance):
+    """True if the loss fell by less than ``tolerance`` of itself over the last iterations."""
+    if len(losses) <= PLATEAU:
+        return False
+    before, now = losses[-PLATEAU - 1], losses[-1]
+    return before - now < tolerance * abs(before)

@@ -1,0 +1,121 @@
+import numpy as np
+import pytest
+import torch
+from conftest import tiny_prior
+from torch.autograd.functional import jacobian
+from torch.testing import assert_close
+
+from asteroid_instglow import GlowPrior
+from asteroid_instglow.published import published_tensors
+
+
+@pytest.fixture(scope="module")
+def golden(reference):
+    folder = reference / "checkpoint_small"
+    prior = GlowPrior.from_published(folder / "G_7.pth", folder / "config.json")
+    expected = np.load(folder / "expected.npz")
+    return prior, {name: torch.from_numpy(expected[name]) for name in expected}
+
+
+def test_golden_latent(golden):
+    prior, expected = golden
+    z, ladj = prior.flow(expected["x"], expected["mask"])
+    assert_close(z, expected["z"], atol=1e-4, rtol=0)
+    assert_close(ladj, expected["logdet"], atol=1e-4, rtol=0)
+
+
+def test_golden_inverse(golden):
+    prior, expected = golden
+    x, _ = prior.flow.inverse(expected["z"], expected["mask"])
+    assert_close(x, expected["x_reconstructed"], atol=1e-4, rtol=0)
+    x, ladj = prior.flow.inverse(expected["z_sample"], expected["mask"])
+    assert_close(x, expected["x_from_z_sample"], atol=1e-4, rtol=0)
+    assert_close(ladj, expected["logdet_reverse"], atol=1e-4, rtol=0)
+
+
+def test_golden_nll(golden):
+    """The golden batch has noise in the padding row: what the prior pads is put there."""
+    prior, expected = golden
+    prior._pad = lambda magnitude: magnitude
+    try:
+        nll = prior(expected["x"], expected["lengths"])
+    finally:
+        del prior._pad
+    assert_close(nll, expected["nll"], atol=1e-4, rtol=0)
+
+
+def test_log_prob_is_the_change_of_variables():
+    prior = tiny_prior(n_fft=6, hop_length=3, n_split=2).double()
+    x = torch.rand(1, prior.n_freq, 4, dtype=torch.float64)
+    padded = prior._pad(x)
+    z = prior.flow(padded)[0]
+    jac = jacobian(lambda v: prior.flow(v[None])[0], padded[0]).reshape(z.numel(), -1)
+    normal = torch.distributions.Normal(0.0, 1.0)
+    expected = normal.log_prob(z).sum() + torch.linalg.slogdet(jac).logabsdet
+    assert_close(prior.log_prob(x)[0], expected)
+    assert_close(prior(x), -expected / padded.numel())
+
+
+def test_lengths_hide_the_padding_of_a_batch():
+    prior = tiny_prior()
+    x = torch.rand(2, prior.n_freq, 20)
+    lengths = torch.tensor([20, 13])
+    both = prior.log_prob(x, lengths)
+    assert_close(both[1], prior.log_prob(x[1:, :, :12])[0])
+    changed = x.clone()
+    changed[1, :, 13:] = 7
+    assert_close(prior.log_prob(changed, lengths), both)
+    assert prior.n_dims(x, lengths).tolist() == [20 * prior.n_chan, 12 * prior.n_chan]
+
+
+def test_encode_decode_and_resynthesis():
+    prior = tiny_prior()
+    x = torch.rand(2, prior.n_freq, 10)
+    assert_close(prior.decode(prior.encode(x)), x, atol=1e-5, rtol=0)
+    wav = torch.randn(2, 1, 801)
+    assert_close(prior.forward_wav(wav), wav, atol=1e-4, rtol=0)
+
+
+def test_sample_is_seeded_and_not_negative():
+    prior = tiny_prior()
+    draws = [prior.sample(9, n=3, generator=torch.Generator().manual_seed(s)) for s in (0, 0, 1)]
+    assert draws[0].shape == (3, prior.n_freq, 9)
+    assert torch.equal(draws[0], draws[1]) and not torch.equal(draws[0], draws[2])
+    assert draws[0].min() >= 0
+    cold = prior.sample(9, temperature=0.0, generator=torch.Generator().manual_seed(0))
+    assert_close(cold, prior.decode(torch.zeros(1, prior.n_chan, 10))[..., :9].clamp_min(0))
+
+
+def test_model_args_rebuild_the_model():
+    prior = tiny_prior("guitar", n_split=2, sigmoid_scale=True)
+    again = GlowPrior(**prior.get_model_args())
+    again.load_state_dict(prior.state_dict())
+    x = torch.rand(1, prior.n_freq, 6)
+    assert torch.equal(again.eval().log_prob(x), prior.log_prob(x))
+    assert again.source == "guitar"
+
+
+def test_wrong_shape_is_named():
+    prior = tiny_prior()
+    with pytest.raises(ValueError, match=r"n_freq=33.*got \(1, 5, 6\)"):
+        prior.log_prob(torch.rand(1, 5, 6))
+
+
+def test_published_checkpoint_with_problems(reference):
+    folder = reference / "checkpoint_small"
+    state = torch.load(folder / "G_7.pth", weights_only=True)["model"]
+    flow = GlowPrior.from_published(folder / "G_7.pth", folder / "config.json").flow
+    wrapped = {f"module.{name}": value.half() for name, value in state.items()}
+    assert published_tensors({"model": wrapped}, flow).keys() == flow.state_dict().keys()
+    broken = dict(state)
+    del broken["decoder.flows.1.weight"]
+    broken["decoder.flows.2.end.bias"] = torch.zeros(3)
+    broken["decoder.flows.99.bias"] = torch.zeros(1)
+    with pytest.raises(ValueError) as error:
+        published_tensors({"model": broken}, flow)
+    for text in (
+        "decoder.flows.1.weight is missing",
+        "decoder.flows.2.end.bias must be (68,), got (3,)",
+        "decoder.flows.99.bias is unexpected",
+    ):
+        assert text in str(error.value)

@@ -1,0 +1,327 @@
+import asteroid.models
+import asteroid.separate
+import numpy as np
+import pytest
+import soundfile
+import torch
+from asteroid.dsp.overlap_add import LambdaOverlapAdd
+from conftest import tiny_prior
+from torch.testing import assert_close
+
+from asteroid_instglow import GenerativeSeparator, GlowPrior
+from asteroid_instglow.audio import load_audio
+from asteroid_instglow.pretrained import register
+
+RATE = 8000
+
+
+@pytest.fixture
+def separator(priors):
+    return GenerativeSeparator(priors, n_iter=3)
+
+
+def noise(*shape, seed=0):
+    return 0.1 * torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def check_sum(out, mixture, axis):
+    assert out.isfinite().all()
+    assert (out.sum(axis) - mixture).abs().max() <= 1e-5 * mixture.abs().max()
+
+
+@pytest.mark.parametrize(
+    "shape, out",
+    [
+        ((4000,), (2, 4000)),
+        ((1, 4000), (1, 2, 4000)),
+        ((3, 4000), (3, 2, 4000)),
+        ((3, 1, 4000), (3, 2, 4000)),
+        ((1, 2, 4001), (1, 2, 2, 4001)),
+        ((1, 8, 4000), (1, 2, 8, 4000)),
+        ((10,), (2, 10)),
+        ((1, 2, 1), (1, 2, 2, 1)),
+    ],
+)
+def test_shapes_and_sum(separator, shape, out):
+    wav = noise(*shape)
+    got = separator.separate(wav)
+    assert got.shape == out
+    mono = len(shape) < 3 or shape[1] == 1
+    check_sum(got, wav[:, 0] if len(shape) == 3 and mono else wav, -2 if mono else 1)
+
+
+@pytest.mark.parametrize("rate", [4000, 11025, 44100, 96000])
+@pytest.mark.parametrize("channels", [1, 2])
+def test_other_sample_rates_keep_the_sum(separator, rate, channels):
+    wav = noise(1, channels, rate // 2 + 3)
+    got = separator.separate(wav, sample_rate=rate, chunk=0.3, overlap=0.1)
+    check_sum(got, wav[:, 0] if channels == 1 else wav, 1)
+
+
+def test_chunks_keep_the_sum_and_agree_with_the_whole(separator):
+    wav = noise(20000)
+    whole = separator.separate(wav, n_iter=20)
+    pieces = separator.separate(wav, n_iter=20, chunk=1.0, overlap=0.25)
+    check_sum(pieces, wav, 0)
+    assert (whole - pieces).square().sum() < 0.2 * whole.square().sum()
+
+
+@pytest.mark.parametrize("stereo", ["mid", "channels"])
+def test_panning_and_phase_are_kept(separator, stereo):
+    left = noise(1, 1, 6000)
+    wav = torch.cat([left, -0.5 * left], 1)
+    out = separator.separate(wav, stereo=stereo)
+    check_sum(out, wav, 1)
+    if stereo == "mid":
+        assert_close(out[:, :, 1], -0.5 * out[:, :, 0], atol=1e-6, rtol=0)
+
+
+def test_dtypes_and_arrays(separator):
+    wav = noise(2000)
+    single = separator.separate(wav)
+    array = separator.separate(wav.double().numpy())
+    assert array.dtype == np.float64
+    np.testing.assert_allclose(array, single.numpy(), atol=1e-6)
+    integers = (wav * 32768).round().to(torch.int16)
+    from_integers = separator.separate(integers)
+    assert from_integers.dtype == torch.float32
+    assert_close(from_integers, separator.separate(integers / 32768))
+
+
+def test_residual_takes_what_is_left(priors):
+    separator = GenerativeSeparator(priors, residual=True, n_iter=3)
+    assert separator.sources == ["bass", "drums", "residual"]
+    wav = noise(4000)
+    out = separator.separate(wav)
+    assert out.shape == (3, 4000) and out[2].abs().max() > 0
+    check_sum(out, wav, 0)
+
+
+def test_any_number_of_priors_and_several_of_one_kind(priors):
+    bass = priors["bass"]
+    separator = GenerativeSeparator({"one": bass, "two": bass, "three": priors["drums"]}, n_iter=2)
+    check_sum(separator.separate(noise(1000)), noise(1000), 0)
+    alone = GenerativeSeparator({"bass": bass}, n_iter=2)
+    assert_close(alone.separate(noise(1000))[0], noise(1000), atol=1e-6, rtol=0)
+
+
+def test_subset_and_add_prior(separator):
+    drums = separator.subset(["drums"])
+    assert drums.sources == ["drums"] and drums.priors[0] is separator.priors[1]
+    drums.add_prior("piano", tiny_prior("piano", 4))
+    assert drums.sources == ["drums", "piano"] and separator.sources == ["bass", "drums"]
+    assert drums.separate(noise(1000)).shape == (2, 1000)
+    with pytest.raises(ValueError, match="must be out of"):
+        separator.subset(["violin"])
+    with pytest.raises(ValueError, match="must be new"):
+        drums.add_prior("piano", tiny_prior())
+
+
+def test_silence_in_silence_out(separator):
+    for shape in [(4000,), (1, 2, 4000)]:
+        assert not separator.separate(torch.zeros(shape)).any()
+        assert not separator.separate(torch.zeros(shape), sample_rate=44100).any()
+
+
+def test_a_silent_piece_among_others(separator):
+    wav = noise(24000)
+    wav[8000:16000] = 0
+    out = separator.separate(wav, chunk=0.5, overlap=0.1)
+    check_sum(out, wav, 0)
+    assert not out[:, 9000:15000].any()
+
+
+@pytest.mark.parametrize("level", [1e-7, 1.0, 3e4])
+def test_levels_and_dc(separator, level):
+    wav = level * (noise(4000) + 0.5)
+    check_sum(separator.separate(wav), wav, 0)
+
+
+def test_clipped_input(separator):
+    wav = (20 * noise(4000)).clamp(-1, 1)
+    check_sum(separator.separate(wav), wav, 0)
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_not_finite_is_refused(separator, bad):
+    wav = noise(100)
+    wav[3] = bad
+    with pytest.raises(ValueError, match="wav must be finite, got 1 samples"):
+        separator.separate(wav)
+
+
+@pytest.mark.parametrize(
+    "wav, text",
+    [
+        (torch.zeros(0), "at least one sample"),
+        (torch.zeros(1, 1, 1, 9), r"got \(1, 1, 1, 9\)"),
+        (torch.zeros(9, dtype=torch.int64), "int16, got torch.int64"),
+    ],
+)
+def test_bad_tensors_are_refused(separator, wav, text):
+    with pytest.raises(ValueError, match=text):
+        separator.separate(wav)
+
+
+def test_bad_arguments_are_refused(separator, priors):
+    with pytest.raises(TypeError, match="tensor, an array or the path"):
+        separator.separate([0.0, 1.0])
+    with pytest.raises(TypeError, match="unknown option n_iterations"):
+        separator.separate(noise(10), n_iterations=3)
+    with pytest.raises(ValueError, match="solver must be one of"):
+        separator.separate(noise(10), solver="magic")
+    with pytest.raises(ValueError, match="n_iter must be at least 1, got 0"):
+        GenerativeSeparator(priors, n_iter=0)
+    with pytest.raises(ValueError, match="overlap must be at most half"):
+        separator.separate(noise(10), chunk=1.0, overlap=0.6)
+    with pytest.raises(ValueError, match="at least one prior"):
+        GenerativeSeparator({})
+    with pytest.raises(ValueError, match="residual"):
+        GenerativeSeparator({"residual": priors["bass"]})
+    with pytest.raises(TypeError, match="'bass' must be a GlowPrior"):
+        GenerativeSeparator({"bass": torch.nn.Linear(1, 1)})
+
+
+@pytest.mark.parametrize(
+    "other, text",
+    [
+        ({"sample_rate": 16000}, "share one sample_rate: 'bass' has 8000, 'odd' has 16000"),
+        ({"n_fft": 128}, "share one n_fft: 'bass' has 64, 'odd' has 128"),
+        ({"hop_length": 32}, "share one hop_length"),
+    ],
+)
+def test_priors_of_another_setting_are_refused(priors, other, text):
+    with pytest.raises(ValueError, match=text):
+        GenerativeSeparator({**priors, "odd": tiny_prior(**other)})
+
+
+def test_priors_keep_their_mode_and_get_no_gradients(separator):
+    separator.train()
+    separator.separate(noise(1000), solver="paper")
+    assert separator.training and separator.priors[0].flow.training
+    assert all(p.requires_grad and p.grad is None for p in separator.parameters())
+
+
+def test_seed_and_options_in_constructor_or_call(priors):
+    wav = noise(3000)
+    in_call = GenerativeSeparator(priors).separate(wav, n_iter=2, init_scale=0.1, seed=3)
+    built = GenerativeSeparator(priors, n_iter=2, init_scale=0.1, seed=3)
+    assert torch.equal(built.separate(wav), in_call)
+    assert not torch.equal(built.separate(wav, seed=4), in_call)
+
+
+def test_progress_callback_stops_the_search(separator):
+    seen = []
+    separator.separate(noise(1000), n_iter=50, progress=lambda i, loss: seen.append(i) or i == 2)
+    assert seen == [1, 2]
+    with pytest.raises(TypeError, match="progress"):
+        separator.separate(noise(1000), progress="yes")
+
+
+def test_progress_bar_is_on_stderr(separator, capsys):
+    separator.separate(noise(1000), n_iter=3, progress=True)
+    captured = capsys.readouterr()
+    assert "separating" in captured.err and not captured.out
+
+
+def test_asteroid_separate(separator, tmp_path):
+    wav = noise(1, 1, 4000)
+    out = asteroid.separate.separate(separator, wav.clone())
+    assert out.shape == (1, 2, 4000) and out.isfinite().all()
+    array = asteroid.separate.separate(separator, wav.numpy())
+    assert np.isfinite(array).all()
+    silence = asteroid.separate.separate(separator, torch.zeros(1, 1, 4000))
+    assert silence.isfinite().all() and not silence.any()
+    soundfile.write(tmp_path / "silence.wav", np.zeros(4000), RATE)
+    asteroid.separate.separate(separator, str(tmp_path / "silence.wav"))
+    assert not soundfile.read(tmp_path / "silence_est1.wav")[0].any()
+
+
+def test_lambda_overlap_add(separator):
+    wav = noise(1, 1, 8000)
+    ola = LambdaOverlapAdd(separator, n_src=2, window_size=2000, reorder_chunks=False)
+    out = ola(wav)
+    assert out.shape == (1, 2, 8000)
+    assert_close(out.sum(1), wav[:, 0], atol=1e-4, rtol=0)
+
+
+def test_serialize_and_from_pretrained(separator, tmp_path):
+    wav = noise(2000)
+    expected = separator.separate(wav)
+    torch.save(separator.serialize(), tmp_path / "model.pth")
+    separator.save_pretrained(tmp_path / "model")
+    loaded = [
+        GenerativeSeparator.from_pretrained(separator.serialize()),
+        GenerativeSeparator.from_pretrained(tmp_path / "model.pth"),
+        GenerativeSeparator.from_pretrained(str(tmp_path / "model")),
+        asteroid.models.BaseModel.from_pretrained(str(tmp_path / "model.pth")),
+        GenerativeSeparator(**separator.get_model_args()),
+    ]
+    loaded[-1].load_state_dict(separator.state_dict())
+    for model in loaded:
+        assert model.sources == separator.sources and model.sample_rate == RATE
+        assert torch.equal(model.separate(wav), expected)
+    with pytest.raises(ValueError, match="must hold a GlowPrior, got a GenerativeSeparator"):
+        GlowPrior.from_pretrained(tmp_path / "model")
+
+
+def test_registered_once_and_again_after_a_reload():
+    for cls in (GlowPrior, GenerativeSeparator):
+        register(cls)
+        assert asteroid.models.get(cls.__name__.lower()) is cls
+
+
+@pytest.fixture
+def song(tmp_path):
+    path = tmp_path / "my song.flac"
+    soundfile.write(path, noise(2, 22050).T.numpy(), 44100)
+    return path
+
+
+def test_file_separate(separator, song, tmp_path):
+    paths = separator.separate(song, tmp_path / "out")
+    assert {n: p.name for n, p in paths.items()} == {"bass": "bass.wav", "drums": "drums.wav"}
+    mixture, _ = load_audio(song)
+    total = 0
+    for path in paths.values():
+        wav, rate = load_audio(path)
+        assert rate == 44100 and wav.shape == mixture.shape
+        assert soundfile.info(path).subtype == "PCM_16"
+        total = total + wav
+    assert (total - mixture).abs().max() < 3 / 32768
+    with pytest.raises(FileExistsError, match=r"bass\.wav"):
+        separator.separate(song, tmp_path / "out")
+    exact = separator.separate(str(song), tmp_path / "out", force_overwrite=True, subtype="FLOAT")
+    total = sum(load_audio(path)[0] for path in exact.values())
+    assert (total - mixture).abs().max() <= 1e-5 * mixture.abs().max()
+
+
+def test_file_separate_beside_the_file(separator, song):
+    paths = separator.separate(song, suffix=".flac", subtype="PCM_24")
+    assert paths["bass"] == song.with_suffix("") / "bass.flac"
+    assert soundfile.info(paths["bass"]).subtype == "PCM_24"
+
+
+def test_rescaled_files_share_one_factor(separator, tmp_path):
+    path = tmp_path / "loud.wav"
+    soundfile.write(path, 30 * noise(8000).numpy(), RATE, subtype="FLOAT")
+    paths = separator.separate(path, tmp_path / "out")
+    mixture = load_audio(path)[0]
+    total = sum(load_audio(p)[0] for p in paths.values())
+    factor = (total * mixture).sum() / mixture.square().sum()
+    assert factor < 0.9
+    assert_close(total, factor * mixture, atol=1e-3, rtol=0)
+
+
+def test_interrupted_file_leaves_nothing(separator, song, tmp_path):
+    def stop(iteration, loss):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        separator.separate(song, tmp_path / "out", progress=stop)
+    assert not list(tmp_path.rglob("*.wav"))
+
+
+def test_resampling_can_be_refused(separator, song):
+    with pytest.raises(ValueError, match="must have 8000 Hz as the priors, got 44100 Hz"):
+        separator.separate(song, resample=False)
