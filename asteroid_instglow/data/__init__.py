@@ -1,0 +1,20 @@
+"""Solo recordings to train from, and a small synthetic band to try things on."""
+
+from .base import MixDataset, SoloDataset
+from .compose import Note, compose
+from .recordings import Recordings, Solo, find_solos, list_sources, validation_split
+from .synth import make_band, synthesise
+
+__all__ = [
+    "MixDataset",
+    "Note",
+    "Recordings",
+    "Solo",
+    "SoloDataset",
+    "compose",
+    "find_solos",
+    "list_sources",
+    "make_band",
+    "synthesise",
+    "validation_split",
+]
