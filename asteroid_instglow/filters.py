@@ -5,8 +5,6 @@ import torch.nn.functional as F
 
 from . import dsp
 
-EPS = 1e-12
-
 
 def shares(magnitudes, power=1.0):
     r"""Ratio masks :math:`x_i^p / \sum_j x_j^p`: not negative, they sum to one in every bin.
@@ -21,12 +19,12 @@ def shares(magnitudes, power=1.0):
     Returns:
         torch.Tensor: (n_src, ...).
     """
-    # Scaled first, so that a power neither underflows nor overflows.
-    peak = magnitudes.amax(0, keepdim=True).clamp_min(EPS)
-    powered = (magnitudes.clamp_min(0) / peak).pow(power)
-    total = powered.sum(0, keepdim=True)
+    x = magnitudes.clamp_min(0)
+    peak = x.amax(0, keepdim=True)
+    # Scaled by the largest, so that no power or sum underflows or overflows.
+    powered = (x / torch.where(peak > 0, peak, 1)).pow(power)
     even = torch.full_like(powered, 1 / len(powered))
-    return torch.where(total > 0, powered / total.clamp_min(EPS), even)
+    return torch.where(peak > 0, powered / powered.sum(0, keepdim=True), even)
 
 
 def project_sum(estimates, mixture, weights=None):

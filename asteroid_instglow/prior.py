@@ -1,5 +1,6 @@
 """The density of one source: a Glow flow on the magnitude spectrograms of its solo recordings."""
 
+import copy
 import json
 import math
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import torch
 
 from . import dsp
+from .encoder import SourceEncoder
 from .flows import Glow
 from .pretrained import PretrainedModel
 from .published import published_config, published_tensors
@@ -27,6 +29,8 @@ class GlowPrior(PretrainedModel):
         hop_length (int): Samples between frames.
         n_blocks, hidden, kernel_size, n_layers, dilation_rate, n_sqz, n_split, sigmoid_scale,
         dropout: Of the flow, see :class:`~asteroid_instglow.flows.Glow`; by default the paper's.
+        encoder (dict, optional): Arguments of a :class:`~asteroid_instglow.encoder.SourceEncoder`
+            that travels with the prior; without it the source is found by the search alone.
 
     Attributes:
         flow (Glow): On (batch, n_chan, n_frames), padding row included.
@@ -58,6 +62,7 @@ class GlowPrior(PretrainedModel):
         n_split=4,
         sigmoid_scale=False,
         dropout=0.05,
+        encoder=None,
     ):
         super().__init__(sample_rate=sample_rate, in_channels=1)
         self._model_args = {
@@ -81,10 +86,26 @@ class GlowPrior(PretrainedModel):
             sigmoid_scale=sigmoid_scale,
             dropout=dropout,
         )
+        self.encoder = None
+        if encoder is not None:
+            self.add_encoder(encoder)
+
+    def add_encoder(self, encoder_args):
+        """Gives the prior a new encoder, in place of any it has.
+
+        Args:
+            encoder_args (dict): Arguments of a :class:`~asteroid_instglow.encoder.SourceEncoder`.
+
+        Returns:
+            SourceEncoder: The encoder, untrained.
+        """
+        self._model_args["encoder"] = copy.deepcopy(encoder_args)
+        self.encoder = SourceEncoder(**encoder_args)
+        return self.encoder
 
     def get_model_args(self):
         """Plain arguments that rebuild this model."""
-        return dict(self._model_args)
+        return copy.deepcopy(self._model_args)
 
     def magnitude(self, wav):
         """Linear magnitudes (batch, n_freq, n_frames) of ``wav`` (batch, time)."""

@@ -184,7 +184,7 @@ class GenerativeSeparator(FileSeparation, PretrainedModel):
         n = piece.shape[-1]
         wav = resample(piece, rate, int(self.sample_rate))
         n_wav = wav.shape[-1]
-        wav = F.pad(wav, (0, max(0, self.priors[0].n_fft - n_wav)))
+        wav = F.pad(wav, (0, max(0, self._window - n_wav)))
         out = self._solve(wav, options, report)[..., :n_wav]
         if not self._sums_up(options):
             return dsp.fit_length(resample(out, int(self.sample_rate), rate), n)
@@ -196,6 +196,8 @@ class GenerativeSeparator(FileSeparation, PretrainedModel):
 
     def _solve(self, wav, options, report):
         # Mixture (batch, channels, time) at the priors' rate -> (n_src, batch, channels, time).
+        if self._solver(options) == "encoder":
+            return self._solve_encoder(wav, options)
         batch, channels, n = wav.shape
         first = self.priors[0]
         spec = dsp.stft(wav, first.n_fft, first.hop_length)
@@ -214,25 +216,57 @@ class GenerativeSeparator(FileSeparation, PretrainedModel):
             out = dsp.apply_phase(x, spec)
         return dsp.istft(out, first.n_fft, first.hop_length, n)
 
+    def _solve_encoder(self, wav, options):
+        batch, channels, n = wav.shape
+        encoders = [prior.encoder for prior in self.priors]
+        n_fft, hop = encoders[0].n_fft, encoders[0].hop_length
+        mid = channels > 1 and self._stereo(options) == "mid"
+        heard = wav.mean(1) if mid else wav.flatten(0, 1)
+        out = solver.solve_encoder(heard, encoders, self.residual, self._sums_up(options))
+        if mid:
+            out = filters.shares(out.abs())[:, :, None] * dsp.stft(wav, n_fft, hop)
+        return dsp.istft(out, n_fft, hop, n).view(-1, batch, channels, n)
+
+    def _solver(self, options):
+        lacking = [
+            n for n, p in zip(self._names, self.priors) if getattr(p, "encoder", None) is None
+        ]
+        if options.solver == "encoder" and lacking:
+            raise ValueError(f'solver "encoder" needs encoders; {", ".join(lacking)} has none')
+        if options.solver == "auto":
+            return "paper" if lacking else "encoder"
+        return options.solver
+
     def _sums_up(self, options):
         return options.solver != "paper" if options.wiener is None else options.wiener
 
     def _stereo(self, options):
         if options.stereo == "auto":
-            return "mid" if self._sums_up(options) else "channels"
+            slow = self._solver(options) == "paper"
+            return "mid" if slow and self._sums_up(options) else "channels"
         if options.stereo == "mid" and not self._sums_up(options):
             raise ValueError('stereo="mid" needs the final filter: wiener must not be False')
         return options.stereo
 
     def _check_fits(self, name, prior):
-        first = self.priors[0]
-        for field in ("sample_rate", "n_fft", "hop_length", "n_sqz"):
-            wanted, got = getattr(first, field), getattr(prior, field)
-            if wanted != got:
-                raise ValueError(
-                    f"priors must share one {field}: {self._names[0]!r} has {wanted}, "
-                    f"{name!r} has {got}"
-                )
+        pairs = [(self.priors[0], prior, ("sample_rate", "n_fft", "hop_length", "n_sqz"), "")]
+        heard = [p for p in self.priors if getattr(p, "encoder", None) is not None]
+        if heard and getattr(prior, "encoder", None) is not None:
+            pairs.append((heard[0].encoder, prior.encoder, ("n_fft", "hop_length"), "encoder "))
+        for first, other, fields, what in pairs:
+            for field in fields:
+                wanted, got = getattr(first, field), getattr(other, field)
+                if wanted != got:
+                    raise ValueError(
+                        f"priors must share one {what}{field}: {self._names[0]!r} has {wanted}, "
+                        f"{name!r} has {got}"
+                    )
+
+    @property
+    def _window(self):
+        # Samples without which there is no frame.
+        encoders = [p.encoder for p in self.priors if getattr(p, "encoder", None) is not None]
+        return max(model.n_fft for model in [*self.priors, *encoders])
 
 
 def _as_prior(name, prior):

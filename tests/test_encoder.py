@@ -1,0 +1,134 @@
+import pytest
+import torch
+from conftest import tiny_prior
+from torch.testing import assert_close
+
+from asteroid_instglow import GenerativeSeparator, dsp
+from asteroid_instglow.encoder import SourceEncoder
+from asteroid_instglow.filters import project_sum, share_remainder, shares
+from asteroid_instglow.solver import solve_encoder
+
+TINY = {"n_fft": 64, "hop_length": 16, "bands": [[16, 2], [16, 4]], "width": 4}
+
+
+def encoder(seed=0, **args):
+    torch.manual_seed(seed)
+    return SourceEncoder(**{**TINY, **args}).eval()
+
+
+@pytest.mark.parametrize("time", [64, 1000, 1017])
+def test_shapes(time):
+    mean, variance = encoder()(torch.randn(2, time))
+    assert mean.shape == variance.shape == (2, 33, 1 + time // 16)
+    assert mean.is_complex() and (variance > 0).all()
+
+
+def test_guess_follows_the_level_of_the_mixture():
+    wav = torch.randn(1, 800)
+    mean, variance = encoder()(wav)
+    louder, louder_variance = encoder()(10 * wav)
+    assert_close(louder, 10 * mean, rtol=1e-3, atol=1e-4)
+    assert_close(louder_variance, 100 * variance, rtol=1e-2, atol=1e-6)
+
+
+def test_batch_changes_nothing():
+    wav = torch.randn(3, 800)
+    mean, _ = encoder()(wav)
+    for i in range(3):
+        assert_close(encoder()(wav[i : i + 1])[0][0], mean[i], rtol=1e-4, atol=1e-5)
+
+
+def test_silence_gives_a_finite_guess():
+    mean, variance = encoder()(torch.zeros(1, 800))
+    assert not mean.abs().any() and variance.isfinite().all()
+
+
+def test_gradients_reach_every_parameter():
+    net = encoder().train()
+    mean, variance = net(torch.randn(2, 800))
+    (mean.abs().sum() + variance.log().sum()).backward()
+    for name, parameter in net.named_parameters():
+        assert parameter.grad is not None and parameter.grad.abs().max() > 0, name
+
+
+def test_the_variance_does_not_train_the_mask():
+    net = encoder().train()
+    net(torch.randn(2, 800))[1].log().sum().backward()
+    touched = {n.split(".")[0] for n, p in net.named_parameters() if p.grad is not None}
+    assert touched == {"log_variance"}
+
+
+@pytest.mark.parametrize(
+    "args, text",
+    [
+        ({"bands": [[16, 3]]}, "multiples of their width"),
+        ({"bands": [[48, 4]]}, "at most 32 bins"),
+        ({"bands": [[10, 2]]}, "must number a multiple of 4, got 5"),
+    ],
+)
+def test_bad_bands_are_refused(args, text):
+    with pytest.raises(ValueError, match=text):
+        SourceEncoder(**{**TINY, **args})
+
+
+def test_posterior_is_the_minimum_under_the_constraint():
+    """Against the normal equations of the same Gaussian problem."""
+    means = torch.randn(3, 5, dtype=torch.float64)
+    variances = torch.rand(3, 5, dtype=torch.float64) + 0.1
+    mixture = torch.randn(5, dtype=torch.float64)
+    for k in range(5):
+        kkt = torch.zeros(4, 4, dtype=torch.float64)
+        kkt[:3, :3] = torch.diag(1 / variances[:, k])
+        kkt[3, :3] = kkt[:3, 3] = 1
+        right = torch.cat([means[:, k] / variances[:, k], mixture[k : k + 1]])
+        expected = torch.linalg.solve(kkt, right)[:3]
+        assert_close(project_sum(means, mixture, variances)[:, k], expected)
+    assert_close(project_sum(means, mixture).sum(0), mixture)
+
+
+def test_shares_sum_to_one_whatever_comes():
+    x = torch.tensor([[0.0, 1.0, -2.0, 1e-30, 1e30], [0.0, 3.0, 5.0, 1e-30, 1e30]])
+    for power in (0.5, 1.0, 2.0):
+        got = shares(x, power)
+        assert_close(got.sum(0), torch.ones(5))
+        assert (got >= 0).all()
+    assert_close(shares(x)[:, 1], torch.tensor([0.25, 0.75]))
+    assert_close(shares(x)[:, 2], torch.tensor([0.0, 1.0]))
+
+
+def test_treble_goes_where_the_treble_is():
+    rate, time = 44100, torch.arange(22050) / 44100
+    bass, bright = torch.sin(440 * time), torch.sin(2 * torch.pi * 9000 * time)
+    treble = torch.sin(2 * torch.pi * 15000 * time)
+    out = share_remainder(torch.stack([bass, bright]), bass + bright + treble, rate, 11025)
+    assert_close(out.sum(0), bass + bright + treble, atol=1e-5, rtol=0)
+    middle = slice(4000, 18000)
+    assert (out[0] - bass)[middle].abs().max() < 0.02
+    assert (out[1] - bright - treble)[middle].abs().max() < 0.02
+
+
+def test_sources_of_encoders_sum_to_the_mixture():
+    wav = torch.randn(2, 800)
+    for residual in (False, True):
+        out = solve_encoder(wav, [encoder(0), encoder(1)], residual)
+        assert len(out) == 2 + residual
+        assert_close(out.sum(0), dsp.stft(wav, 64, 16), atol=1e-4, rtol=0)
+
+
+def test_separator_chooses_the_encoders_if_all_have_one():
+    with_encoder = {n: tiny_prior(n, i, encoder=TINY) for i, n in enumerate(("bass", "drums"))}
+    wav = torch.randn(1, 2, 4000)
+    both = GenerativeSeparator(with_encoder)
+    assert torch.equal(both.separate(wav), both.separate(wav, solver="encoder"))
+    for stereo in ("mid", "channels"):
+        out = both.separate(wav, stereo=stereo)
+        assert_close(out.sum(1), wav, atol=1e-5, rtol=0)
+    again = GenerativeSeparator.from_pretrained(both.serialize())
+    assert torch.equal(again.separate(wav), both.separate(wav))
+    mixed = GenerativeSeparator({**with_encoder, "piano": tiny_prior("piano", 3)}, n_iter=2)
+    assert torch.equal(mixed.separate(wav), mixed.separate(wav, solver="paper", wiener=True))
+    with pytest.raises(ValueError, match="needs encoders; piano has none"):
+        mixed.separate(wav, solver="encoder")
+    odd = tiny_prior("odd", 3, encoder={**TINY, "hop_length": 8})
+    with pytest.raises(ValueError, match="share one encoder hop_length"):
+        GenerativeSeparator({**with_encoder, "odd": odd})
