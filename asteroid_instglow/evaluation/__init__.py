@@ -1,0 +1,13 @@
+"""Scores of separated sources under every protocol of the field, for any system's output.
+
+Example:
+    >>> report = evaluate_folders("musdb/test", "estimates", protocol=["sisec", "si-sdr"])
+    ... # doctest: +SKIP
+    >>> report.table()  # doctest: +SKIP
+"""
+
+from .folders import evaluate_folders
+from .protocols import PROTOCOLS, evaluate_signals, parse_protocols
+from .summary import Report
+
+__all__ = ["PROTOCOLS", "Report", "evaluate_folders", "evaluate_signals", "parse_protocols"]
