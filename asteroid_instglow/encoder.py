@@ -6,8 +6,8 @@ Gaussian guess of its source,
 
 .. math:: x_i \sim \mathcal{N}_C(\mu_i, v_i), \quad \mu_i = M_i Y
 
-with a complex mask M, free to leave [0, 1], and a variance that says how far to trust it. What any set
-of independently trained encoders say of one mixture is joined in ``filters.project_sum``: the
+with a complex mask M, free to leave [0, 1], and a variance that says how far to trust it. What any
+set of independently trained encoders say of one mixture is joined in ``filters.project_sum``: the
 posterior mean given that the sources sum to Y. An encoder that knows its source badly gives way.
 
 References

@@ -85,9 +85,12 @@ class FileSeparation:
                 "pass resample=True"
             )
         (out,) = self.torch_separate(wav[None], sample_rate=rate, **options)
-        if clip == "rescale" and subtype != "FLOAT":
-            # One factor for all sources, so that they still sum to the mixture, scaled.
-            out = out / out.abs().max().clamp_min(1.0)
+        if clip == "rescale":
+            # One factor for all sources, so that they still sum to the mixture, scaled; floating
+            # point holds what is above full scale as it is.
+            clip = "none"
+            if subtype != "FLOAT":
+                out = out / out.abs().max().clamp_min(1.0)
         output_dir.mkdir(parents=True, exist_ok=True)
         for path, source in zip(paths.values(), out):
             save_audio(path, source, rate, subtype, clip, overwrite=force_overwrite)

@@ -210,6 +210,13 @@ def test_seed_and_options_in_constructor_or_call(priors):
     assert not torch.equal(built.separate(wav, seed=4), in_call)
 
 
+def test_global_random_numbers_and_threads_are_left_alone(separator):
+    before = torch.get_num_threads(), torch.random.get_rng_state()
+    separator.separate(noise(1000), init_scale=0.1)
+    assert torch.get_num_threads() == before[0]
+    assert torch.equal(torch.random.get_rng_state(), before[1])
+
+
 def test_progress_callback_stops_the_search(separator):
     seen = []
     separator.separate(noise(1000), n_iter=50, progress=lambda i, loss: seen.append(i) or i == 2)

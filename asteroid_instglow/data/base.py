@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
+from .augment import change_speed, equalise
 from .recordings import Recordings, find_solos, list_sources
 
 DITHER_STEP = 1 / 32768
@@ -140,9 +141,10 @@ class SoloDataset(_EpochDataset):
 class MixDataset(_EpochDataset):
     """Pairs of one source and a background of others, to train an encoder on.
 
-    The target is a piece of the source's own solos; the background the sum of one to ``n_max``
-    pieces of other sources' solos, different ones as far as there are. All come from different
-    places, songs and keys, each with a gain of its own.
+    The target is a piece of the source's own solos; the background is mostly a band (a piece of the
+    solos of every other source), else one to ``n_max`` pieces of any others, also several of one.
+    All come from different places, songs and keys, each with a gain, polarity, speed and, with
+    ``eq_db``, an equaliser of its own.
 
     Args:
         root (str, Path or list of them): Folders of recordings.
@@ -151,7 +153,11 @@ class MixDataset(_EpochDataset):
         segment (float): Length of a piece in seconds.
         sample_rate (int): In Hz.
         n_items (int): Pairs in an epoch.
-        n_max (int): Most pieces in a background.
+        n_max (int): Most pieces in a background that is no band.
+        p_band (float): Chance of a band.
+        p_speed (float): Chance that a piece is played faster or slower.
+        speed (float): Largest change of speed, as a natural logarithm (0.16: 17 %).
+        eq_db (float): Spread of a random equaliser, dB; 0 for none.
         gain_db (tuple): Range of the random gains in dB.
         p_silent (tuple): Chances of an empty target and of an empty background (never both).
         silence_db (float): Pieces of a lower RMS (dB of full scale) are not taken.
@@ -181,9 +187,13 @@ class MixDataset(_EpochDataset):
         segment=2.0,
         sample_rate=22050,
         n_items=1000,
-        n_max=3,
+        n_max=4,
         gain_db=(-6.0, 6.0),
-        p_silent=(0.1, 0.1),
+        p_band=0.8,
+        p_speed=0.5,
+        speed=0.16,
+        eq_db=0.0,
+        p_silent=(0.02, 0.02),
         silence_db=-50.0,
         seed=0,
         cache_gb=2.0,
@@ -209,6 +219,7 @@ class MixDataset(_EpochDataset):
         self.n_max = n_max
         self.gain_db = _check_range("gain_db", gain_db)
         self.p_silent = tuple(p_silent)
+        self.p_band, self.p_speed, self.speed, self.eq_db = p_band, p_speed, speed, eq_db
         self.silence_db = silence_db
         self._n_items = n_items
         self.recordings = {}
@@ -232,14 +243,21 @@ class MixDataset(_EpochDataset):
         return torch.from_numpy(target), torch.from_numpy(background)
 
     def _band(self, rng):
-        names = []
-        for _ in range(int(rng.integers(1, self.n_max + 1))):
-            names = names or rng.permutation(self.others).tolist()
-            yield names.pop()
+        if rng.random() < self.p_band:
+            return self.others
+        return rng.choice(self.others, rng.integers(1, self.n_max + 1)).tolist()
 
     def _piece(self, name, rng):
-        wav = self.recordings[name].draw(rng, self.length, self.silence_db)
-        return wav * _gain(rng, self.gain_db)
+        rate = 1.0
+        if rng.random() < self.p_speed:
+            rate = float(np.exp(rng.uniform(-self.speed, self.speed)))
+        n = self.length if rate == 1.0 else int(self.length * rate) + 2
+        wav = self.recordings[name].draw(rng, n, self.silence_db)
+        if rate != 1.0:
+            wav = change_speed(wav, rate, self.length)
+        if self.eq_db > 0:
+            wav = equalise(wav, rng, self.sample_rate, self.eq_db)
+        return wav * _gain(rng, self.gain_db) * np.float32(rng.choice([-1.0, 1.0]))
 
 
 def _files_by_source(root, source, others):

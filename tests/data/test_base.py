@@ -333,22 +333,75 @@ def test_a_broken_recording_is_named(band):
 # Mixtures
 
 
-def test_background_is_other_sources_with_gains(band):
-    data = mixes(band, gain_db=(0.0, 0.0), p_silent=(0.0, 0.0), n_max=2)
-    levels = {tuple(part[0].item() for part in data[i]) for i in range(200)}
-    drums, piano = 2.0**-5, 2.0**-7
-    assert levels == {(0.125, b) for b in (drums, piano, drums + piano)}
+PLAIN = {"gain_db": (0.0, 0.0), "p_silent": (0.0, 0.0), "p_speed": 0.0}
+DRUMS, PIANO = 2.0**-5, 2.0**-7
+
+
+def backgrounds(data, n=200):
+    """Sizes of the first sample of target and background, over many items."""
+    return [[abs(part[0].item()) for part in data[i]] for i in range(n)]
+
+
+def test_a_band_is_every_other_source_once(band):
+    data = mixes(band, **PLAIN, p_band=1.0)
+    # Each has a polarity of its own.
+    assert {b for _, b in backgrounds(data)} == {DRUMS + PIANO, DRUMS - PIANO}
+    assert {t for t, _ in backgrounds(data)} == {0.125}
     target, background = data[0]
     assert target.shape == background.shape == (4000,)
     assert target.dtype == background.dtype == torch.float32
 
 
+def test_no_band_is_any_others_also_one_twice(band):
+    found = {b for _, b in backgrounds(mixes(band, **PLAIN, p_band=0.0, n_max=2))}
+    assert {DRUMS, PIANO, DRUMS + PIANO, 2 * DRUMS, 2 * PIANO, 0.0} == found
+
+
+def test_chance_of_a_band(band):
+    data = mixes(band, **PLAIN, p_band=0.6, n_max=1)
+    both = [b not in (DRUMS, PIANO) for _, b in backgrounds(data)]
+    assert np.mean(both) == pytest.approx(0.6, abs=0.09)
+
+
 def test_gains_of_mixtures_vary_independently(band):
-    data = mixes(band, gain_db=(-6.0, 6.0), p_silent=(0.0, 0.0), n_max=1, others=["drums"])
-    gains = [[20 * np.log10(part[0].item()) for part in data[i]] for i in range(200)]
-    gains = np.array(gains) - 20 * np.log10([0.125, 2.0**-5])
+    free = {**PLAIN, "gain_db": (-6.0, 6.0)}
+    data = mixes(band, **free, n_max=1, others=["drums"])
+    gains = 20 * np.log10(backgrounds(data)) - 20 * np.log10([0.125, DRUMS])
     assert gains.min() >= -6.001 and gains.max() <= 6.001
     assert (gains.std(0) > 3).all() and abs(np.corrcoef(gains.T)[0, 1]) < 0.2
+
+
+def test_speed_moves_the_pitch(band):
+    time = np.arange(9 * RATE) / RATE
+    for path in band.rglob("bass.*"):
+        write(path, 0.5 * np.sin(2 * np.pi * 500 * time))
+
+    def pitches(**options):
+        data = mixes(band, **{**PLAIN, **options}, p_band=1.0)
+        spectra = [np.abs(np.fft.rfft(data[i][0].numpy() * np.hanning(4000))) for i in range(40)]
+        return np.array([spectrum.argmax() * RATE / 4000 for spectrum in spectra])
+
+    assert pitches() == pytest.approx(500, abs=2)
+    moved = pitches(p_speed=1.0, speed=0.16)
+    assert moved.min() > 500 / 1.19 and moved.max() < 500 * 1.19 and moved.std() > 20
+
+
+def test_equaliser_changes_the_timbre_and_keeps_the_level(band):
+    for number, path in enumerate(sorted(band.rglob("*.flac"))):
+        write(path, noise(9, number))
+    plain, coloured = (mixes(band, **PLAIN, eq_db=spread) for spread in (0.0, 8.0))
+
+    def spread_of_bands(data):
+        spectra = [np.abs(np.fft.rfft(data[i][0].numpy())) ** 2 for i in range(20)]
+        bands = [10 * np.log10([part.mean() for part in np.array_split(s, 6)]) for s in spectra]
+        return np.std(bands)
+
+    assert spread_of_bands(coloured) > spread_of_bands(plain) + 1.5
+    levels = [
+        [10 * np.log10(d[i][0].square().mean().item()) for i in range(20)]
+        for d in (plain, coloured)
+    ]
+    np.testing.assert_allclose(np.mean(levels[0]), np.mean(levels[1]), atol=0.5)
 
 
 def test_chances_of_silence(band):
@@ -356,14 +409,6 @@ def test_chances_of_silence(band):
     empty = np.array([[not part.any() for part in data[i]] for i in range(400)])
     assert not empty.all(1).any()
     assert empty.mean(0) == pytest.approx([0.2, 0.3], abs=0.06)
-
-
-def test_mixtures_repeat_others_only_when_they_run_out(band):
-    data = mixes(band, gain_db=(0, 0), p_silent=(0, 0), n_max=4)
-    drums, piano = 2.0**-5, 2.0**-7
-    sums = {data[i][1][0].item() for i in range(200)}
-    both = drums + piano
-    assert sums == {drums, piano, both, both + drums, both + piano, 2 * both}
 
 
 def test_mixtures_depend_on_seed_epoch_and_index_alone(band):
