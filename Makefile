@@ -6,10 +6,10 @@ PYTEST_ARGS ?=
 DEMO_OUTPUT ?= demo-output
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format clean
+.PHONY: help setup demo demo-train priors test lint format clean
 
 help:  ## list the targets
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 16
 
 # setup.cfg is what the environment is made from: the stamp is stale when it changes, and goes with .venv.
 $(STAMP): setup.cfg pyproject.toml scripts/setup.sh
@@ -19,10 +19,11 @@ $(STAMP): setup.cfg pyproject.toml scripts/setup.sh
 setup: $(STAMP)  ## make .venv and install the Debian packages it needs, where it may
 	@echo "setup: $(VENV) is ready"
 
-demo: $(STAMP)  ## separate a mixture and write the stems and a picture
+demo: $(STAMP)  ## separate a bundled song with the shipped priors; write the stems and a picture
 	@$(VENV)/bin/instglow demo --output $(DEMO_OUTPUT)
-	@echo "demo: the separated stems and the picture are in $(abspath $(DEMO_OUTPUT)):"
-	@find $(DEMO_OUTPUT) -type f \( -name '*.wav' -o -name '*.flac' -o -name '*.png' \) | sort | sed 's/^/  /'
+
+demo-train: $(STAMP)  ## the whole job: synthesise a band, train four priors, separate a new song
+	@OMP_NUM_THREADS=1 $(VENV)/bin/instglow demo --train --output $(DEMO_OUTPUT)
 
 # One thread a worker: with more, the workers fight for the cores and the suite takes longer.
 test: $(STAMP)  ## run the tests; PYTEST_ARGS="-m slow" for the slow ones

@@ -16,13 +16,23 @@ MAX_LINES = 320
 LEVELS = {
     **dict.fromkeys(["flows", "dsp", "audio", "decoding", "data", "metrics"], 0),
     **dict.fromkeys(["published", "folder", "pretrained", "options", "progress"], 0),
+    **dict.fromkeys(["hub", "card", "package", "saving"], 0),
     **dict.fromkeys(["prior", "encoder", "objective", "filters", "files"], 1),
     **dict.fromkeys(["solver", "separator"], 2),
-    **dict.fromkeys(["system", "hub", "evaluation", "report", "baselines"], 3),
-    "cli": 4,
+    **dict.fromkeys(["system", "encoder_system", "fitting", "training_callbacks", "optim"], 3),
+    **dict.fromkeys(["training", "encoder_training"], 3),
+    **dict.fromkeys(["evaluation", "report", "baselines"], 3),
+    **dict.fromkeys(["demo", "cli"], 4),
 }
 # ...from level 2 up also its own level, without cycles, and below that only these peers.
-PEERS = {"audio": {"decoding"}, "data": {"audio", "dsp"}, "pretrained": {"folder"}}
+PEERS = {
+    "prior": {"encoder"},
+    "audio": {"decoding"},
+    "data": {"audio", "dsp"},
+    "package": {"folder", "hub"},
+    "saving": {"folder", "hub", "card"},
+    "pretrained": {"folder", "hub", "card", "package", "saving"},
+}
 # Some are held to less: pure functions on tensors, and what works with any object that separates.
 ONLY = {
     "objective": {"dsp"},
@@ -224,7 +234,7 @@ def test_no_machine_path_and_no_registry_in_the_repository():
         ("prior.py", "from .solver import solve", "prior may not import solver"),
         ("encoder.py", "from . import prior", "encoder may not import prior"),
         ("evaluation.py", "from .separator import x", "evaluation may not import separator"),
-        ("separator.py", "from . import hub, solver", "separator may not import hub"),
+        ("separator.py", "from . import baselines, solver", "separator may not import baselines"),
         ("prior.py", "from asteroid_instglow import Glow", "import the module that defines it"),
         ("helpers.py", "", "helpers has no level"),
         ("dsp.py", "print('x')", "print()"),
@@ -251,10 +261,10 @@ def test_each_rule_can_fail(tmp_path, name, source, expected):
 
 def test_a_cycle_is_found(tmp_path):
     (tmp_path / PACKAGE).mkdir()
-    (tmp_path / PACKAGE / "hub.py").write_text("from .system import x")
-    (tmp_path / PACKAGE / "system.py").write_text("from . import hub")
+    (tmp_path / PACKAGE / "baselines.py").write_text("from .system import x")
+    (tmp_path / PACKAGE / "system.py").write_text("from . import baselines")
 
-    assert check_package(tmp_path / PACKAGE) == ["import cycle: hub -> system -> hub"]
+    assert check_package(tmp_path / PACKAGE) == ["import cycle: baselines -> system -> baselines"]
 
 
 def test_a_tree_that_obeys_is_left_alone(tmp_path):

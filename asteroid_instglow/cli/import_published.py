@@ -1,0 +1,96 @@
+"""``instglow import-published``: a checkpoint of the published implementation becomes a prior."""
+
+from pathlib import Path
+
+HELP = "make a prior of a checkpoint of the published implementation"
+
+
+def add_arguments(parser):
+    """Declares the options."""
+    parser.add_argument("checkpoint", type=Path, metavar="G_1000.pth", help="the checkpoint")
+    parser.add_argument(
+        "--config", type=Path, metavar="FILE", help="its config.json (the one beside it)"
+    )
+    parser.add_argument("--source", help="name of the source (that of the checkpoint's folder)")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="the prior")
+    parser.add_argument("--overwrite", action="store_true", help="replace what is in DIR")
+    parser.add_argument("--half", action="store_true", help="store the weights in 16 bits")
+    parser.add_argument("--license", metavar="ID", help="the Hub's identifier; unset: not stated")
+    parser.add_argument("--datasets", nargs="+", metavar="NAME", help="what it was trained on")
+
+
+def run(args):
+    """Reads the checkpoint strictly and writes the folder of a prior."""
+    from ..card import Card
+    from ..folder import load_pickle, sha256
+    from ..prior import GlowPrior
+    from .models import check_output_folder
+
+    config_path = args.config or args.checkpoint.parent / "config.json"
+    for path in (args.checkpoint, config_path):
+        if not path.is_file():
+            raise FileNotFoundError(f"there is no file {path}")
+    check_output_folder(args.output, args.overwrite)
+    checkpoint, config = load_pickle(args.checkpoint), _read_config(config_path)
+    check_tensors(checkpoint, args.checkpoint)
+    source = args.source or args.checkpoint.absolute().parent.name
+    prior = GlowPrior.from_published(checkpoint, config, source)
+    iteration = checkpoint.get("iteration")
+    record = {
+        "checkpoint": args.checkpoint.name,
+        "sha256": sha256(args.checkpoint),
+        **({"iteration": iteration} if isinstance(iteration, int) else {}),
+        **{k: v for k, v in config.get("train", {}).items() if isinstance(v, (int, float))},
+    }
+    card = Card(
+        description="Converted from a checkpoint of the published implementation.",
+        license=args.license,
+        datasets=args.datasets or (),
+        training=record,
+    )
+    prior.save_pretrained(args.output, card, args.half)
+    return {
+        "output": str(args.output),
+        "source": source,
+        "n_parameters": sum(p.numel() for p in prior.parameters()),
+        "sample_rate": prior.sample_rate,
+        "iteration": iteration,
+    }
+
+
+def describe(answer):
+    """What was written."""
+    return (
+        f"{answer['output']}: prior of {answer['source']}, {answer['n_parameters']:,} weights, "
+        f"{answer['sample_rate']} Hz"
+    )
+
+
+def check_tensors(checkpoint, path):
+    """Refuses a file whose weights are no tensors.
+
+    Args:
+        checkpoint (dict): Its content. path (Path): For the message.
+    """
+    import torch
+
+    weights = checkpoint.get("model", checkpoint.get("state_dict", checkpoint))
+    if not isinstance(weights, dict) or not all(
+        isinstance(name, str) and isinstance(value, torch.Tensor) for name, value in weights.items()
+    ):
+        raise ValueError(f'{path} must have a dict of tensors as "model", got {sorted(checkpoint)}')
+
+
+def _read_config(path):
+    import json
+
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is not JSON: {error}") from error
+    sections = ("train", "data", "model")
+    if not isinstance(config, dict) or not all(
+        isinstance(config.get(s, {}), dict) for s in sections
+    ):
+        raise ValueError(f"{path} must have the sections {', '.join(sections)}")
+    return config
