@@ -9,7 +9,7 @@ import warnings
 
 COMMANDS = (
     *("separate", "train", "sample", "evaluate", "demo"),
-    *("publish", "import-published"),
+    *("report", "publish", "import-published"),
 )
 
 

@@ -1,6 +1,7 @@
 """Pictures of a separation, from arrays only."""
 
 import numpy as np
+import torch
 
 FLOOR_DB = -80.0
 
@@ -63,16 +64,19 @@ def separation_figure(mixture, estimates, sample_rate, references=None, titles=N
 
 
 def _spectrum(wav, sample_rate, seconds):
-    import librosa
-
     wav = np.asarray(wav, dtype=np.float64)
     if wav.ndim != 1:
         raise ValueError(f"wav must be (time,), got {wav.shape}")
     if seconds is not None:
         wav = wav[: int(seconds * sample_rate)]
     hop = _hop(sample_rate)
-    magnitude = np.abs(librosa.stft(wav, n_fft=4 * hop, hop_length=hop))
-    return 20 * np.log10(magnitude + 1e-9)
+    spectrum = torch.stft(
+        *(torch.from_numpy(wav), 4 * hop, hop),
+        window=torch.hann_window(4 * hop, dtype=torch.float64),
+        pad_mode="constant",
+        return_complex=True,
+    )
+    return 20 * np.log10(spectrum.abs().numpy() + 1e-9)
 
 
 def _hop(sample_rate):
