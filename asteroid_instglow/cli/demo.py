@@ -1,0 +1,43 @@
+"""``instglow demo``: the main job from end to end, with nothing but the package."""
+
+from pathlib import Path
+
+HELP = "separate a bundled song, or train on a synthesised band first"
+
+
+def add_arguments(parser):
+    """Declares the options."""
+    parser.add_argument("--output", type=Path, default=Path("demo-output"), metavar="DIR")
+    parser.add_argument(
+        "--train",
+        action="store_true",
+        help="synthesise a band, train four small priors, separate a song they never heard",
+    )
+    parser.add_argument("--n-steps", type=int, default=150, help="of each flow, with --train")
+    parser.add_argument("--encoder-steps", type=int, default=250, help="with --train")
+    parser.add_argument("--jobs", type=int, default=2, help="priors trained at once, with --train")
+    parser.add_argument("--seed", type=int, default=0, help="of band and training, with --train")
+    parser.add_argument("--quiet", action="store_true", help="no progress bars")
+
+
+def run(args):
+    """Runs the demo."""
+    from ..demo import separate_bundled, train_and_separate
+
+    if not args.train:
+        return separate_bundled(args.output, progress=not args.quiet)
+    return train_and_separate(
+        args.output,
+        args.seed,
+        args.n_steps,
+        args.encoder_steps,
+        args.jobs,
+        progress=not args.quiet,
+    )
+
+
+def describe(answer):
+    """The table of scores and where the stems and the picture are."""
+    lines = [answer["table"], "", f"picture: {answer['picture']}"]
+    lines += [f"{name}: {path}" for name, path in answer["stems"].items()]
+    return "\n".join(lines)

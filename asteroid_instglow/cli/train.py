@@ -1,0 +1,114 @@
+"""``instglow train``: the prior of one source, from its solo recordings."""
+
+from pathlib import Path
+
+HELP = "train the prior (flow and encoder) of one source"
+
+
+def add_arguments(parser):
+    """Declares the options, those of ``train_prior`` and ``train_encoder``."""
+    parser.add_argument("source", help="its name: folders <data>/<source>/ or <data>/*/<source>.*")
+    parser.add_argument("--data", nargs="+", type=Path, required=True, metavar="DIR")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="PRIOR_DIR")
+    parser.add_argument("--validation-data", nargs="+", type=Path, metavar="DIR")
+    parser.add_argument("--n-steps", type=int, default=20_000, help="of the flow")
+    parser.add_argument("--batch-size", type=int, default=8)
+    parser.add_argument("--segment", type=float, default=2.0, help="seconds")
+    parser.add_argument("--lr", type=float, default=1e-4)
+    parser.add_argument("--val-every", type=int, default=200, help="steps")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--precision", default="32", choices=["32", "bf16-mixed"])
+    parser.add_argument("--ema", type=float, help="decay of an average of the weights")
+    parser.add_argument("--gain-db", nargs=2, type=float, default=(0.0, 0.0), metavar="DB")
+    parser.add_argument("--keep", default="best", choices=["best", "last"])
+    parser.add_argument("--devices", type=int, default=1)
+    parser.add_argument("--accelerator", default="auto")
+    parser.add_argument("--num-workers", type=int, default=0)
+    parser.add_argument("--time-limit", type=float, help="minutes of training the flow")
+    parser.add_argument("--no-resume", dest="resume", action="store_false")
+    parser.add_argument("--quiet", action="store_true", help="no progress bars")
+    flow = parser.add_argument_group("flow (see GlowPrior; by default the paper's)")
+    for name in ("sample_rate", "n_fft", "hop_length", "n_blocks", "hidden", "kernel_size"):
+        flow.add_argument(f"--{name.replace('_', '-')}", type=int)
+    for name in ("n_layers", "dilation_rate", "n_sqz", "n_split"):
+        flow.add_argument(f"--{name.replace('_', '-')}", type=int)
+    flow.add_argument("--sigmoid-scale", action="store_true", default=None)
+    flow.add_argument("--dropout", type=float)
+    encoder = parser.add_argument_group("encoder (trained if data holds other sources, too)")
+    encoder.add_argument("--encoder-steps", type=int, default=3000, help="0 trains none")
+    encoder.add_argument("--encoder-width", type=int, help="channels of its first level")
+    encoder.add_argument("--others", nargs="+", metavar="NAME", help="background; by default all")
+    encoder.add_argument("--eq-db", type=float, default=0.0, help="spread of a random equaliser")
+
+
+def run(args):
+    """Trains the flow, then the encoder if there is a background to train it against."""
+    from ..data import list_sources
+    from ..encoder_training import train_encoder
+    from ..training import train_prior
+
+    background = set(args.others or [n for root in args.data for n in list_sources(root)])
+    model = {n: getattr(args, n) for n in _FLOW if getattr(args, n) is not None}
+    flow = train_prior(
+        args.source,
+        args.data,
+        args.output,
+        n_steps=args.n_steps,
+        batch_size=args.batch_size,
+        segment=args.segment,
+        lr=args.lr,
+        validation_data=args.validation_data,
+        val_every=args.val_every,
+        seed=args.seed,
+        precision=args.precision,
+        ema=args.ema,
+        resume=args.resume,
+        devices=args.devices,
+        num_workers=args.num_workers,
+        progress=not args.quiet,
+        time_limit=args.time_limit,
+        model=model,
+        accelerator=args.accelerator,
+        keep=args.keep,
+        gain_db=tuple(args.gain_db),
+    )
+    encoder = None
+    if args.encoder_steps and background - {args.source}:
+        encoder = train_encoder(
+            args.output,
+            args.data,
+            args.others,
+            n_steps=args.encoder_steps,
+            validation_data=args.validation_data,
+            seed=args.seed,
+            resume=args.resume,
+            num_workers=args.num_workers,
+            progress=not args.quiet,
+            model={} if args.encoder_width is None else {"width": args.encoder_width},
+            accelerator=args.accelerator,
+            eq_db=args.eq_db,
+        )
+    return {"prior": str(args.output), "flow": flow, "encoder": encoder}
+
+
+def describe(answer):
+    """What was trained, how far."""
+    flow, encoder = answer["flow"], answer["encoder"]
+    lines = [
+        f"{answer['prior']}: {flow['source']}, {flow['steps']} steps in {flow['seconds']} s, "
+        f"validation NLL {flow['nll_before']:.3f} -> {flow['nll_after']:.3f} nats/dim"
+    ]
+    if encoder is None:
+        lines.append("no encoder: the search alone will separate (data holds no other source)")
+    else:
+        lines.append(
+            f"encoder: {encoder['steps']} steps in {encoder['seconds']} s, validation loss "
+            f"{encoder['loss_before']:.3f} -> {encoder['loss_after']:.3f}"
+        )
+    return "\n".join(lines)
+
+
+_FLOW = (
+    *("sample_rate", "n_fft", "hop_length", "n_blocks", "hidden", "kernel_size", "n_layers"),
+    *("dilation_rate", "n_sqz", "n_split", "sigmoid_scale", "dropout"),
+)

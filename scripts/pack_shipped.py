@@ -1,0 +1,73 @@
+"""Packs trained priors into the separator that ships with the package, with its card.
+
+pack_shipped.py PRIORS OUTPUT [--results FILE]: PRIORS/<source>/ as `instglow train` leaves them.
+"""
+
+import argparse
+import json
+import shutil
+from pathlib import Path
+
+from asteroid_instglow import GenerativeSeparator, GlowPrior
+
+SOURCES = ("bass", "drums", "guitar", "piano")
+DESCRIPTION = """\
+Four priors (bass, drums, guitar, piano) for music at 22 050 Hz, each trained on solo recordings of
+its own instrument; each encoder against random mixtures of the other solos. No paired mixture was
+used.
+
+The solos are synthesised: songs of POP909 (Wang et al., ISMIR 2020; MIT licence), bass and drums
+composed from their chord and beat annotations, played by fluidsynth with the sampled instruments of
+FluidR3_GM (Frank Wen; MIT licence) and of MuseScore_General (S. Christian Collins, from FluidR3;
+MIT licence). They know these sounds well, and recordings of real bands only so far."""
+DATASETS = [
+    "POP909, played with FluidR3_GM (MIT)",
+    "POP909, played with MuseScore_General (MIT)",
+]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("priors", type=Path)
+    parser.add_argument("output", type=Path)
+    parser.add_argument("--results", type=Path, help="JSON: {results_on: str, results: {...}}")
+    parser.add_argument("--hardware", default="2 CPU cores")
+    args = parser.parse_args()
+    card = {"license": "mit", "description": DESCRIPTION, "datasets": DATASETS}
+    if args.results:
+        card.update(json.loads(args.results.read_text()))
+    priors, training = {}, {}
+    for name in SOURCES:
+        priors[name] = GlowPrior.from_pretrained(args.priors / name)
+        training[name] = describe(args.priors / name)
+        priors[name].card = None
+    common = {
+        "command": "scripts/train_shipped.sh VALIDATION TRAIN...",
+        "hardware": args.hardware,
+        "training data": "40 songs x 40 s (FluidR3_GM) and 47 songs x 30 s (MuseScore_General)",
+    }
+    separator = GenerativeSeparator(priors)
+    shutil.rmtree(args.output, ignore_errors=True)
+    separator.save_pretrained(
+        args.output, card={**card, "training": {**common, **training}}, half=True, split=True
+    )
+    size = sum(path.stat().st_size for path in args.output.rglob("*") if path.is_file())
+    print(f"{args.output}: {size / 2**20:.1f} MB")
+
+
+def describe(folder):
+    """What a card says of the training of one prior."""
+    flow = json.loads((folder / "training.json").read_text())
+    encoder = json.loads((folder / "encoder.json").read_text())
+    return {
+        "flow": f"{flow['steps']} steps of {flow['arguments']['batch_size']} x 2 s, validation NLL "
+        f"{flow['nll_before']:.2f} -> {flow['nll_after']:.2f} nats/dim, {flow['seconds']:.0f} s",
+        "encoder": f"{encoder['steps']} steps of {encoder['arguments']['batch_size']} x 2 s, "
+        f"validation loss {encoder['loss_before']:.2f} -> {encoder['loss_after']:.2f}, "
+        f"{encoder['seconds']:.0f} s",
+        "seed": flow["arguments"]["seed"],
+    }
+
+
+if __name__ == "__main__":
+    main()
