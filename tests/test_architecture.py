@@ -20,7 +20,7 @@ LEVELS = {
     **dict.fromkeys(["prior", "encoder", "objective", "filters", "files"], 1),
     **dict.fromkeys(["solver", "separator"], 2),
     **dict.fromkeys(["system", "encoder_system", "fitting", "training_callbacks", "optim"], 3),
-    **dict.fromkeys(["training", "encoder_training"], 3),
+    **dict.fromkeys(["training", "training_record", "encoder_training", "processes"], 3),
     **dict.fromkeys(["evaluation", "report", "baselines"], 3),
     **dict.fromkeys(["demo", "cli"], 4),
 }
