@@ -110,7 +110,7 @@ class TestResume:
 
         assert_same_run(tmp_path / "whole", tmp_path / "parts")
 
-    @pytest.mark.parametrize("step", [1, 2, 4])
+    @pytest.mark.parametrize("step", [1, 2])  # stops before a validation, and at one
     def test_after_ctrl_c(self, solos, tmp_path, monkeypatch, step):
         handler = signal.getsignal(signal.SIGINT)
         train(solos, tmp_path / "whole", n_steps=7, ema=0.5)
@@ -364,6 +364,7 @@ class TestSharing:
         assert sorted(seen) == list(range(10))
 
 
+@pytest.mark.slow
 def test_a_process_that_fails_is_an_error():
     with pytest.raises(RuntimeError, match="a training process failed: TypeError"):
         run_processes(len, 1)

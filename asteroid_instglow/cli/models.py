@@ -1,5 +1,7 @@
 """Priors and separators as the command line names them."""
 
+from pathlib import Path
+
 from ..pretrained import load_model
 from ..separator import GenerativeSeparator
 
@@ -31,3 +33,13 @@ def load_separator(specs, residual=False):
             )
         priors[name] = model
     return GenerativeSeparator(priors, residual).eval()
+
+
+def check_output_folder(path, overwrite):
+    """Refuses an output folder that is a file, or not empty without ``overwrite``."""
+    path = Path(path)
+    if path.exists() and not path.is_dir():
+        raise ValueError(f"output must be a folder, got the file {path}")
+    if path.is_dir() and any(path.iterdir()) and not overwrite:
+        raise FileExistsError(f"output {path} is not empty: pass --overwrite to replace it")
+    return path
