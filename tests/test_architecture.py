@@ -22,7 +22,7 @@ LEVELS = {
     **dict.fromkeys(["system", "encoder_system", "fitting", "training_callbacks", "optim"], 3),
     **dict.fromkeys(["training", "training_record", "encoder_training", "processes"], 3),
     **dict.fromkeys(["evaluation", "report", "baselines"], 3),
-    **dict.fromkeys(["demo", "cli"], 4),
+    **dict.fromkeys(["demo", "cli", "recipes"], 4),
 }
 # ...from level 2 up also its own level, without cycles, and below that only these peers.
 PEERS = {

@@ -1,0 +1,137 @@
+"""What a prepared data set keeps on disk about itself: a record a track, and the manifest."""
+
+import hashlib
+import json
+import os
+import secrets
+from pathlib import Path
+
+# Part of what decides whether a prepared track is still good: raise it when the audio changes.
+_VERSION = 1
+MANIFEST = "manifest.json"
+
+
+def fingerprint(track, settings):
+    """Digest of all that the files of a track are made from.
+
+    Args:
+        track (Track): With files that exist.
+        settings (dict): Of plain types.
+
+    Returns:
+        str: Hexadecimal.
+    """
+    stems = {name: parts for name, parts in track.stems.items() if name in settings["sources"]}
+    parts = sorted({part for group in [*stems.values(), track.mixture] for part in group})
+    stats = [(str(path), stream, os.stat(path)) for path, stream in parts]
+    files = [(path, stream, stat.st_size, stat.st_mtime_ns) for path, stream, stat in stats]
+    names = {name: [list(map(str, part)) for part in group] for name, group in stems.items()}
+    content = [_VERSION, settings, track.split, files, names, list(track.missing)]
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def read_records(output):
+    """Records of earlier runs.
+
+    Args:
+        output (Path): Folder of the prepared data set.
+
+    Returns:
+        dict: (split, track) to record; what is damaged is left out.
+    """
+    found = {}
+    for path in sorted((output / "tracks").glob("*/*.json")):
+        try:
+            record = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError:  # cut short: the track is made anew
+            record = None
+        if isinstance(record, dict) and {"fingerprint", "files"} <= record.keys():
+            found[path.parent.name, path.stem] = record
+    return found
+
+
+def holds(output, record, wanted):
+    """Whether a record is of this fingerprint, and its files are all there."""
+    if record["fingerprint"] != wanted:
+        return False
+    sizes = ((output / name, size) for name, size in record["files"].items())
+    return all(path.is_file() and path.stat().st_size == size for path, size in sizes)
+
+
+def discard(output, key, record):
+    """Removes a track: its record first, so that what is half removed is not taken for whole."""
+    split, name = key
+    (output / "tracks" / split / f"{name}.json").unlink(missing_ok=True)
+    folders = set()
+    for file in record["files"]:
+        path = output / file
+        if output in path.parents and ".." not in path.parts:
+            path.unlink(missing_ok=True)
+            folders.add(path.parent)
+    for folder in folders:
+        if folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
+
+
+def write_manifest(output, settings, records):
+    """Sums up all records, without times and places, so that equal data give equal manifests.
+
+    Args:
+        output (Path): Folder; the file is ``manifest.json`` in it.
+        settings (dict): Of plain types.
+        records (dict): (split, track) to record, in order.
+
+    Returns:
+        dict: What was written.
+    """
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
+    manifest = {"settings": settings}
+    for (split, name), record in records.items():
+        digest.update(json.dumps([split, name, record["files"]], sort_keys=True).encode())
+        sums = manifest.setdefault(
+            split,
+            {"tracks": 0, "pieces": {}, "seconds": {}, "missing": [], "silent": [], "padded": []},
+        )
+        sums["tracks"] += 1
+        for kind in ("pieces", "seconds"):
+            for source, value in record[kind].items():
+                sums[kind][source] = round(sums[kind].get(source, 0) + value, 3)
+        for kind in ("missing", "silent", "padded"):
+            sums[kind] += [f"{name}/{source}" for source in record[kind]]
+    manifest["digest"] = digest.hexdigest()
+    write_json(output / MANIFEST, manifest)
+    return manifest
+
+
+def describe(manifest):
+    """A manifest in a few lines.
+
+    Examples
+        >>> print(describe({"train": {"tracks": 1, "pieces": {"bass": 2}, "seconds": {"bass": 36},
+        ...                           "missing": [], "silent": ["A/vocals"], "padded": []}}))
+        train: 1 tracks; hours: bass 0.01 (2 pieces); 0 missing, 1 silent, 0 padded stems
+    """
+    lines = []
+    for split, sums in manifest.items():
+        if not isinstance(sums, dict) or "tracks" not in sums:
+            continue
+        hours = [
+            f"{source} {seconds / 3600:.2f}"
+            + (f" ({sums['pieces'][source]} pieces)" if source in sums["pieces"] else "")
+            for source, seconds in sums["seconds"].items()
+        ]
+        counts = ", ".join(f"{len(sums[kind])} {kind}" for kind in ("missing", "silent", "padded"))
+        lines.append(f"{split}: {sums['tracks']} tracks; hours: {', '.join(hours)}; {counts} stems")
+    return "\n".join(lines)
+
+
+def write_json(path, content):
+    """Writes a file whole or not at all."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temp = path.with_name(f".{secrets.token_hex(6)}.tmp")
+    try:
+        temp.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        os.replace(temp, path)
+    finally:
+        temp.unlink(missing_ok=True)

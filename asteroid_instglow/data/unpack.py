@@ -1,0 +1,95 @@
+"""Unpacks zip and tar archives whole or not at all."""
+
+import os
+import shutil
+import tarfile
+import tempfile
+import zipfile
+from pathlib import Path, PurePosixPath
+
+from tqdm import tqdm
+
+# The folders of a data set, not a folder around it.
+_CONTENT = ("train", "validation", "test")
+
+
+def unpack(archive, folder, progress=True):
+    """Unpacks an archive into a folder, without the one folder that holds all of it, if there is.
+
+    Args:
+        archive (str or Path): zip, or tar of any compression.
+        folder (str or Path): Made if need be; what is there under a name of the archive is
+            replaced.
+        progress (bool): Whether a bar shows on stderr.
+
+    Returns:
+        list: The paths in the folder that were made.
+
+    Raises:
+        ValueError: If it is no archive, damaged, or would write elsewhere.
+
+    Examples
+        >>> unpack("musdb18.zip", "musdb18")  # doctest: +SKIP
+    """
+    archive, folder = Path(archive), Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".unpacking-") as stage:
+        stage = Path(stage)
+        try:
+            if zipfile.is_zipfile(archive):
+                _unzip(archive, stage, progress)
+            else:
+                _untar(archive, stage, progress)
+        except (zipfile.BadZipFile, tarfile.TarError, EOFError) as error:
+            raise ValueError(f"{archive} must be a zip or tar archive, whole: {error}") from error
+        made = [path for path in stage.iterdir() if path.name != "__MACOSX"]
+        if len(made) == 1 and made[0].is_dir() and made[0].name not in _CONTENT:
+            made = list(made[0].iterdir())
+        targets = []
+        for path in sorted(made):
+            target = folder / path.name
+            if target.is_dir():
+                shutil.rmtree(target)
+            os.replace(path, target)
+            targets.append(target)
+        return targets
+
+
+def _unzip(archive, stage, progress):
+    with zipfile.ZipFile(archive) as file:
+        members = file.infolist()
+        total = sum(member.file_size for member in members)
+        with _bar(total, progress) as bar:
+            for member in members:
+                _check_name(archive, member.filename)
+                file.extract(member, stage)
+                bar.update(member.file_size)
+
+
+def _untar(archive, stage, progress):
+    options = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
+    with archive.open("rb") as raw, _bar(archive.stat().st_size, progress) as bar:
+        # A stream: the members of a hundred gigabytes are not listed first.
+        with tarfile.open(fileobj=raw, mode="r|*") as file:
+            for member in file:
+                _check_name(archive, member.name)
+                if member.isfile() or member.isdir():
+                    file.extract(member, stage, **options)
+                bar.update(raw.tell() - bar.n)
+
+
+def _check_name(archive, name):
+    path = PurePosixPath(name)
+    if path.is_absolute() or ".." in path.parts:
+        raise ValueError(f"{archive} must stay in its folder, it names {name}")
+
+
+def _bar(total, progress):
+    return tqdm(
+        total=total,
+        desc="unpacking",
+        unit="B",
+        unit_scale=True,
+        unit_divisor=1024,
+        disable=not progress,
+    )

@@ -1,0 +1,52 @@
+"""Stage 3 of a recipe: the separator with its card, ready for the Hub."""
+
+import json
+from pathlib import Path
+
+from ..evaluation import PROTOCOLS
+from .testing import METRICS
+
+
+def publish(separator, exp, card, repo_id=None, push=False, private=False):
+    """Writes ``publish_dir/`` with a model card made of what is known, and sends it if asked to.
+
+    Args:
+        separator (GenerativeSeparator): What to publish.
+        exp (str or Path): Folder of the experiment.
+        card (dict): Fields of :class:`~asteroid_instglow.card.Card`: title, license, datasets, ...
+        repo_id (str, optional): "user/name".
+        push (bool): Send it.
+        private (bool): For oneself alone.
+
+    Returns:
+        str: "user/name@commit", or None if nothing was sent.
+    """
+    exp = Path(exp)
+    metrics = json.loads((exp / METRICS).read_text(encoding="utf-8"))
+    training = {}
+    for source in separator.sources:
+        path = exp / "priors" / source / "training.json"
+        record = json.loads(path.read_text(encoding="utf-8"))
+        nll = f"validation {record['nll_after']:.3f} nats/dim"
+        training[source] = f"{record['steps']} steps, {nll}"
+        arguments = record["arguments"]
+        training |= {n: arguments[n] for n in ("batch_size", "segment", "lr", "precision", "seed")}
+        training["hardware"] = record["hardware"]["gpus"] or record["hardware"]["machine"]
+        training["versions"] = record["versions"]
+    protocols, results = [name for name in metrics if name in PROTOCOLS], {}
+    for protocol in protocols:
+        main = PROTOCOLS[protocol].main_metric
+        for source, row in metrics[protocol].items():
+            results.setdefault(source, {})[f"{main} ({protocol}, dB)"] = _round(row[main])
+    card = {
+        "training": training,
+        "results": results,
+        "results_on": f"the test set ({metrics['n_tracks']} tracks), {', '.join(protocols)}",
+        **card,
+    }
+    separator.save_pretrained(exp / "publish_dir", card=card, with_bin=True, hub_name=repo_id)
+    return separator.push_to_hub(repo_id, private=private, card=card) if push else None
+
+
+def _round(value):
+    return None if value is None else round(value, 2)

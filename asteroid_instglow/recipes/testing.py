@@ -1,0 +1,155 @@
+"""Stage 2 of a recipe: the separator of all priors, what it makes of the test set, and scores."""
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+
+import torch
+from tqdm import tqdm
+
+from ..audio import load_audio, save_audio
+from ..data.prepared import MANIFEST, write_json
+from ..data.prepared_tracks import save_stem
+from ..evaluation import evaluate_folders
+from ..folder import write_atomic
+from ..separator import GenerativeSeparator
+
+CHECKPOINT, METRICS, TABLE = "best_model.pth", "final_metrics.json", "all_metrics.csv"
+_ESTIMATES, _SETTINGS = "estimates", "settings.json"
+
+
+def assemble(exp, sources, options):
+    """Makes the separator of trained priors and keeps it as ``best_model.pth``.
+
+    Args:
+        exp (str or Path): Folder of the experiment.
+        sources (list[str]): Names, in the order of the output.
+        options (dict): Arguments of :class:`GenerativeSeparator`.
+
+    Returns:
+        GenerativeSeparator: In evaluation mode.
+    """
+    priors = {source: Path(exp) / "priors" / source for source in sources}
+    separator = GenerativeSeparator.from_pretrained(priors, **options)
+    package = separator.serialize()
+    write_atomic(Path(exp) / CHECKPOINT, lambda path: torch.save(package, path))
+    return separator
+
+
+def evaluate(
+    separator,
+    data,
+    exp,
+    protocol=("paper", "sisec", "si-sdr"),
+    jobs=1,
+    n_examples=3,
+    example_seconds=30.0,
+    progress=True,
+):
+    """Separates the test set and scores it. Stopped, it goes on with the track where it was.
+
+    Args:
+        separator (GenerativeSeparator): On its device.
+        data (str or Path): Folder that :func:`~asteroid_instglow.data.prepare.prepare` made.
+        exp (str or Path): Folder of the experiment.
+        protocol (list[str]): See :func:`evaluate_folders`.
+        jobs (int): Processes that score.
+        n_examples (int): Tracks to keep excerpts of.
+        example_seconds (float): Length of an excerpt, from the middle.
+        progress (bool): Whether bars show on stderr.
+
+    Returns:
+        Report: The scores.
+    """
+    exp, references = Path(exp), Path(data) / "test"
+    estimates = exp / _ESTIMATES
+    _separate_tracks(separator, references, estimates, _key(separator, Path(data), exp), progress)
+    report = evaluate_folders(
+        references,
+        estimates,
+        list(protocol),
+        sources=[name for name in separator.sources if any(references.glob(f"*/{name}.*"))],
+        jobs=jobs,
+        baseline="mixture",
+        output=exp / "scores",
+        progress=progress,
+    )
+    tracks = sorted(path for path in references.iterdir() if path.is_dir())[:n_examples]
+    shutil.rmtree(exp / "examples", ignore_errors=True)
+    for track in tracks:
+        _excerpt(track, estimates / track.name, exp / "examples" / track.name, example_seconds)
+    text = report.to_csv()
+    write_atomic(exp / TABLE, lambda path: Path(path).write_text(text, encoding="utf-8"))
+    write_json(exp / METRICS, final_metrics(report))
+    return report
+
+
+def final_metrics(report):
+    """The numbers of a table.
+
+    Args:
+        report (Report): Scores.
+
+    Returns:
+        dict: ``[protocol][source or "average"][metric]``, dB, None where nothing was scored; and
+        "n_tracks".
+    """
+    content = report.to_dict()
+    metrics = {"n_tracks": content["n_tracks"]}
+    for name, protocol in content["protocols"].items():
+        metrics[name] = {
+            source: {metric: row["value"] for metric, row in rows.items() if isinstance(row, dict)}
+            for source, rows in protocol["scores"]["estimates"].items()
+        }
+    return metrics
+
+
+def _key(separator, data, exp):
+    """Digest of all that the estimates depend on."""
+    digest = hashlib.sha256((data / MANIFEST).read_bytes())
+    arguments = {k: v for k, v in separator.get_model_args().items() if k != "priors"}
+    digest.update(json.dumps(arguments, sort_keys=True).encode())
+    for source in separator.sources:
+        config = exp / "priors" / source / "config.json"
+        # It has the hash of the weights.
+        digest.update(config.read_bytes() if config.is_file() else source.encode())
+    return digest.hexdigest()
+
+
+def _separate_tracks(separator, references, estimates, key, progress):
+    settings = estimates / _SETTINGS
+    if not (settings.is_file() and json.loads(settings.read_text(encoding="utf-8"))["key"] == key):
+        shutil.rmtree(estimates, ignore_errors=True)
+    estimates.mkdir(parents=True, exist_ok=True)
+    write_json(settings, {"key": key})
+    tracks = sorted(path for path in references.iterdir() if path.is_dir())
+    bar = tqdm(tracks, "separating", unit="track", disable=not progress)
+    for track in bar:
+        if (estimates / track.name).is_dir():
+            continue
+
+        def show(iteration, loss, name=track.name):
+            bar.set_postfix_str(f"{name}, iteration {iteration}, loss {loss:.4g}")
+
+        mixture, rate = load_audio(next(track.glob("mixture.*")))
+        (wavs,) = separator.torch_separate(mixture[None], sample_rate=rate, progress=show)
+        stage = estimates / f".{track.name}.part"
+        shutil.rmtree(stage, ignore_errors=True)
+        stage.mkdir()
+        for name, wav in zip(separator.sources, wavs):
+            save_stem(stage, name, wav.reshape(mixture.shape), rate, subtype="PCM_24")
+        stage.rename(estimates / track.name)
+
+
+def _excerpt(references, estimates, output, seconds):
+    """Copies the middle of a track: the mixture, the truth and the estimates."""
+    output.mkdir(parents=True)
+    files = {f"{path.stem}_estimate": path for path in estimates.iterdir()}
+    shown = {"mixture", *(path.stem for path in estimates.iterdir())}
+    files |= {path.stem: path for path in references.iterdir() if path.stem in shown}
+    for name, path in sorted(files.items()):
+        wav, rate = load_audio(path)
+        length = min(wav.shape[-1], round(seconds * rate))
+        start = (wav.shape[-1] - length) // 2
+        save_audio(output / f"{name}.wav", wav[:, start : start + length], rate, clip="clamp")

@@ -1,0 +1,74 @@
+#!/usr/bin/env bash
+# InstGlow on MUSDB18: one prior a source, each from its solo recordings alone, then the separation
+# of the test set. See README.md.
+#
+#   ./run.sh --stage -1 --musdb_dir /data/musdb18-7s     # fetches the 7-second excerpts, then all
+#   ./run.sh --musdb_dir /data/musdb18hq --id 0,1        # everything, two priors at a time
+#   ./run.sh --stage 1 --stop_stage 1 --sources vocals   # one prior
+set -e
+set -o pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+
+# Options
+stage=0           # first stage: -1 download, 0 prepare, 1 train, 2 separate and evaluate, 3 publish
+stop_stage=3      # last stage
+tag=default       # the experiment is in exp/<tag>; run again, it goes on where it stopped
+id=$CUDA_VISIBLE_DEVICES # GPUs; with several, stage 1 trains one prior on each
+python_path=python # Python with this package
+conf=local/conf.yml # configuration; exp/<tag>/conf.yml is what was used
+set=              # changes to it: "training.n_steps=2000 separation.solver=auto"
+n_jobs=1          # processes that prepare the data
+
+musdb_dir=        # MUSDB18 (*.stem.mp4) or MUSDB18-HQ (wav): the folder with train/ and test/
+stems_dir=        # or any data of your own: <stems_dir>/[train|validation|test/]<source>/<song>.wav
+data_dir=data     # what stage 0 makes of it
+version=7s        # what stage -1 fetches: 7s, musdb18 or musdb18hq
+url=              # ... from elsewhere
+checksum=         # ... with this checksum, "md5:..." or "sha256:..."
+
+sources=          # priors that stage 1 trains, "vocals,drums"; all that are prepared by default
+
+repo_id=          # "user/name" on the Hugging Face Hub
+push=false        # true: stage 3 sends the separator there; false: it only makes publish_dir/
+private=false     # true: for you alone
+. utils/parse_options.sh
+. utils/recipe.sh
+
+if runs -1; then
+    [ -n "$musdb_dir" ] || fail "musdb_dir must be the folder to download to"
+    case $version in 7s | musdb18 | musdb18hq) ;; *) fail "there is no version $version" ;; esac
+elif runs 0 && [ -n "$stems_dir" ]; then
+    [ -d "$stems_dir" ] || fail "stems_dir must be a folder, there is none at $stems_dir"
+elif runs 0; then
+    [ -d "$musdb_dir/train" ] && [ -d "$musdb_dir/test" ] ||
+        fail "musdb_dir must be a folder with train/ and test/, got '$musdb_dir' (see README.md)"
+    if ! compgen -G "$musdb_dir/train/*/*.wav" >/dev/null; then
+        compgen -G "$musdb_dir/train/*.stem.mp4" >/dev/null ||
+            fail "musdb_dir/train must hold *.stem.mp4 or */*.wav, got none in $musdb_dir/train"
+    fi
+    command -v ffmpeg >/dev/null || fail "ffmpeg must be installed to read MUSDB18"
+fi
+begin
+
+if runs -1; then
+    echo "Stage -1: downloading $version to $musdb_dir"
+    once "$musdb_dir/.download" --values "$version" "$url" --outputs "$musdb_dir"/{train,test} -- \
+        "$python_path" local/download.py "$version" --output "$musdb_dir" --url "$url" \
+        --checksum "$checksum"
+fi
+if runs 0; then
+    echo "Stage 0: preparing the data in $data_dir"
+    if [ -n "$stems_dir" ]; then prepare --stems "$stems_dir"; else prepare --musdb "$musdb_dir"; fi
+fi
+if runs 1; then
+    echo "Stage 1: training the priors of $sources"
+    train
+fi
+if runs 2; then
+    echo "Stage 2: separating and evaluating the test set"
+    evaluate
+fi
+if runs 3; then
+    echo "Stage 3: publishing"
+    publish
+fi

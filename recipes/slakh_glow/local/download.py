@@ -1,0 +1,25 @@
+"""Stage -1: fetches the archive of the data set, checks and unpacks it."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from asteroid_instglow.data.download import download
+from asteroid_instglow.data.slakh import ARCHIVES
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("version", choices=ARCHIVES)
+    parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--url", default="", help="instead of the official one")
+    parser.add_argument("--checksum", default="", help='"md5:..." or "sha256:..."')
+    args = parser.parse_args()
+    archive = ARCHIVES[args.version]
+    if args.url:
+        archive = archive._replace(url=args.url, size=None, checksum=None, unpacked_size=0)
+    if args.checksum:
+        archive = archive._replace(checksum=args.checksum)
+    try:
+        download(archive, args.output)
+    except (OSError, ValueError) as error:
+        sys.exit(str(error))

@@ -1,0 +1,116 @@
+# What the recipes' run.sh have in common; to be sourced after parse_options.sh. It uses their
+# options: stage stop_stage tag id python_path conf set data_dir sources n_jobs repo_id push private.
+
+fail() {
+    echo "$0: $*" >&2
+    exit 2
+}
+
+for _number in "$stage" "$stop_stage"; do
+    [[ $_number =~ ^-?[0-9]+$ ]] || fail "stages are numbers, got $_number"
+done
+
+runs() { # whether stage $1 is to run
+    [ "$stage" -le "$1" ] && [ "$stop_stage" -ge "$1" ]
+}
+
+# Checks what can be known at once, and writes the configuration of this experiment.
+begin() {
+    [[ $tag =~ ^[A-Za-z0-9._-]+$ ]] || fail "tag must be of letters, digits and ._-, got '$tag'"
+    command -v "$python_path" >/dev/null || fail "python_path must be a Python, got $python_path"
+    expdir=exp/$tag
+    local answer source
+    # Sets sources, those of stage 1, and test_sources, those of stage 2.
+    answer=$("$python_path" utils/conf.py "$conf" --set "$set" --sources "$sources" \
+        -o "$expdir/conf.yml") || exit 2
+    eval "$answer"
+    if runs 2; then
+        for source in $test_sources; do
+            { runs 1 && [[ " $sources " == *" $source "* ]]; } ||
+                [ -f "$expdir/priors/$source/model.safetensors" ] ||
+                fail "stage 2 separates ${test_sources// /,}, there is no prior of $source in" \
+                    "$expdir (train it, or --set evaluation.sources=[...], or --stop_stage 1)"
+        done
+    fi
+    if ! runs 0 && { runs 1 || runs 2; }; then
+        [ -f "$data_dir/manifest.json" ] ||
+            fail "data_dir must be what stage 0 made, there is no $data_dir/manifest.json"
+    fi
+    if runs 3 && [ "$push" = true ] && ! [[ $repo_id =~ ^[^/]+/[^/]+$ ]]; then
+        fail "repo_id must be user/name to push to, got '$repo_id'"
+    fi
+    # Unset, it would hide all GPUs; the separation takes the first.
+    if [ -n "$id" ]; then export CUDA_VISIBLE_DEVICES=$id; fi
+    mkdir -p "$expdir/logs"
+    echo "$0: the experiment is in $expdir"
+}
+
+# once MARKER [options of once.py] -- COMMAND: unless it is done. What it says is kept in a log.
+once() {
+    local marker=$1 log=${1##*/}
+    log=$expdir/logs/${log#.}.log
+    shift
+    local command=("$python_path" utils/once.py "$marker" --conf "$expdir/conf.yml" "$@")
+    if [ -n "$in_background" ]; then
+        echo "$0: see $log"
+        "${command[@]}" >>"$log" 2>&1
+    else
+        # tee must outlive Ctrl-C, after which the command has yet to write its checkpoint.
+        "${command[@]}" 2>&1 | tee -i -a "$log"
+    fi
+}
+
+prepare() { # prepare OPTIONS: stage 0, with these options of local/prepare_data.py
+    mkdir -p "$data_dir"
+    once "$data_dir/.prepare" --sections dataset data --values "options: $*" \
+        --outputs "$data_dir" -- "$python_path" local/prepare_data.py --conf "$expdir/conf.yml" \
+        --output "$data_dir" --jobs "$n_jobs" "$@"
+}
+
+train_one() {
+    local prior=$expdir/priors/$1
+    once "$expdir/.done/prior-$1" --sections model training encoder_model encoder_training others \
+        --inputs "$data_dir/manifest.json" \
+        --outputs "$prior/config.json" "$prior/model.safetensors" -- \
+        "$python_path" train.py "$1" --conf "$expdir/conf.yml" --data "$data_dir" --exp "$expdir"
+}
+
+# Stage 1: one prior after the other, or one on each of the GPUs named by --id.
+train() {
+    local names=($sources) gpus pids=() gpu k failed=
+    IFS=, read -ra gpus <<<"$id"
+    if [ ${#gpus[@]} -le 1 ]; then
+        for k in "${names[@]}"; do train_one "$k"; done
+        return
+    fi
+    # Each in a process group of its own, so that Ctrl-C can be passed on.
+    set -m
+    for ((gpu = 0; gpu < ${#gpus[@]}; gpu++)); do
+        (
+            set -e
+            export CUDA_VISIBLE_DEVICES=${gpus[gpu]} in_background=true
+            for ((k = gpu; k < ${#names[@]}; k += ${#gpus[@]})); do train_one "${names[k]}"; done
+        ) &
+        pids+=($!)
+    done
+    set +m
+    trap 'for gpu in "${pids[@]}"; do kill -TERM -- "-$gpu" 2>/dev/null || true; done' INT TERM
+    for k in "${pids[@]}"; do wait "$k" || failed=1; done
+    trap - INT TERM
+    [ -z "$failed" ] || fail "not every prior was trained, see $expdir/logs"
+}
+
+evaluate() { # stage 2
+    local source inputs=("$data_dir/manifest.json")
+    for source in $test_sources; do inputs+=("$expdir/priors/$source/config.json"); done
+    once "$expdir/.done/evaluate" --sections separation evaluation --inputs "${inputs[@]}" --outputs \
+        "$expdir"/{best_model.pth,final_metrics.json,all_metrics.csv,examples} -- \
+        "$python_path" eval.py --conf "$expdir/conf.yml" --data "$data_dir" --exp "$expdir"
+}
+
+publish() { # stage 3
+    once "$expdir/.done/publish" --sections publishing --values "repo=$repo_id" "push=$push" "private=$private" \
+        --inputs "$expdir"/{best_model.pth,final_metrics.json} --outputs "$expdir/publish_dir" -- \
+        "$python_path" utils/publish.py --conf "$expdir/conf.yml" --exp "$expdir" \
+        --repo_id "$repo_id" --push "$push" --private "$private"
+}
