@@ -35,7 +35,7 @@ class SeparationProgress:
     def step(self, iteration, loss):
         """Called after each iteration; True asks the search to stop."""
         if self._bar is not None and iteration < self._n_iter:
-            self._bar.set_postfix(loss=f"{loss:.4g}", refresh=False)
+            self._bar.set_postfix(loss=f"{loss:.4g}", refresh=iteration == 1)
             self._bar.update()
         return bool(self._callback and self._callback(iteration, loss))
 

@@ -171,7 +171,8 @@ class GenerativeSeparator(FileSeparation, PretrainedModel):
             mixture.shape[-1], round(options.chunk * rate), round(options.overlap * rate)
         )
         out = mixture.new_zeros(len(self.sources), *mixture.shape)
-        report.start(len(bounds))
+        searches = self._solver(options) == "paper"
+        report.start(len(bounds), options.n_iter if searches else 1)
         for i, (start, end) in enumerate(bounds):
             piece = mixture[..., start:end]
             weights = dsp.crossfade_weights(bounds, i).to(mixture)

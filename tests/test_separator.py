@@ -229,6 +229,7 @@ def test_progress_bar_is_on_stderr(separator, capsys):
     separator.separate(noise(1000), n_iter=3, progress=True)
     captured = capsys.readouterr()
     assert "separating" in captured.err and not captured.out
+    assert "loss=" in captured.err and "/3" in captured.err
 
 
 def test_asteroid_separate(separator, tmp_path):
