@@ -1,6 +1,5 @@
 """Training of a prior's encoder: own solos against random mixtures of any others."""
 
-import json
 import time
 from pathlib import Path
 
@@ -16,10 +15,9 @@ from .fitting import (
     stream_loader,
     trained_weights,
 )
-from .folder import write_atomic
 from .prior import GlowPrior
+from .training_record import ENCODER_RECORD, outcome, write_record
 
-RECORD = "encoder.json"
 FOLDER = "encoder"
 CLIP = 1.0
 
@@ -77,8 +75,10 @@ def train_encoder(
         eq_db (float): Spread of a random equaliser on every excerpt, dB.
 
     Returns:
-        dict: The content of ``encoder.json``: "source", "steps", "loss_before", "loss_after"
-        (validation), "seconds", "history", "arguments", "data".
+        dict: The content of ``encoder.json``: "source", "steps", "finished", "loss_before",
+        "loss_after" and "loss_last" (validation), "best_step", "skipped" (batches), "seconds" (of
+        this call), "arguments", "data" (number of recordings of each source), "history",
+        "hardware", "versions".
 
     Raises:
         FileNotFoundError: If a folder does not exist.
@@ -116,7 +116,7 @@ def train_encoder(
             stream_loader(train, batch_size, num_workers),
             shard_loader(validation, batch_size),
             scheduler,
-            config=arguments,
+            config={**arguments, "data": {name: len(found) for name, found in files.items()}},
         )
         fit(
             system,
@@ -133,24 +133,13 @@ def train_encoder(
         )
     encoder.load_state_dict(trained_weights(output, "last"))
     owner.eval().save_pretrained(prior)
-    # Lightning's history calls every loss "nll"; this one is no likelihood.
-    history = [
-        {"step": row["step"], "loss": row["nll"], "train_loss": row["train_nll"]}
-        for row in system.history
-    ]
     record = {
         "source": owner.source,
-        "steps": system.history[-1]["step"],
-        "loss_before": history[0]["loss"],
-        "loss_after": history[-1]["loss"],
+        **outcome(output, n_steps, "last", loss="loss"),
         "seconds": round(time.monotonic() - started, 1),
-        "history": history,
         "arguments": arguments,
-        "data": {name: len(found) for name, found in files.items()},
     }
-    text = json.dumps(record, indent=2, ensure_ascii=False) + "\n"
-    write_atomic(prior / RECORD, lambda path: Path(path).write_text(text, encoding="utf-8"))
-    return record
+    return write_record(prior / ENCODER_RECORD, record)
 
 
 def _files(source, data, others, validation_data, seed):

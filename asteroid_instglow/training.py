@@ -20,7 +20,7 @@ from .prior import GlowPrior
 from .processes import run_processes
 from .system import PriorSystem, paper_optimizer
 from .training_callbacks import Stop
-from .training_record import outcome, write_record
+from .training_record import PRIOR_RECORD, outcome, write_record
 
 
 def train_prior(
@@ -167,7 +167,7 @@ def train_prior(
         "seconds": round(time.monotonic() - started, 1),
         "arguments": {**arguments, "devices": devices},
     }
-    return write_record(output, record)
+    return write_record(output / PRIOR_RECORD, record)
 
 
 def _fit_prior(

@@ -1,4 +1,4 @@
-"""What a training did, and on what: ``training.json``."""
+"""What a training did, and on what: ``training.json`` of a flow, ``encoder.json`` of an encoder."""
 
 import json
 import platform
@@ -11,30 +11,37 @@ from .fitting import load_checkpoint
 from .folder import write_atomic
 from .training_callbacks import LAST
 
-RECORD = "training.json"
+PRIOR_RECORD = "training.json"
+ENCODER_RECORD = "encoder.json"
 
 
-def outcome(output, n_steps, keep):
+def outcome(output, n_steps, keep, loss="nll"):
     """How far a run came, from its last checkpoint.
 
     Args:
         output (Path): Folder of the run.
         n_steps (int): How far it should come.
         keep (str): What was exported, "best" or "last".
+        loss (str): What to call the loss, which is "nll" in every system's history.
 
     Returns:
-        dict: Plain types.
+        dict: Plain types: "steps", "finished", "<loss>_before", "<loss>_after" (of what was
+        exported) and "<loss>_last" (validation), "best_step", "skipped" (batches), "data",
+        "history".
     """
     last = load_checkpoint(output / "checkpoints" / LAST)
     state = last["training_state"]
-    history = state["history"]
-    best = min(history, key=lambda row: row["nll"])
+    history = [
+        {"step": row["step"], loss: row["nll"], f"train_{loss}": row["train_nll"]}
+        for row in state["history"]
+    ]
+    best = min(history, key=lambda row: row[loss])
     return {
         "steps": last["global_step"],
         "finished": last["global_step"] >= n_steps,
-        "nll_before": history[0]["nll"],
-        "nll_after": (best if keep == "best" else history[-1])["nll"],
-        "nll_last": history[-1]["nll"],
+        f"{loss}_before": history[0][loss],
+        f"{loss}_after": (best if keep == "best" else history[-1])[loss],
+        f"{loss}_last": history[-1][loss],
         "best_step": best["step"],
         "skipped": state["n_skipped"],
         "data": last["training_config"]["data"],
@@ -42,11 +49,11 @@ def outcome(output, n_steps, keep):
     }
 
 
-def write_record(output, record):
-    """Writes ``training.json``, with the hardware and the versions.
+def write_record(path, record):
+    """Writes a record, with the hardware and the versions.
 
     Args:
-        output (Path): Folder.
+        path (Path): Of the file, in a folder that exists.
         record (dict): Plain types.
 
     Returns:
@@ -54,7 +61,7 @@ def write_record(output, record):
     """
     record = {**record, "hardware": _hardware(), "versions": _versions()}
     text = json.dumps(record, indent=2, ensure_ascii=False) + "\n"
-    write_atomic(output / RECORD, lambda path: Path(path).write_text(text, encoding="utf-8"))
+    write_atomic(path, lambda new: Path(new).write_text(text, encoding="utf-8"))
     return record
 
 
