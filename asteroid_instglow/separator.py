@@ -1,21 +1,18 @@
 """The separator: waveform of a mixture in, waveforms of its sources out."""
 
 import torch
-import torch.nn.functional as F
 from torch import nn
 
 from . import dsp, filters, solver
-from .audio import resample
-from .files import FileSeparation, as_wav
 from .options import SeparationOptions, check_option_names
+from .piecewise import PiecewiseSeparation
 from .pretrained import PretrainedModel
 from .prior import GlowPrior
-from .progress import SeparationProgress
 
 RESIDUAL = "residual"
 
 
-class GenerativeSeparator(FileSeparation, PretrainedModel):
+class GenerativeSeparator(PiecewiseSeparation, PretrainedModel):
     """Separates a mixture into the sources of any set of priors, an Asteroid model.
 
     Args:
@@ -107,93 +104,8 @@ class GenerativeSeparator(FileSeparation, PretrainedModel):
             **vars(self.options),
         }
 
-    def forward(self, wav, **options):
-        """As :meth:`forward_wav`."""
-        return self.forward_wav(wav, **options)
-
-    def forward_wav(self, wav, **options):
-        """Separation at the priors' sample rate, for :mod:`asteroid.separate`.
-
-        Args:
-            wav (torch.Tensor): (time,), (batch, time) or (batch, channels, time).
-            **options: Of :class:`SeparationOptions`.
-
-        Returns:
-            torch.Tensor: (n_src, time), (batch, n_src, time) or, with two channels or more,
-            (batch, n_src, channels, time).
-        """
-        out = self.torch_separate(wav, **options)
-        if not out.any():
-            # Asteroid divides by the sum of the output: keep that from being zero.
-            out.view(-1)[0] = 1e-30
-        return out
-
-    def torch_separate(self, wav, sample_rate=None, progress=None, **options):
-        """Separates a tensor. Gradients are handled inside; the priors are left as they are.
-
-        Args:
-            wav (torch.Tensor): (time,), (batch, time) or (batch, channels, time), finite; floating
-                or int16.
-            sample_rate (int, optional): Of ``wav``, Hz; by default the priors'. Another is
-                resampled in and back out.
-            progress (bool | Callable, optional): True shows a bar with loss and time left. A
-                callable gets (iteration, loss) and stops the search of the piece by returning True.
-            **options: Of :class:`SeparationOptions`.
-
-        Returns:
-            torch.Tensor: As :meth:`forward_wav`, on the device of ``wav``.
-
-        Raises:
-            ValueError: If ``wav`` is empty, has another shape, or holds NaN or infinity.
-        """
-        options = self.options.updated(options)
-        rate = int(sample_rate or self.sample_rate)
-        mixture, shape = as_wav(wav)
-        weight = next(self.parameters())
-        mixture = mixture.to(weight.device)
-        peak = mixture.abs().amax()
-        if peak == 0:
-            out = mixture.new_zeros(len(self.sources), *mixture.shape)
-        else:
-            # Floating-point audio above full scale is heard at full scale: priors know no louder.
-            gain = peak.clamp_min(1.0)
-            with SeparationProgress(progress) as report, torch.no_grad():
-                out = self._separate_long(mixture / gain, rate, options, report) * gain
-        out = out.movedim(0, 1).to(wav.device)
-        if mixture.shape[1] == 1:
-            out = out.squeeze(2)
-        out = out[0] if len(shape) == 1 else out
-        return out.to(wav.dtype) if wav.is_floating_point() else out
-
-    def _separate_long(self, mixture, rate, options, report):
-        # (batch, channels, time) -> (n_src, batch, channels, time), piece by piece.
-        bounds = dsp.chunk_bounds(
-            mixture.shape[-1], round(options.chunk * rate), round(options.overlap * rate)
-        )
-        out = mixture.new_zeros(len(self.sources), *mixture.shape)
-        searches = self._solver(options) == "paper"
-        report.start(len(bounds), options.n_iter if searches else 1)
-        for i, (start, end) in enumerate(bounds):
-            piece = mixture[..., start:end]
-            weights = dsp.crossfade_weights(bounds, i).to(mixture)
-            if piece.any():
-                out[..., start:end] += self._separate_piece(piece, rate, options, report) * weights
-            report.next_piece()
-        return out
-
-    def _separate_piece(self, piece, rate, options, report):
-        n = piece.shape[-1]
-        wav = resample(piece, rate, int(self.sample_rate))
-        n_wav = wav.shape[-1]
-        wav = F.pad(wav, (0, max(0, self._window - n_wav)))
-        out = self._solve(wav, options, report)[..., :n_wav]
-        if not self._sums_up(options):
-            return dsp.fit_length(resample(out, int(self.sample_rate), rate), n)
-        if rate == self.sample_rate:
-            return out
-        out = dsp.fit_length(resample(out, int(self.sample_rate), rate), n)
-        # Above the priors' band, and what the resampling lost, goes where the treble goes.
-        return filters.share_remainder(out, piece, rate, min(rate, int(self.sample_rate)) / 2)
+    def _n_iter(self, options):
+        return options.n_iter if self._solver(options) == "paper" else 1
 
     def _solve(self, wav, options, report):
         # Mixture (batch, channels, time) at the priors' rate -> (n_src, batch, channels, time).

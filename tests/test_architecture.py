@@ -15,10 +15,10 @@ MAX_LINES = 320
 # A module, or a folder of them, imports lower levels only...
 LEVELS = {
     **dict.fromkeys(["flows", "dsp", "audio", "decoding", "data", "metrics"], 0),
-    **dict.fromkeys(["published", "folder", "pretrained", "options", "progress"], 0),
+    **dict.fromkeys(["published", "folder", "pretrained", "options", "progress", "parallel"], 0),
     **dict.fromkeys(["hub", "card", "package", "saving"], 0),
     **dict.fromkeys(["prior", "encoder", "objective", "filters", "files"], 1),
-    **dict.fromkeys(["solver", "separator"], 2),
+    **dict.fromkeys(["solver", "separator", "piecewise"], 2),
     **dict.fromkeys(["system", "encoder_system", "fitting", "training_callbacks", "optim"], 3),
     **dict.fromkeys(["training", "training_record", "encoder_training", "processes"], 3),
     **dict.fromkeys(["evaluation", "report", "baselines"], 3),
@@ -28,7 +28,7 @@ LEVELS = {
 PEERS = {
     "prior": {"encoder"},
     "audio": {"decoding"},
-    "data": {"audio", "dsp"},
+    "data": {"audio", "dsp", "parallel"},
     "package": {"folder", "hub"},
     "saving": {"folder", "hub", "card"},
     "pretrained": {"folder", "hub", "card", "package", "saving"},
@@ -37,7 +37,7 @@ PEERS = {
 ONLY = {
     "objective": {"dsp"},
     "filters": {"dsp"},
-    "evaluation": {"audio", "data", "dsp", "metrics", "report"},
+    "evaluation": {"audio", "data", "dsp", "metrics", "parallel", "report"},
     "report": {"audio", "dsp", "metrics", "evaluation"},
 }
 FLOWS_MAY_USE = {"torch", PACKAGE} | sys.stdlib_module_names
