@@ -9,14 +9,10 @@
 A track whose files and settings are as they were is left alone; one that broke off is made anew.
 """
 
-import multiprocessing
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 from typing import NamedTuple
 
-import torch
-from tqdm import tqdm
-
+from ..parallel import run_parallel
 from .prepared import discard, fingerprint, holds, read_records, write_json, write_manifest
 from .prepared_tracks import TEST_FORMATS, prepare_track
 
@@ -109,7 +105,8 @@ def prepare(
         else:
             discard(output, key, record)
     tasks = [(key, track, output, settings) for key, track in wanted.items() if key not in done]
-    for key, made in _run(tasks, jobs, progress):
+    for number, made in run_parallel(prepare_track, tasks, jobs, "preparing" if progress else None):
+        key = tasks[number][0]
         done[key] = {"fingerprint": prints[key], **made}
         write_json(output / "tracks" / key[0] / f"{key[1]}.json", done[key])
     return write_manifest(output, settings, {key: done[key] for key in sorted(wanted)})
@@ -125,27 +122,3 @@ def _by_key(tracks):
     if not found:
         raise ValueError("tracks must hold at least one track, got none")
     return found
-
-
-def _run(tasks, jobs, progress):
-    """Yields (key, what was made) as tracks are done."""
-    with tqdm(total=len(tasks), desc="preparing", unit="track", disable=not progress) as bar:
-        if jobs == 1 or len(tasks) < 2:
-            for task in tasks:
-                yield task[0], prepare_track(*task)
-                bar.update()
-            return
-        # Spawned: a fork after torch has used its threads can hang.
-        pool = ProcessPoolExecutor(
-            max_workers=min(jobs, len(tasks)),
-            mp_context=multiprocessing.get_context("spawn"),
-            initializer=torch.set_num_threads,
-            initargs=(1,),
-        )
-        try:
-            futures = {pool.submit(prepare_track, *task): task[0] for task in tasks}
-            for future in as_completed(futures):
-                yield futures[future], future.result()
-                bar.update()
-        finally:
-            pool.shutdown(cancel_futures=True)

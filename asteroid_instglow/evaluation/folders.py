@@ -1,15 +1,12 @@
 """Scores folders of separated audio against folders of references: any system's, in parallel."""
 
 import math
-import multiprocessing
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 
 import numpy as np
-import torch
-from tqdm import tqdm
 
 from ..audio import load_audio
+from ..parallel import run_parallel
 from .layout import check_layout, find_tracks
 from .protocols import PROTOCOLS, check_options, evaluate_signals, parse_protocols
 from .store import read_track, write, write_track
@@ -101,7 +98,9 @@ def evaluate_folders(
             todo.append(task)
     # All headers first: a wrong file should be known before hours of scoring, not after.
     todo = [{**task, "layout": check_layout(task, task["mono"])} for task in todo]
-    for task, records in _run(todo, jobs, progress):
+    bar = "evaluate" if progress and todo else None
+    for number, records in run_parallel(_evaluate_track, [(task,) for task in todo], jobs, bar):
+        task = todo[number]
         stored[task["name"]].update(records)
         for name in records if output else ():
             write_track(output, name, task, records[name])
@@ -150,28 +149,3 @@ def _evaluate_track(task):
         backend=settings["backend"],
         missing=[source for source, path in task["estimates"].items() if path is None],
     )
-
-
-def _run(tasks, jobs, progress):
-    """Yields (task, records) as tracks are done."""
-    off = not (progress and tasks)
-    with tqdm(total=len(tasks), desc="evaluate", unit="track", disable=off) as bar:
-        if jobs == 1 or len(tasks) < 2:
-            for task in tasks:
-                yield task, _evaluate_track(task)
-                bar.update()
-            return
-        # Spawned: a fork after torch has used its threads can hang.
-        pool = ProcessPoolExecutor(
-            max_workers=min(jobs, len(tasks)),
-            mp_context=multiprocessing.get_context("spawn"),
-            initializer=torch.set_num_threads,
-            initargs=(1,),
-        )
-        try:
-            futures = {pool.submit(_evaluate_track, task): task for task in tasks}
-            for future in as_completed(futures):
-                yield futures[future], future.result()
-                bar.update()
-        finally:
-            pool.shutdown(cancel_futures=True)
