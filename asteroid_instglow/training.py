@@ -1,5 +1,6 @@
 """Training of a prior from folders of solo recordings: one call, one folder, resumable."""
 
+import logging
 import time
 from pathlib import Path
 
@@ -21,6 +22,8 @@ from .processes import run_processes
 from .system import PriorSystem, paper_optimizer
 from .training_callbacks import Stop
 from .training_record import PRIOR_RECORD, outcome, write_record
+
+logger = logging.getLogger(__name__)
 
 
 def train_prior(
@@ -229,7 +232,11 @@ def _with_its_encoder(model, output, resume):
     # An encoder that was trained since stays with the prior: the flow is none of its business.
     if not resume or not (output / CONFIG).is_file():
         return model
-    before = GlowPrior.from_pretrained(output)
+    try:
+        before = GlowPrior.from_pretrained(output)
+    except (OSError, ValueError) as error:
+        logger.warning("the prior in %s is broken and is written anew: %s", output, error)
+        return model
     flow, flow_before = model.get_model_args(), before.get_model_args()
     encoder = flow.pop("encoder"), flow_before.pop("encoder")
     if encoder[0] is not None or encoder[1] is None or flow != flow_before:

@@ -288,6 +288,23 @@ class TestTraining:
         train(solos, tmp_path, resume=False)
         assert GlowPrior.from_pretrained(tmp_path).encoder is None
 
+    @pytest.mark.parametrize("broken", ["model.safetensors", "config.json"])
+    @pytest.mark.parametrize("damage", ["lost", "cut short"])
+    def test_broken_weights_are_written_anew(self, solos, tmp_path, caplog, broken, damage):
+        train(solos, tmp_path)
+        before, path = weights(tmp_path), tmp_path / broken
+        content = path.read_bytes()
+        path.unlink()
+        if damage == "cut short":
+            path.write_bytes(content[:-9])
+
+        train(solos, tmp_path)
+
+        assert path.read_bytes() == content
+        assert_close(weights(tmp_path), before, rtol=0, atol=0)
+        noted = "is broken and is written anew" in caplog.text
+        assert noted == ((broken, damage) != ("config.json", "lost"))
+
     def test_broken_batches_are_counted(self, solos, tmp_path, monkeypatch):
         loss_terms = PriorSystem.loss_terms
 
