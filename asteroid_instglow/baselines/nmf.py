@@ -1,0 +1,238 @@
+r"""KL-NMF: a dictionary of spectra for each source, learnt from its solos.
+
+.. math:: X \approx W H, \quad \min \sum X \log\frac{X}{WH} - X + WH
+
+on magnitude spectrograms. W is learnt for each source; a mixture is explained by all dictionaries
+side by side, whose W is kept, and each bin is shared out as the sources explain it.
+
+References
+    - [1] : "Algorithms for Non-negative Matrix Factorization", Lee & Seung 2000 (the updates).
+    - [2] : "Supervised and Semi-supervised Separation of Sounds from Single-channel Mixtures",
+      Smaragdis, Raj & Shashanka 2007 (the dictionaries).
+"""
+
+import time
+
+import numpy as np
+import torch
+from torch import nn
+from tqdm import tqdm
+
+from .. import dsp, filters
+from ..data import Recordings
+from ..folder import CONFIG, read_model, write_model
+from .base import channels_apart, constructor_arguments
+from .source_only import SourceOnly
+
+EPS = 1e-8
+PIECE = 2.0  # seconds
+SILENCE_DB = -50.0
+
+
+class KLNMF(SourceOnly):
+    """Sources as non-negative sums of learnt spectra.
+
+    Args:
+        sources (list[str]): Names.
+        sample_rate (int): Hz.
+        n_fft (int): Window and transform length, samples.
+        hop_length (int): Samples between frames.
+        n_atoms (int): Spectra a source.
+        n_iter (int): Updates of the activations in a separation.
+        max_frames (int): Frames of the solos to learn from, at most.
+
+    Examples:
+        >>> model = KLNMF(["bass", "drums"], n_fft=64, hop_length=16, n_atoms=2)
+        >>> model.separate(torch.randn(1, 4000)).shape
+        torch.Size([1, 2, 4000])
+    """
+
+    defaults = {"n_steps": 100}
+
+    def __init__(
+        self,
+        sources,
+        sample_rate=22050,
+        n_fft=2048,
+        hop_length=512,
+        n_atoms=64,
+        n_iter=100,
+        max_frames=20_000,
+    ):
+        super().__init__(constructor_arguments(locals()))
+        self.n_fft, self.hop_length, self.n_iter = n_fft, hop_length, n_iter
+
+    def _part(self):
+        args = self.get_model_args()
+        return Dictionary(args["n_fft"] // 2 + 1, args["n_atoms"])
+
+    @property
+    def _window(self):
+        return self.n_fft
+
+    def _solve(self, wav, options, report):
+        def separate(mono):
+            spec = dsp.stft(mono, self.n_fft, self.hop_length)
+            atoms = [part.atoms for part in self.parts]
+            magnitudes = explain(spec.abs(), atoms, self.n_iter)
+            out = filters.shares(magnitudes) * spec
+            return dsp.istft(out, self.n_fft, self.hop_length, mono.shape[-1]).movedim(0, 1)
+
+        return channels_apart(wav, separate)
+
+    @classmethod
+    def fit_source(cls, run, source, output):
+        """Updates spectra and activations in turn; both are kept, so that it can go on."""
+        model = cls(**{**run.model, "sources": [source]})
+        target = _frames(run.files[source], model, run.seed, run.progress).to(run.device)
+        learnt = Learnt(output, {"seed": run.seed, **model.get_model_args()})
+        if not (run.resume and learnt.load()):
+            learnt.start(target, model.get_model_args()["n_atoms"], run.seed)
+        late, started = False, time.monotonic()
+        atoms, activations = learnt.atoms.to(run.device), learnt.activations.to(run.device)
+        with tqdm(
+            total=run.n_steps,
+            initial=learnt.steps,
+            desc=f"training {source}",
+            unit="step",
+            disable=not run.progress,
+        ) as bar:
+            while learnt.steps < run.n_steps and not late:
+                activations = update_activations(target, atoms, activations)
+                atoms, activations = update_atoms(target, atoms, activations)
+                learnt.steps += 1
+                bar.update()
+                late = run.time_limit and time.monotonic() - started > 60 * run.time_limit
+        learnt.save(target, atoms.cpu(), activations.cpu())
+        model.parts[0].atoms.data = learnt.atoms
+        return model, {
+            "steps": learnt.steps,
+            "finished": learnt.steps >= run.n_steps,
+            "loss_before": learnt.history[0]["loss"],
+            "loss_after": learnt.history[-1]["loss"],
+            "frames": target.shape[1],
+            "history": learnt.history,
+        }
+
+
+class Dictionary(nn.Module):
+    """The spectra of one source, (n_freq, n_atoms)."""
+
+    def __init__(self, n_freq, n_atoms):
+        super().__init__()
+        self.atoms = nn.Parameter(torch.full((n_freq, n_atoms), 1 / n_freq))
+
+
+class Learnt:
+    """What a source's training has learnt so far, on disk.
+
+    Args:
+        folder (Path): Where. arguments (dict): What it was learnt with: plain types.
+    """
+
+    def __init__(self, folder, arguments):
+        self.folder, self.arguments = folder, arguments
+        self.atoms, self.activations, self.steps, self.history = None, None, 0, []
+
+    def load(self):
+        """Whether there was something to load."""
+        if not (self.folder / CONFIG).is_file():
+            return False
+        config, state = read_model(self.folder)
+        if config["model_args"] != self.arguments:
+            raise ValueError(
+                f"the arguments must be {config['model_args']} as in the run to resume, got "
+                f"{self.arguments}; resume=False starts anew"
+            )
+        self.atoms, self.activations = state["atoms"], state["activations"]
+        self.history = config["history"]
+        self.steps = self.history[-1]["step"]
+        return True
+
+    def start(self, target, n_atoms, seed):
+        """Random spectra and activations."""
+        rng = torch.Generator().manual_seed(seed)
+        level = (target.mean() / n_atoms).sqrt().cpu()
+        self.atoms = level * (0.5 + torch.rand(len(target), n_atoms, generator=rng))
+        self.activations = level * (0.5 + torch.rand(n_atoms, target.shape[1], generator=rng))
+        self._note(target)
+
+    def save(self, target, atoms, activations):
+        """Keeps what was learnt."""
+        self.atoms, self.activations = atoms, activations
+        if self.history[-1]["step"] < self.steps:
+            self._note(target)
+        config = {"model_name": "KLNMFTraining", "model_args": self.arguments}
+        state = {"atoms": atoms, "activations": activations}
+        write_model(self.folder, {**config, "history": self.history}, state)
+
+    def _note(self, target):
+        loss = divergence(target.cpu(), self.atoms @ self.activations)
+        self.history.append({"step": self.steps, "loss": float(loss)})
+
+
+def update_activations(target, atoms, activations):
+    """One multiplicative update of H that lowers the divergence.
+
+    Args:
+        target (torch.Tensor): X, (..., n_freq, n_frames), not negative.
+        atoms (torch.Tensor): W, (n_freq, n_atoms).
+        activations (torch.Tensor): H, (..., n_atoms, n_frames).
+
+    Returns:
+        torch.Tensor: The new H.
+    """
+    ratio = target / (atoms @ activations + EPS)
+    return activations * (atoms.T @ ratio) / (atoms.sum(0)[:, None] + EPS)
+
+
+def update_atoms(target, atoms, activations):
+    """One multiplicative update of W, whose columns are then scaled to sum to one.
+
+    Args:
+        target, atoms, activations: As :func:`update_activations`, without a batch.
+
+    Returns:
+        tuple: The new W, and the H that makes up for its scale.
+    """
+    ratio = target / (atoms @ activations + EPS)
+    atoms = atoms * (ratio @ activations.T) / (activations.sum(1) + EPS)
+    scale = atoms.sum(0) + EPS
+    return atoms / scale, activations * scale[:, None]
+
+
+def divergence(target, model):
+    """Mean generalised Kullback-Leibler divergence of ``model`` from ``target``."""
+    return (torch.xlogy(target, (target + EPS) / (model + EPS)) - target + model).mean()
+
+
+def explain(magnitude, dictionaries, n_iter):
+    """The parts of a mixture's magnitudes that the dictionaries explain.
+
+    Args:
+        magnitude (torch.Tensor): (batch, n_freq, n_frames).
+        dictionaries (list[torch.Tensor]): (n_freq, n_atoms) each.
+        n_iter (int): Updates.
+
+    Returns:
+        torch.Tensor: (n_src, batch, n_freq, n_frames).
+    """
+    atoms = torch.cat(dictionaries, 1)
+    activations = magnitude.new_ones(len(magnitude), atoms.shape[1], magnitude.shape[-1])
+    for _ in range(n_iter):
+        activations = update_activations(magnitude, atoms, activations)
+    parts = activations.split([d.shape[1] for d in dictionaries], 1)
+    return torch.stack([d @ h for d, h in zip(dictionaries, parts)])
+
+
+def _frames(files, model, seed, progress):
+    # Spectra (n_freq, n_frames) of pieces that sound, from all recordings alike.
+    args = model.get_model_args()
+    recordings = Recordings(files, args["sample_rate"], progress=progress)
+    length = max(model.n_fft, round(PIECE * args["sample_rate"]))
+    pieces = recordings.segments(length, SILENCE_DB)
+    n_pieces = max(1, args["max_frames"] // (1 + length // model.hop_length))
+    chosen = np.random.default_rng(seed).permutation(len(pieces))[:n_pieces]
+    wavs = [torch.from_numpy(recordings.read(*pieces[i], length)) for i in sorted(chosen)]
+    spectra = [dsp.stft(wav, model.n_fft, model.hop_length).abs() for wav in wavs]
+    return torch.cat(spectra, 1)

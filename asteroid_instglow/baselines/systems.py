@@ -1,0 +1,61 @@
+"""The systems by name, and how a saved one is found again."""
+
+import importlib
+
+from ..package import read_package
+
+# Name: (module, class), imported when asked for: some need packages of the extra [baselines].
+SYSTEMS = {
+    "nmf": ("nmf", "KLNMF"),
+    "gan": ("gan", "GanPrior"),
+    "conv-tasnet": ("conv_tasnet", "ConvTasNetBaseline"),
+    "open-unmix": ("open_unmix", "OpenUnmixBaseline"),
+    "demucs": ("demucs_v2", "DemucsV2"),
+    "wave-u-net": ("wave_u_net", "WaveUNet"),
+    "mixture": ("oracles", "EqualShares"),
+    "irm": ("oracles", "IdealRatioMask"),
+    "wiener": ("oracles", "IdealWiener"),
+    "mwf": ("oracles", "IdealMultichannelWiener"),
+}
+
+
+def system_class(name):
+    """The class of a system.
+
+    Args:
+        name (str): Of :data:`SYSTEMS`.
+
+    Returns:
+        type: Subclass of :class:`~asteroid_instglow.baselines.base.Baseline`.
+
+    Examples
+        >>> system_class("nmf").kind
+        'source-only'
+    """
+    if name not in SYSTEMS:
+        raise ValueError(f"name must be one of {', '.join(SYSTEMS)}, got {name!r}")
+    module, cls = SYSTEMS[name]
+    return getattr(importlib.import_module(f".{module}", __package__), cls)
+
+
+def load_baseline(where):
+    """Loads a trained baseline; nothing that it reads is executed.
+
+    Args:
+        where (str | Path): What :func:`~asteroid_instglow.baselines.train_baseline` wrote, or a
+            repository on the Hub that holds it.
+
+    Returns:
+        Baseline: In evaluation mode.
+
+    Raises:
+        ValueError: If it is damaged, or no baseline.
+
+    Examples
+        >>> load_baseline("exp/nmf").separate("song.wav")  # doctest: +SKIP
+    """
+    package = read_package(where)
+    names = {cls: name for name, (_, cls) in SYSTEMS.items()}
+    if package.get("model_name") not in names:
+        raise ValueError(f"{where} must hold a baseline, got a {package.get('model_name')}")
+    return system_class(names[package["model_name"]]).from_pretrained(package)
