@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 import shutil
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from ..data.prepared_tracks import save_stem
 from ..evaluation import evaluate_folders
 from ..folder import write_atomic
 from ..separator import GenerativeSeparator
+
+logger = logging.getLogger(__name__)
 
 CHECKPOINT, METRICS, TABLE = "best_model.pth", "final_metrics.json", "all_metrics.csv"
 _ESTIMATES, _SETTINGS = "estimates", "settings.json"
@@ -41,6 +44,7 @@ def evaluate(
     separator,
     data,
     exp,
+    sources=None,
     protocol=("paper", "sisec", "si-sdr"),
     jobs=1,
     n_examples=3,
@@ -53,6 +57,7 @@ def evaluate(
         separator (GenerativeSeparator): On its device.
         data (str or Path): Folder that :func:`~asteroid_instglow.data.prepare.prepare` made.
         exp (str or Path): Folder of the experiment.
+        sources (list[str], optional): Which to score, all of the separator by default.
         protocol (list[str]): See :func:`evaluate_folders`.
         jobs (int): Processes that score.
         n_examples (int): Tracks to keep excerpts of.
@@ -65,11 +70,17 @@ def evaluate(
     exp, references = Path(exp), Path(data) / "test"
     estimates = exp / _ESTIMATES
     _separate_tracks(separator, references, estimates, _key(separator, Path(data), exp), progress)
+    scored = []
+    for name in sources or separator.sources:
+        if any(references.glob(f"*/{name}.*")):
+            scored.append(name)
+        else:
+            logger.warning("no track of the test set has %s: it is not scored", name)
     report = evaluate_folders(
         references,
         estimates,
         list(protocol),
-        sources=[name for name in separator.sources if any(references.glob(f"*/{name}.*"))],
+        sources=scored,
         jobs=jobs,
         baseline="mixture",
         output=exp / "scores",
@@ -92,14 +103,18 @@ def final_metrics(report):
         report (Report): Scores.
 
     Returns:
-        dict: ``[protocol][source or "average"][metric]``, dB, None where nothing was scored; and
-        "n_tracks".
+        dict: ``[protocol][source or "average"][metric]``, dB, None where nothing was scored, and
+        for each source how many tracks are behind it or left out, and why; and "n_tracks".
     """
     content = report.to_dict()
     metrics = {"n_tracks": content["n_tracks"]}
     for name, protocol in content["protocols"].items():
         metrics[name] = {
-            source: {metric: row["value"] for metric, row in rows.items() if isinstance(row, dict)}
+            source: {
+                metric: row["value"] if isinstance(row, dict) else row
+                for metric, row in rows.items()
+                if "windows" not in metric
+            }
             for source, rows in protocol["scores"]["estimates"].items()
         }
     return metrics

@@ -2,16 +2,21 @@
 
 import argparse
 import json
+import logging
+import os
 from pathlib import Path
 
 import yaml
 
 from ..data.prepared import MANIFEST, write_json
-from ..encoder_training import train_encoder
-from ..folder import CONFIG, WEIGHTS
-from ..prior import GlowPrior
+from ..encoder_training import FOLDER, train_encoder
+from ..fitting import load_checkpoint
 from ..training import train_prior
+from ..training_callbacks import BEST, LAST
 
+logger = logging.getLogger(__name__)
+
+CHECKPOINTS = "checkpoints"
 _DATA = "data.json"
 
 
@@ -40,6 +45,8 @@ def train_source(
 ):
     """Trains the prior of one source, and its encoder if that has any steps. Stopped, it goes on.
 
+    ``<exp>/checkpoints/<source>`` gets links to the checkpoints of both.
+
     Args:
         source (str): Name.
         data (str or Path): Folder that :func:`~asteroid_instglow.data.prepare.prepare` made.
@@ -61,7 +68,7 @@ def train_source(
     train, validation = Path(data) / "train", Path(data) / "validation"
     output = Path(exp) / "priors" / source
     _check_same_data(Path(data), output)
-    _remove_if_broken(output)
+    _keep_checkpoints(Path(exp) / CHECKPOINTS / source / "prior", output)
     # A part of the data set may lack it: then some of the training recordings are set aside.
     held_out = validation if (validation / source).is_dir() else None
     train_prior(
@@ -77,6 +84,7 @@ def train_source(
         there = {path.name for path in train.iterdir() if path.is_dir()} - {source}
         background = sorted(there & set(others or ())) or sorted(there)
         whole = all((validation / name).is_dir() for name in [source, *background])
+        _keep_checkpoints(Path(exp) / CHECKPOINTS / source / "encoder", output / FOLDER)
         train_encoder(
             output,
             train,
@@ -93,7 +101,7 @@ def _check_same_data(data, output):
     """Refuses to go on with a run on other data than it began with."""
     digest = json.loads((data / MANIFEST).read_text(encoding="utf-8"))["digest"]
     path = output / _DATA
-    if path.is_file() and (output / "checkpoints").is_dir():
+    if path.is_file() and (output / CHECKPOINTS / LAST).is_file():
         before = json.loads(path.read_text(encoding="utf-8"))["digest"]
         if before != digest:
             raise ValueError(
@@ -103,11 +111,17 @@ def _check_same_data(data, output):
     write_json(path, {"digest": digest})
 
 
-def _remove_if_broken(output):
-    """Removes the weights of a prior that cannot be loaded: its checkpoints have them."""
-    if (output / CONFIG).is_file() or (output / WEIGHTS).is_file():
+def _keep_checkpoints(link, run):
+    """Links to the checkpoints of a run; where one is broken, the run begins anew."""
+    folder = run / CHECKPOINTS
+    folder.mkdir(parents=True, exist_ok=True)
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.unlink(missing_ok=True)
+    link.symlink_to(os.path.relpath(folder, link.parent), target_is_directory=True)
+    if (folder / LAST).is_file():
         try:
-            GlowPrior.from_pretrained(output)
-        except (ValueError, OSError):
-            (output / CONFIG).unlink(missing_ok=True)
-            (output / WEIGHTS).unlink(missing_ok=True)
+            for name in (LAST, BEST):
+                load_checkpoint(folder / name)
+        except ValueError as error:
+            logger.warning("%s, as this run does now", error)
+            (folder / LAST).unlink()

@@ -35,8 +35,7 @@ private=false     # true: for you alone
 . utils/recipe.sh
 
 if runs -1; then
-    [ -n "$musdb_dir" ] || fail "musdb_dir must be the folder to download to"
-    case $version in 7s | musdb18 | musdb18hq) ;; *) fail "there is no version $version" ;; esac
+    can_fetch musdb_dir "$musdb_dir" 7s musdb18 musdb18hq
 elif runs 0 && [ -n "$stems_dir" ]; then
     [ -d "$stems_dir" ] || fail "stems_dir must be a folder, there is none at $stems_dir"
 elif runs 0; then
@@ -52,9 +51,7 @@ begin
 
 if runs -1; then
     echo "Stage -1: downloading $version to $musdb_dir"
-    once "$musdb_dir/.download" --values "$version" "$url" --outputs "$musdb_dir"/{train,test} -- \
-        "$python_path" local/download.py "$version" --output "$musdb_dir" --url "$url" \
-        --checksum "$checksum"
+    fetch musdb "$musdb_dir" "$musdb_dir"/{train,test}
 fi
 if runs 0; then
     echo "Stage 0: preparing the data in $data_dir"

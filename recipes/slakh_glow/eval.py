@@ -1,12 +1,1 @@
-"""Stage 2: joins the priors to a separator, separates the test set and scores it."""
-
-import torch
-
-from asteroid_instglow.recipes import assemble, evaluate, read_stage
-
-if __name__ == "__main__":
-    args, conf = read_stage(__doc__)
-    options = conf["evaluation"]
-    separator = assemble(args.exp, options.pop("sources"), conf["separation"])
-    separator.to("cuda" if torch.cuda.is_available() else "cpu")
-    print(evaluate(separator, args.data, args.exp, **options).table())
+utils/eval.py

@@ -35,8 +35,7 @@ private=false     # true: for you alone
 . utils/recipe.sh
 
 if runs -1; then
-    [ -n "$slakh_dir" ] || fail "slakh_dir must be the folder to download to"
-    case $version in redux | baby) ;; *) fail "there is no version $version" ;; esac
+    can_fetch slakh_dir "$slakh_dir" redux baby
 elif runs 0; then
     [ -d "$slakh_dir" ] || fail "slakh_dir must be a folder, there is none at '$slakh_dir'"
     compgen -G "$slakh_dir/*/*/metadata.yaml" >/dev/null ||
@@ -49,9 +48,7 @@ begin
 
 if runs -1; then
     echo "Stage -1: downloading $version to $slakh_dir"
-    once "$slakh_dir/.download" --values "$version" "$url" --outputs "$slakh_dir" -- \
-        "$python_path" local/download.py "$version" --output "$slakh_dir" --url "$url" \
-        --checksum "$checksum"
+    fetch slakh "$slakh_dir" "$slakh_dir"
 fi
 if runs 0; then
     echo "Stage 0: preparing the data in $data_dir"

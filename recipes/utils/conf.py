@@ -1,9 +1,10 @@
 """Writes the configuration of an experiment: a conf.yml, with some values changed.
 
-    conf.py local/conf.yml --set "training.n_steps=2000 separation.solver=auto" -o exp/tag/conf.yml
+    conf.py local/conf.yml --set "training.n_steps=2000 separation.solver=auto" -o new.yml
 
-Prints, for a shell, the sources to be trained and those to be separated. Needs no torch, so that a
-mistake shows at once.
+With --before, the file of an earlier run, stages that are not run keep what they had there. Prints,
+for a shell, the sources to be trained and those to be separated. Needs no torch, so that a mistake
+shows at once.
 """
 
 import argparse
@@ -13,24 +14,58 @@ import sys
 
 import yaml
 
+# Which sections each stage reads.
+STAGES = {
+    0: ("dataset", "data"),
+    1: ("model", "training", "encoder_model", "encoder_training", "others"),
+    2: ("separation", "evaluation"),
+    3: ("publishing",),
+}
 
-def read_conf(path, changes):
-    """The configuration; a mistake ends the program."""
+
+def read_conf(path):
+    """The configuration in a file; a mistake ends the program."""
     try:
         with open(path, encoding="utf-8") as file:
             conf = yaml.safe_load(file)
     except (OSError, yaml.YAMLError) as error:
-        sys.exit(f"conf must be a YAML file: {error}")
+        sys.exit(f"conf must be a YAML file: {' '.join(str(error).split())}")
     if not isinstance(conf, dict) or not all(isinstance(part, dict) for part in conf.values()):
         sys.exit(f"conf must have two levels, sections and arguments: {path}")
-    for change in shlex.split(changes):
-        key, equals, value = change.partition("=")
+    wanted = [name for sections in STAGES.values() for name in sections]
+    if set(conf) != set(wanted):
+        sys.exit(f"conf must have the sections {', '.join(wanted)}, {path} has {', '.join(conf)}")
+    return conf
+
+
+def change(conf, changes):
+    """Sets values in place, as they are written on the command line."""
+    try:
+        changes = shlex.split(changes)
+    except ValueError as error:
+        sys.exit(f"set must be section.name=value ..., got {changes!r}: {error}")
+    for text in changes:
+        key, equals, value = text.partition("=")
         section, _, name = key.partition(".")
         if not equals or name not in conf.get(section, {}):
             known = " ".join(f"{s}.{n}" for s, part in conf.items() for n in part)
-            sys.exit(f"set must be section.name=value of {known}, got {change!r}")
-        conf[section][name] = yaml.safe_load(value)
-    return conf
+            sys.exit(f"set must be section.name=value of {known}, got {text!r}")
+        try:
+            conf[section][name] = yaml.safe_load(value)
+        except yaml.YAMLError:
+            sys.exit(f"set must be section.name=value with a YAML value, got {text!r}")
+
+
+def keep(conf, path, stages):
+    """Takes the sections of the other stages from an earlier run's file, if there is one."""
+    if not os.path.isfile(path):
+        return
+    before = read_conf(path)
+    others = [name for stage, names in STAGES.items() if stage not in stages for name in names]
+    differ = [name for name in others if conf[name] != before[name]]
+    conf.update({name: before[name] for name in differ})
+    if differ:
+        print(f"{path} keeps its {', '.join(differ)}: that stage is not run", file=sys.stderr)
 
 
 def main():
@@ -38,18 +73,23 @@ def main():
     parser.add_argument("conf")
     parser.add_argument("--set", default="", metavar="'section.name=value ...'")
     parser.add_argument("--sources", default="", help="to be trained; by default all")
+    parser.add_argument("--stages", type=int, nargs=2, default=(0, 3), help="first and last")
+    parser.add_argument("--before", default="", help="configuration of an earlier run, if any")
     parser.add_argument("-o", "--output", required=True)
     args = parser.parse_args()
-    conf = read_conf(args.conf, args.set)
+    conf = read_conf(args.conf)
+    change(conf, args.set)
+    keep(conf, args.before, range(args.stages[0], args.stages[1] + 1))
     prepared, separated = conf["data"]["sources"], conf["evaluation"]["sources"]
     trained = args.sources.replace(",", " ").split() or prepared
     for name, sources in (("sources", trained), ("evaluation.sources", separated)):
         if not sources or not set(sources) <= set(prepared):
             sys.exit(f"{name} must be of data.sources {', '.join(prepared)}, got {sources}")
-    os.makedirs(os.path.dirname(os.path.abspath(args.output)), exist_ok=True)
-    with open(args.output + ".tmp", "w", encoding="utf-8") as file:
+    rates = [conf[section]["sample_rate"] for section in ("data", "model")]
+    if rates[1] > rates[0]:
+        sys.exit("model.sample_rate must be at most data.sample_rate {}, got {}".format(*rates))
+    with open(args.output, "w", encoding="utf-8") as file:
         yaml.safe_dump(conf, file, sort_keys=False, allow_unicode=True, default_flow_style=None)
-    os.replace(args.output + ".tmp", args.output)
     for name, values in (("sources", trained), ("test_sources", separated)):
         print(f"{name}={shlex.quote(' '.join(values))}")
 

@@ -29,17 +29,20 @@ def file_digest(path):
 
 
 def state(path):
-    """What a file or folder is now; None if it is not there."""
+    """What a file or folder is now; None if it is not there, or a link in it leads nowhere."""
     if os.path.isfile(path):
         return file_digest(path)
     if not os.path.isdir(path):
         return None
-    sizes = [
-        os.path.getsize(os.path.join(folder, name))
-        for folder, _, names in os.walk(path)
-        for name in names
-        if not name.startswith(".")
-    ]
+    try:
+        sizes = [
+            os.path.getsize(os.path.join(folder, name))
+            for folder, _, names in os.walk(path, followlinks=True)
+            for name in names
+            if not name.startswith(".")
+        ]
+    except FileNotFoundError:
+        return None
     return [len(sizes), sum(sizes)]
 
 

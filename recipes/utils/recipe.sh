@@ -1,5 +1,6 @@
 # What the recipes' run.sh have in common; to be sourced after parse_options.sh. It uses their
-# options: stage stop_stage tag id python_path conf set data_dir sources n_jobs repo_id push private.
+# options: stage stop_stage tag id python_path conf set n_jobs data_dir version url checksum sources
+# repo_id push private.
 
 fail() {
     echo "$0: $*" >&2
@@ -7,11 +8,24 @@ fail() {
 }
 
 for _number in "$stage" "$stop_stage"; do
-    [[ $_number =~ ^-?[0-9]+$ ]] || fail "stages are numbers, got $_number"
+    [[ $_number =~ ^(-1|[0-3])$ ]] || fail "stages are numbers from -1 to 3, got $_number"
 done
+[ "$stage" -le "$stop_stage" ] || fail "stop_stage must not be before stage $stage, got $stop_stage"
 
 runs() { # whether stage $1 is to run
     [ "$stage" -le "$1" ] && [ "$stop_stage" -ge "$1" ]
+}
+
+# can_fetch NAME FOLDER VERSIONS...: checks what stage -1 needs; NAME is the option of the folder.
+can_fetch() {
+    local name=$1 folder=$2
+    shift 2
+    [ -n "$folder" ] || fail "$name must be the folder to download to"
+    [[ " $* " == *" $version "* ]] || fail "there is no version $version, but $*"
+    mkdir -p "$folder" 2>/dev/null && [ -w "$folder" ] ||
+        fail "$name must be a folder to write to, got $folder"
+    [ -z "$checksum" ] || [[ $checksum =~ ^(md5|sha256):[0-9a-f]+$ ]] ||
+        fail "checksum must be md5:... or sha256:..., got $checksum"
 }
 
 # Checks what can be known at once, and writes the configuration of this experiment.
@@ -19,10 +33,15 @@ begin() {
     [[ $tag =~ ^[A-Za-z0-9._-]+$ ]] || fail "tag must be of letters, digits and ._-, got '$tag'"
     command -v "$python_path" >/dev/null || fail "python_path must be a Python, got $python_path"
     expdir=exp/$tag
-    local answer source
+    [[ $n_jobs =~ ^[1-9][0-9]*$ ]] || fail "n_jobs must be a number of processes, got $n_jobs"
+    [[ $push,$private =~ ^(true|false),(true|false)$ ]] ||
+        fail "push and private must be true or false, got $push and $private"
+    local answer source new
+    new=$(mktemp)
+    trap 'rm -f "'"$new"'"' EXIT
     # Sets sources, those of stage 1, and test_sources, those of stage 2.
     answer=$("$python_path" utils/conf.py "$conf" --set "$set" --sources "$sources" \
-        -o "$expdir/conf.yml") || exit 2
+        --stages "$stage" "$stop_stage" --before "$expdir/conf.yml" -o "$new") || exit 2
     eval "$answer"
     if runs 2; then
         for source in $test_sources; do
@@ -42,6 +61,7 @@ begin() {
     # Unset, it would hide all GPUs; the separation takes the first.
     if [ -n "$id" ]; then export CUDA_VISIBLE_DEVICES=$id; fi
     mkdir -p "$expdir/logs"
+    cmp -s "$new" "$expdir/conf.yml" || cat "$new" >"$expdir/conf.yml"
     echo "$0: the experiment is in $expdir"
 }
 
@@ -60,6 +80,14 @@ once() {
     fi
 }
 
+fetch() { # fetch DATASET FOLDER OUTPUTS...: stage -1; these must come of it
+    local dataset=$1 folder=$2
+    shift 2
+    once "$folder/.download" --values "$version" "$url" --outputs "$@" -- \
+        "$python_path" utils/download.py "$dataset" "$version" --output "$folder" --url "$url" \
+        --checksum "$checksum"
+}
+
 prepare() { # prepare OPTIONS: stage 0, with these options of local/prepare_data.py
     mkdir -p "$data_dir"
     once "$data_dir/.prepare" --sections dataset data --values "options: $*" \
@@ -68,10 +96,10 @@ prepare() { # prepare OPTIONS: stage 0, with these options of local/prepare_data
 }
 
 train_one() {
-    local prior=$expdir/priors/$1
+    local prior=$expdir/priors/$1 # train.py links its checkpoints from $expdir/checkpoints
     once "$expdir/.done/prior-$1" --sections model training encoder_model encoder_training others \
         --inputs "$data_dir/manifest.json" \
-        --outputs "$prior/config.json" "$prior/model.safetensors" -- \
+        --outputs "$prior"/{config.json,model.safetensors} "$expdir/checkpoints/$1" -- \
         "$python_path" train.py "$1" --conf "$expdir/conf.yml" --data "$data_dir" --exp "$expdir"
 }
 
@@ -104,12 +132,13 @@ evaluate() { # stage 2
     local source inputs=("$data_dir/manifest.json")
     for source in $test_sources; do inputs+=("$expdir/priors/$source/config.json"); done
     once "$expdir/.done/evaluate" --sections separation evaluation --inputs "${inputs[@]}" --outputs \
-        "$expdir"/{best_model.pth,final_metrics.json,all_metrics.csv,examples} -- \
+        "$expdir"/{best_model.pth,final_metrics.json,all_metrics.csv,examples,scores} -- \
         "$python_path" eval.py --conf "$expdir/conf.yml" --data "$data_dir" --exp "$expdir"
 }
 
 publish() { # stage 3
-    once "$expdir/.done/publish" --sections publishing --values "repo=$repo_id" "push=$push" "private=$private" \
+    once "$expdir/.done/publish" --sections publishing \
+        --values "repo=$repo_id" "push=$push" "private=$private" \
         --inputs "$expdir"/{best_model.pth,final_metrics.json} --outputs "$expdir/publish_dir" -- \
         "$python_path" utils/publish.py --conf "$expdir/conf.yml" --exp "$expdir" \
         --repo_id "$repo_id" --push "$push" --private "$private"

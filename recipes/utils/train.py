@@ -1,0 +1,16 @@
+"""Stage 1 for one source: its prior from its own recordings alone, and its encoder if wanted."""
+
+from asteroid_instglow.recipes import read_stage, train_source
+
+if __name__ == "__main__":
+    args, conf = read_stage(__doc__, "source")
+    train_source(
+        args.source,
+        args.data,
+        args.exp,
+        conf["model"],
+        conf["training"],
+        conf["encoder_model"],
+        conf["encoder_training"],
+        others=conf["others"].get(args.source),
+    )
