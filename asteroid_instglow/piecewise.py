@@ -105,6 +105,8 @@ class PiecewiseSeparation(FileSeparation):
         for i, (start, end) in enumerate(bounds):
             piece = mixture[..., start:end]
             weights = dsp.crossfade_weights(bounds, i).to(mixture)
+            # What is silent stays silent, whatever else is in the batch.
+            weights = weights * (piece.abs().amax((1, 2), keepdim=True) > 0)
             if piece.any():
                 out[..., start:end] += self._separate_piece(piece, rate, options, report) * weights
             report.next_piece()

@@ -182,7 +182,7 @@ def update_activations(target, atoms, activations):
     Returns:
         torch.Tensor: The new H.
     """
-    ratio = target / (atoms @ activations + EPS)
+    ratio = _ratio(target, atoms, activations)
     return activations * (atoms.T @ ratio) / (atoms.sum(0)[:, None] + EPS)
 
 
@@ -195,10 +195,15 @@ def update_atoms(target, atoms, activations):
     Returns:
         tuple: The new W, and the H that makes up for its scale.
     """
-    ratio = target / (atoms @ activations + EPS)
+    ratio = _ratio(target, atoms, activations)
     atoms = atoms * (ratio @ activations.T) / (activations.sum(1) + EPS)
     scale = atoms.sum(0) + EPS
     return atoms / scale, activations * scale[:, None]
+
+
+def _ratio(target, atoms, activations):
+    # In place: three arrays of this size would cost as much as the products.
+    return torch.matmul(atoms, activations).add_(EPS).reciprocal_().mul_(target)
 
 
 def divergence(target, model):

@@ -2,9 +2,12 @@
 
 import dataclasses
 
+import torch
 from torch import nn
 
 from .base import Baseline
+
+STATE = "training"  # folder of what each source needs to go on
 
 
 class SourceOnly(Baseline):
@@ -64,7 +67,9 @@ class SourceOnly(Baseline):
         share = None if run.time_limit is None else run.time_limit / len(run.sources)
         for source in run.sources:
             part = dataclasses.replace(run, time_limit=share)
-            model, records[source] = cls.fit_source(part, source, run.output / "priors" / source)
+            # So that a source is learnt alike, alone and among others.
+            torch.manual_seed(run.seed)
+            model, records[source] = cls.fit_source(part, source, run.output / STATE / source)
             if whole is None:
                 whole = model
             else:

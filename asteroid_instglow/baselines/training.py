@@ -89,7 +89,7 @@ def train_baseline(
             held_out,
             output,
             args,
-            val_every=val_every or max(1, given["n_steps"] // 10),
+            val_every=max(1, given["n_steps"] // 10) if val_every is None else val_every,
             seed=seed,
             resume=resume,
             precision=precision,

@@ -1,0 +1,126 @@
+r"""GAN prior: a SpecGAN generator a source, and a search for latents that explain the mixture.
+
+The generators make patches of log-magnitude spectrogram from latents in :math:`[-1, 1]^d`, learnt
+from the solos of their source alone (``gan_networks``, ``gan_training``). A mixture is cut into
+patches; in each, projected gradient descent moves the latents of all sources until the sum of what
+they make looks like the mixture (``gan_search``). The patches are joined over time, and each bin of
+the mixture is shared out as the sources explain it.
+
+References
+    - [1] : "Adversarial Audio Synthesis", Donahue, McAuley & Puckette 2019 (SpecGAN).
+      https://arxiv.org/abs/1802.04208
+    - [2] : "Unsupervised Audio Source Separation using Generative Priors", Narayanaswamy,
+      Thiagarajan, Anirudh & Spanias 2020. https://arxiv.org/abs/2005.13769
+"""
+
+import torch
+
+from .. import dsp, filters
+from ..data import SoloDataset
+from ..fitting import ENDLESS
+from .base import channels_apart, constructor_arguments
+from .gan_networks import Adversaries, Generator
+from .gan_search import cut, join, search
+from .gan_training import GanSystem
+from .runs import fit_module
+from .source_only import SourceOnly
+
+STATISTICS_ITEMS = 200
+
+
+class GanPrior(SourceOnly):
+    """Sources as what a generative adversarial network can make.
+
+    Args:
+        sources (list[str]): Names.
+        sample_rate (int): Hz.
+        n_fft (int): Window and transform length, samples; half of it is the height of a patch.
+        hop_length (int): Samples between frames.
+        n_frames (int): Width of a patch, frames.
+        n_latent (int): Numbers of a latent.
+        width (int): Channels next to the spectrogram, doubled at each level.
+        depth (int): Levels, each of which halves height and width of a patch.
+        n_iter (int): Steps of the search. search_lr (float): Its learning rate (Adam).
+        overlap_frames (int): Frames that neighbouring patches share.
+
+    Examples:
+        >>> args = {"n_fft": 32, "hop_length": 8, "n_frames": 16, "depth": 2, "width": 2}
+        >>> model = GanPrior(["bass", "drums"], n_iter=2, overlap_frames=4, **args)
+        >>> model.separate(torch.randn(1, 4000)).shape
+        torch.Size([1, 2, 4000])
+    """
+
+    defaults = {"n_steps": 100_000, "batch_size": 64, "lr": 1e-4}
+
+    def __init__(
+        self,
+        sources,
+        sample_rate=22050,
+        n_fft=1024,
+        hop_length=256,
+        n_frames=128,
+        n_latent=100,
+        width=64,
+        depth=5,
+        n_iter=1000,
+        search_lr=0.05,
+        overlap_frames=16,
+    ):
+        super().__init__(constructor_arguments(locals()))
+        self.n_fft, self.hop_length, self.n_frames = n_fft, hop_length, n_frames
+        self.n_iter, self.search_lr, self.overlap_frames = n_iter, search_lr, overlap_frames
+
+    def _part(self):
+        args = self.get_model_args()
+        size = (args["n_fft"] // 2, args["n_frames"])
+        return Generator(size, args["n_latent"], args["width"], args["depth"])
+
+    @property
+    def _window(self):
+        return self.n_fft
+
+    def _n_iter(self, options):
+        return self.n_iter
+
+    def _solve(self, wav, options, report):
+        def separate(mono):
+            spec = dsp.stft(mono, self.n_fft, self.hop_length)
+            # The topmost bin, which no patch has, goes the way of its neighbour.
+            magnitude = spec.abs()[:, :-1]
+            patches = cut(magnitude, self.n_frames, self.overlap_frames)
+            found = search(
+                self.parts, patches.flatten(0, 1), self.n_iter, self.search_lr, report.step
+            )
+            found = found.unflatten(1, patches.shape[:2])
+            sources = join(found, self.overlap_frames, magnitude.shape[-1])
+            sources = torch.cat([sources, sources[:, :, -1:]], 2)
+            out = filters.shares(sources) * spec
+            return dsp.istft(out, self.n_fft, self.hop_length, mono.shape[-1]).movedim(0, 1)
+
+        return channels_apart(wav, separate)
+
+    @classmethod
+    def fit_source(cls, run, source, output):
+        """Trains the generator of one source against a critic of its own."""
+        model = cls(**{**run.model, "sources": [source]})
+        rate = model.get_model_args()["sample_rate"]
+        length = (model.n_frames - 1) * model.hop_length
+        common = {"segment": length / rate, "sample_rate": rate, "progress": run.progress}
+        n_items = 2**16 * ENDLESS
+        train = SoloDataset(files=run.files[source], n_items=n_items, seed=run.seed, **common)
+        held_out = SoloDataset(files=run.held_out[source], random=False, **common)
+        adversaries = Adversaries(model.parts[0], model.n_fft, model.hop_length)
+        adversaries.measure(torch.stack([train[i] for i in range(STATISTICS_ITEMS)]))
+        record = fit_module(
+            run,
+            adversaries,
+            GanSystem,
+            output,
+            train,
+            held_out,
+            keep="last",
+            bar=source,
+            betas=(0.5, 0.9),
+        )
+        model.requires_grad_(True)
+        return model, record
