@@ -23,7 +23,7 @@ RATE = 8000
 SECONDS = 4
 TRACKS = ["<img src=x onerror=alert(1)>\"&'", "Zoë – 夜", "plain"]
 SOURCES = ["bass & <i>co", "drums"]
-NLL = "negative log-likelihood, nats/dim"
+NLL = "NLL, nats/dim"
 VOID = {"img", "input", "meta", "br"}
 
 

@@ -145,7 +145,9 @@ def _separate_tracks(separator, references, estimates, key, progress):
             continue
 
         def show(iteration, loss, name=track.name):
-            bar.set_postfix_str(f"{name}, iteration {iteration}, loss {loss:.4g}")
+            # A log keeps every line.
+            shown = f"{name}, iteration {iteration}, loss {loss:.4g}"
+            bar.set_postfix_str(shown, refresh=iteration % 10 == 0)
 
         mixture, rate = load_audio(next(track.glob("mixture.*")))
         (wavs,) = separator.torch_separate(mixture[None], sample_rate=rate, progress=show)

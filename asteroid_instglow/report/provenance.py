@@ -32,7 +32,8 @@ def training_section(found):
     if not curves:
         told = "No history of a training (training.json, encoder.json) is in this folder."
         return section("training", "Training", tag("p", None, told))
-    told = "Losses of the priors and of their encoders; lower is better."
+    told = "Losses of the priors (NLL: the negative log-likelihood of their source's solos) and of "
+    told += "their encoders; lower is better."
     grid = tag("div", {"class": "curves"}, curves)
     return section("training", "Training", tag("p", None, told), grid)
 
@@ -96,9 +97,9 @@ def _title(record):
 
 
 def _unit(record):
-    # An encoder's loss is its own; the flow's is a likelihood.
+    # An encoder's loss is its own; the flow's is a likelihood. Short, for a caption of one line.
     is_encoder = record["file"].endswith("encoder.json")
-    return "loss" if is_encoder else "negative log-likelihood, nats/dim"
+    return "loss" if is_encoder else "NLL, nats/dim"
 
 
 def _brief(content):

@@ -2,6 +2,9 @@
 # options: stage stop_stage tag id python_path conf set n_jobs data_dir version url checksum sources
 # repo_id push private.
 
+# What a dependency of Asteroid says about its own dependencies is not news.
+export PYTHONWARNINGS="ignore:pkg_resources is deprecated:UserWarning${PYTHONWARNINGS:+,$PYTHONWARNINGS}"
+
 fail() {
     echo "$0: $*" >&2
     exit 2
