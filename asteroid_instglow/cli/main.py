@@ -8,7 +8,7 @@ import sys
 import warnings
 
 COMMANDS = (
-    *("separate", "train", "sample", "evaluate", "demo"),
+    *("separate", "train", "sample", "evaluate", "baseline", "demo"),
     *("report", "publish", "import-published"),
 )
 
@@ -66,9 +66,10 @@ def build_parser():
     for name in COMMANDS:
         module = _module(name)
         sub = commands.add_parser(name, help=module.HELP, description=module.HELP)
-        module.add_arguments(sub)
-        sub.add_argument("--json", action="store_true", help="print the answer as JSON")
-        sub.add_argument("--debug", action="store_true", help="log more, show tracebacks")
+        # A command with actions of its own gives their parsers.
+        for leaf in module.add_arguments(sub) or [sub]:
+            leaf.add_argument("--json", action="store_true", help="print the answer as JSON")
+            leaf.add_argument("--debug", action="store_true", help="log more, show tracebacks")
     return parser
 
 

@@ -1,0 +1,129 @@
+"""``instglow baseline NAME train|separate``: the systems that ours is compared with."""
+
+from pathlib import Path
+
+HELP = "train another system, or separate files with it"
+
+
+def add_arguments(parser):
+    """Declares both actions; gives their parsers."""
+    from ..baselines import SYSTEMS
+
+    parser.add_argument("name", choices=SYSTEMS, metavar="NAME", help=", ".join(SYSTEMS))
+    actions = parser.add_subparsers(dest="action", metavar="train|separate", required=True)
+    train = actions.add_parser("train", help="train it, or go on with it")
+    separate = actions.add_parser("separate", help="separate files with what was trained")
+    _add_training(train)
+    _add_separation(separate)
+    return [train, separate]
+
+
+def _add_training(parser):
+    parser.add_argument("--data", nargs="+", type=Path, required=True, metavar="DIR")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="MODEL_DIR")
+    parser.add_argument("--validation-data", nargs="+", type=Path, metavar="DIR")
+    parser.add_argument("--sources", nargs="+", metavar="NAME", help="by default all in data")
+    parser.add_argument("--n-steps", type=int, help="by default the authors'")
+    parser.add_argument("--batch-size", type=int)
+    parser.add_argument("--segment", type=float, help="seconds")
+    parser.add_argument("--lr", type=float)
+    parser.add_argument("--val-every", type=int, help="steps")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--precision", default="32", choices=["32", "bf16-mixed"])
+    parser.add_argument("--accelerator", default="auto")
+    parser.add_argument("--num-workers", type=int, default=0)
+    parser.add_argument("--time-limit", type=float, help="minutes")
+    parser.add_argument("--no-resume", dest="resume", action="store_false")
+    parser.add_argument("--quiet", action="store_true", help="no progress bars")
+    parser.add_argument(
+        "--set",
+        nargs="+",
+        default=[],
+        metavar="ARGUMENT=VALUE",
+        help="arguments of the system's class, channels=16 say; by default the authors'",
+    )
+
+
+def _add_separation(parser):
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="audio to separate")
+    parser.add_argument("--model", type=Path, required=True, metavar="MODEL_DIR")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT", help="folder")
+    parser.add_argument("--overwrite", action="store_true", help="replace existing files")
+    parser.add_argument("--subtype", default="PCM_16", choices=["PCM_16", "PCM_24", "FLOAT"])
+    parser.add_argument("--device", default="cpu", help="torch device, cuda say")
+    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+
+
+def run(args):
+    """Trains or separates."""
+    return _train(args) if args.action == "train" else _separate(args)
+
+
+def describe(answer):
+    """What was trained, or written."""
+    if "files" in answer:
+        return "\n".join(path for files in answer["files"].values() for path in files.values())
+    line = f"{answer['model']}: {answer['system']} ({answer['kind']}), "
+    line += f"{answer['parameters']} parameters, {answer['steps']} steps in {answer['seconds']} s"
+    records = answer.get("priors", {"": answer})
+    return "\n".join([line, *(f"{n or 'all'}: {_losses(r)}" for n, r in records.items())])
+
+
+def _losses(record):
+    if "loss_before" not in record:
+        return "nothing to be trained"
+    return f"loss {record['loss_before']:.4g} -> {record['loss_after']:.4g}"
+
+
+def _train(args):
+    import yaml
+
+    from ..baselines import train_baseline
+
+    model = {}
+    for setting in args.set:
+        name, equals, value = setting.partition("=")
+        if not equals:
+            raise ValueError(f"set must be argument=value, got {setting!r}")
+        model[name] = yaml.safe_load(value)
+    record = train_baseline(
+        args.name,
+        args.data,
+        args.output,
+        args.sources,
+        n_steps=args.n_steps,
+        batch_size=args.batch_size,
+        segment=args.segment,
+        lr=args.lr,
+        validation_data=args.validation_data,
+        val_every=args.val_every,
+        seed=args.seed,
+        resume=args.resume,
+        precision=args.precision,
+        num_workers=args.num_workers,
+        progress=not args.quiet,
+        time_limit=args.time_limit,
+        model=model,
+        accelerator=args.accelerator,
+    )
+    return {"model": str(args.output), **record}
+
+
+def _separate(args):
+    from ..baselines import load_baseline, system_class
+    from .separate import output_folders
+
+    model = load_baseline(args.model).to(args.device)
+    if not isinstance(model, system_class(args.name)):
+        raise ValueError(f"model must be of {args.name}, {args.model} is a {type(model).__name__}")
+    written = {}
+    for path, folder in zip(args.files, output_folders(args.files, args.output)):
+        stems = model.file_separate(
+            path,
+            folder,
+            force_overwrite=args.overwrite,
+            subtype=args.subtype,
+            progress=not args.quiet,
+        )
+        written[str(path)] = {name: str(out) for name, out in stems.items()}
+    return {"files": written}
