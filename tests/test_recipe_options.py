@@ -23,7 +23,7 @@ from asteroid_instglow.data.stem_folders import stem_folder_tracks
 from asteroid_instglow.encoder import SourceEncoder
 from asteroid_instglow.encoder_training import train_encoder
 from asteroid_instglow.options import SeparationOptions
-from asteroid_instglow.recipes import evaluate
+from asteroid_instglow.recipes.testing import evaluate
 from asteroid_instglow.training import train_prior
 
 NAMES = ("musdb", "slakh")

@@ -240,6 +240,10 @@ def check_that_another_configuration_repeats_what_depends_on_it(recipe):
     assert conf["separation"]["n_iter"] == 1 and conf["evaluation"]["protocol"] == ["mdx"]
     # It tells what was done, and nothing was trained now.
     assert conf["training"] == trained and "conf.yml keeps its training" in output
+    code, output = recipe.run("--set", "training.batch_size=9", torch=False)
+    assert code == 2 and len(output.splitlines()) == 1
+    assert "training.batch_size must be 2 as exp/tiny/conf.yml says, got 9" in output
+    assert yaml.safe_load((recipe.exp / "conf.yml").read_text()) == conf
 
 
 def check_that_ctrl_c_keeps_a_checkpoint(recipe):

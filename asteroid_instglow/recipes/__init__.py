@@ -9,10 +9,6 @@
 <exp>/all_metrics.csv         one line per protocol, track and source
 <exp>/examples/<track>/       excerpts to listen to
 <exp>/publish_dir/            what goes to the Hub
+
+Each stage is a module of its own: only the training waits for Lightning to load.
 """
-
-from .publishing import publish
-from .testing import assemble, evaluate, final_metrics
-from .training import read_stage, train_source
-
-__all__ = ["assemble", "evaluate", "final_metrics", "publish", "read_stage", "train_source"]

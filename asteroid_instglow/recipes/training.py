@@ -1,12 +1,9 @@
 """Stage 1 of a recipe: the prior of one source."""
 
-import argparse
 import json
 import logging
 import os
 from pathlib import Path
-
-import yaml
 
 from ..data.prepared import MANIFEST, write_json
 from ..encoder_training import FOLDER, train_encoder
@@ -18,26 +15,6 @@ logger = logging.getLogger(__name__)
 
 CHECKPOINTS = "checkpoints"
 _DATA = "data.json"
-
-
-def read_stage(description, *arguments):
-    """Reads the command line of a stage: --conf, --data, --exp, and what else it needs.
-
-    Args:
-        description (str): For ``--help``.
-        *arguments (str): Further arguments, texts all of them; with dashes they are optional.
-
-    Returns:
-        tuple: The arguments, and the configuration: a dict of dicts.
-    """
-    parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("--conf", type=Path, required=True, help="conf.yml")
-    parser.add_argument("--data", type=Path, help="what stage 0 made")
-    parser.add_argument("--exp", type=Path, help="folder of the experiment")
-    for argument in arguments:
-        parser.add_argument(argument)
-    args = parser.parse_args()
-    return args, yaml.safe_load(args.conf.read_text(encoding="utf-8"))
 
 
 def train_source(

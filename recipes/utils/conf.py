@@ -8,6 +8,7 @@ shows at once.
 """
 
 import argparse
+import glob
 import os
 import shlex
 import sys
@@ -20,6 +21,12 @@ STAGES = {
     1: ("model", "training", "encoder_model", "encoder_training", "others"),
     2: ("separation", "evaluation"),
     3: ("publishing",),
+}
+# What stage 1 goes on from with the same arguments only, save some.
+RUNS = {"prior": ("model", "training"), "encoder": ("encoder_model", "encoder_training")}
+MAY_CHANGE = {
+    "prior": ("n_steps", "val_every", "keep", "num_workers"),
+    "encoder": ("val_every", "num_workers"),
 }
 
 
@@ -57,7 +64,10 @@ def change(conf, changes):
 
 
 def keep(conf, path, stages):
-    """Takes the sections of the other stages from an earlier run's file, if there is one."""
+    """Takes the sections of the other stages from an earlier run's file, if there is one.
+
+    Trainings that this run would go on with must have begun with the same arguments.
+    """
     if not os.path.isfile(path):
         return
     before = read_conf(path)
@@ -66,6 +76,15 @@ def keep(conf, path, stages):
     conf.update({name: before[name] for name in differ})
     if differ:
         print(f"{path} keeps its {', '.join(differ)}: that stage is not run", file=sys.stderr)
+    for run, sections in RUNS.items():
+        if not glob.glob(f"{glob.escape(os.path.dirname(path))}/checkpoints/*/{run}/last.ckpt"):
+            continue
+        for section, name in ((s, n) for s in sections for n in before[s]):
+            if name not in MAY_CHANGE[run] and conf[section].get(name) != before[section][name]:
+                sys.exit(
+                    f"{section}.{name} must be {before[section][name]} as {path} says, got "
+                    f"{conf[section].get(name)}: --set it again, or give another --tag"
+                )
 
 
 def main():

@@ -2,7 +2,8 @@
 
 import torch
 
-from asteroid_instglow.recipes import assemble, evaluate, read_stage
+from asteroid_instglow.recipes.stage import read_stage
+from asteroid_instglow.recipes.testing import assemble, evaluate
 
 if __name__ == "__main__":
     args, conf = read_stage(__doc__)

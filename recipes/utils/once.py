@@ -105,7 +105,7 @@ def main():
     if os.path.exists(args.marker):
         os.remove(args.marker)
     if code := run(command):
-        print(f"{name}: failed; run this again to go on", file=sys.stderr)
+        print(f"{name}: failed; mend what it says and run this again", file=sys.stderr)
         return code
     outputs = {path: state(path) for path in args.outputs}
     if None in outputs.values():

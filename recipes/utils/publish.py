@@ -1,7 +1,8 @@
 """Stage 3: writes what goes to the Hugging Face Hub, and sends it with --push true."""
 
 from asteroid_instglow import GenerativeSeparator
-from asteroid_instglow.recipes import publish, read_stage
+from asteroid_instglow.recipes.publishing import publish
+from asteroid_instglow.recipes.stage import read_stage
 
 if __name__ == "__main__":
     args, conf = read_stage(__doc__, "--repo_id", "--push", "--private")

@@ -1,6 +1,7 @@
 """Stage 1 for one source: its prior from its own recordings alone, and its encoder if wanted."""
 
-from asteroid_instglow.recipes import read_stage, train_source
+from asteroid_instglow.recipes.stage import read_stage
+from asteroid_instglow.recipes.training import train_source
 
 if __name__ == "__main__":
     args, conf = read_stage(__doc__, "source")
