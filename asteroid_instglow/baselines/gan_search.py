@@ -53,7 +53,7 @@ def search(generators, patches, n_iter, lr, report=None):
         with torch.no_grad():
             for z in latents:
                 z.clamp_(-1, 1)
-        if report is not None and report(iteration, float(loss)):
+        if report is not None and report(iteration, float(loss.detach())):
             break
     with torch.no_grad():
         return torch.stack([g.magnitude(z) for g, z in zip(generators, latents)])

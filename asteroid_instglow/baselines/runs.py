@@ -22,7 +22,7 @@ DECAY_FROM = 0.5
 
 @dataclass(frozen=True)
 class Run:
-    """What :meth:`Baseline.fit` gets; see :func:`~asteroid_instglow.baselines.train_baseline`.
+    """What :meth:`Baseline.fit` gets; see :func:`~.training.train_baseline`.
 
     Args:
         files (dict): Recordings of each source to train on, in the order of the output.

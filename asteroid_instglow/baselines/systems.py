@@ -42,8 +42,8 @@ def load_baseline(where):
     """Loads a trained baseline; nothing that it reads is executed.
 
     Args:
-        where (str | Path): What :func:`~asteroid_instglow.baselines.train_baseline` wrote, or a
-            repository on the Hub that holds it.
+        where (str | Path): What :func:`~.training.train_baseline` wrote, or a repository on the Hub
+            that holds it.
 
     Returns:
         Baseline: In evaluation mode.

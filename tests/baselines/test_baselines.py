@@ -8,8 +8,9 @@ import soundfile
 import torch
 from torch.testing import assert_close
 
-from asteroid_instglow.baselines import SYSTEMS, load_baseline, system_class, train_baseline
+from asteroid_instglow.baselines import SYSTEMS, load_baseline, system_class
 from asteroid_instglow.baselines.oracles import Oracle
+from asteroid_instglow.baselines.training import train_baseline
 
 RATE = 8000
 SOURCES = ["bass", "drums", "piano"]
