@@ -78,7 +78,7 @@ def _losses(record):
 def _train(args):
     import yaml
 
-    from ..baselines import train_baseline
+    from ..baselines.training import train_baseline
 
     model = {}
     for setting in args.set:
