@@ -1,12 +1,14 @@
 """Solo recordings to train from, and a small synthetic band to try things on."""
 
-from .base import MixDataset, SoloDataset
+from .base import SoloDataset
 from .compose import Note, compose
+from .mixtures import MixDataset, RandomMixtureDataset
 from .recordings import Recordings, Solo, find_solos, list_sources, validation_split
 from .synth import make_band, synthesise
 
 __all__ = [
     "MixDataset",
+    "RandomMixtureDataset",
     "Note",
     "Recordings",
     "Solo",

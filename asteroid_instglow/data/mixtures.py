@@ -1,37 +1,163 @@
-"""Pieces of all sources at once, to train supervised separators on their sum."""
+"""Random mixtures of solos: of one source against the others, or of all sources at once."""
 
 import numpy as np
 import torch
 
-from .augment import change_speed
-from .base import _check_range, _EpochDataset, _gain
-from .recordings import Recordings, rms_db
+from .augment import change_speed, equalise
+from .base import EpochDataset, as_list, check_range, draw_gain
+from .recordings import Recordings, find_solos, list_sources, rms_db
 
 _MAX_TRIES = 20
 
 
-class RandomMixtureDataset(_EpochDataset):
-    """Random mixtures of solos, and real ones of songs whose stems are there.
-
-    A random mixture has a piece of each source from another place, song and key, each with a gain,
-    polarity and speed of its own. A real one has the stems of one song as they sound together: of
-    the songs that have a recording of every source, of one length, in one folder
-    (``<track>/<source>.flac``).
+class MixtureDataset(EpochDataset):
+    """Pieces of solos by source, each varied on its own; what kind of mixture is for a subclass.
 
     Args:
-        files (dict): Recordings (paths or ``Solo`` tuples) by source, in the order of the output.
+        files (dict): Recordings (paths or ``Solo`` tuples) by source.
         segment (float): Length of a piece in seconds.
         sample_rate (int): In Hz.
         n_items (int): Mixtures in an epoch.
-        p_real (float): Chance of a real mixture; where there are no such songs, none is.
-        p_silent (float): Chance of each source to be left out of a random mixture (not of all).
-        p_speed (float): Chance that a piece of a random mixture is played faster or slower.
-        speed (float): Largest change of speed, as a natural logarithm.
-        gain_db (tuple): Range of the gains of the pieces of random mixtures, dB.
-        silence_db (float): Pieces (real: sums) of a lower RMS, in dB of full scale, are not taken.
+        p_speed (float): Chance that a piece is played faster or slower.
+        speed (float): Largest change of speed, as a natural logarithm (0.16: 17 %).
+        eq_db (float): Spread of a random equaliser, dB; 0 for none.
+        gain_db (tuple): Range of the random gains in dB.
+        silence_db (float): Pieces of a lower RMS (dB of full scale) are not taken.
         seed (int): Seed of all that is random.
         cache_gb (float): Memory for decoded audio, in 1e9 bytes; the rest is read from disk.
         progress (bool): Whether a bar shows the decoding.
+    """
+
+    def __init__(
+        self,
+        files,
+        segment=2.0,
+        sample_rate=22050,
+        n_items=1000,
+        p_speed=0.5,
+        speed=0.16,
+        eq_db=0.0,
+        gain_db=(-6.0, 6.0),
+        silence_db=-50.0,
+        seed=0,
+        cache_gb=4.0,
+        progress=True,
+    ):
+        super().__init__(segment, sample_rate, seed)
+        if not files or n_items < 1:
+            raise ValueError(
+                f"files must name a source and n_items be positive, got {list(files)} and {n_items}"
+            )
+        check_chance("p_speed", p_speed)
+        self.p_speed, self.speed, self.eq_db = p_speed, speed, eq_db
+        self.gain_db = check_range("gain_db", gain_db)
+        self.silence_db = silence_db
+        self._n_items = n_items
+        self.recordings = {}
+        for name, found in files.items():
+            self.recordings[name] = Recordings(found, sample_rate, cache_gb, progress=progress)
+            cache_gb -= self.recordings[name].cache_bytes / 1e9
+
+    def __len__(self):
+        return self._n_items
+
+    def _piece(self, name, rng):
+        rate = 1.0
+        if rng.random() < self.p_speed:
+            rate = float(np.exp(rng.uniform(-self.speed, self.speed)))
+        n = self.length if rate == 1.0 else int(self.length * rate) + 2
+        wav = self.recordings[name].draw(rng, n, self.silence_db)
+        if rate != 1.0:
+            wav = change_speed(wav, rate, self.length)
+        if self.eq_db > 0:
+            wav = equalise(wav, rng, self.sample_rate, self.eq_db)
+        return wav * draw_gain(rng, self.gain_db) * np.float32(rng.choice([-1.0, 1.0]))
+
+
+class MixDataset(MixtureDataset):
+    """Pairs of one source and a background of others, to train an encoder on.
+
+    The target is a piece of the source's own solos; the background is mostly a band (a piece of the
+    solos of every other source), else one to ``n_max`` pieces of any others, also several of one.
+    All come from different places, songs and keys.
+
+    Args:
+        root (str, Path or list of them): Folders of recordings.
+        source (str): Name of the target.
+        others (list of str, optional): Names for the background; by default all others there are.
+        n_max (int): Most pieces in a background that is no band.
+        p_band (float): Chance of a band.
+        p_silent (tuple): Chances of an empty target and of an empty background (never both).
+        files (dict, optional): Recordings by source name (the target's too), instead of root.
+        **options: Of :class:`MixtureDataset`.
+
+    Shape:
+        - Item: (2, time), target and background, float32.
+
+    Raises:
+        FileNotFoundError: If a root does not exist.
+        ValueError: If recordings are missing or an option is out of range.
+
+    Examples
+        >>> dataset = MixDataset("musdb18hq/train", "bass", n_max=3)  # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        root=None,
+        source=None,
+        others=None,
+        n_max=4,
+        p_band=0.8,
+        p_silent=(0.02, 0.02),
+        files=None,
+        **options,
+    ):
+        if source is None or (files is None) == (root is None):
+            raise ValueError("source and either root or files must be given")
+        if n_max < 1:
+            raise ValueError(f"n_max must be positive, got {n_max}")
+        if min(p_silent) < 0 or sum(p_silent) > 1:
+            raise ValueError(f"p_silent must be two chances of a sum up to 1, got {p_silent}")
+        files = _files_by_source(root, source, others) if files is None else files
+        if source not in files or len(files) < 2:
+            raise ValueError(
+                f"files must hold {source!r} and at least one other source, got {sorted(files)}"
+            )
+        self.source = source
+        self.others = sorted(files.keys() - {source})
+        self.n_max, self.p_band, self.p_silent = n_max, p_band, tuple(p_silent)
+        super().__init__({name: files[name] for name in [source, *self.others]}, **options)
+
+    def __getitem__(self, index):
+        rng = self._rng(index, self.epoch)
+        chance = rng.random()
+        out = np.zeros((2, self.length), np.float32)
+        if chance >= self.p_silent[0]:
+            out[0] += self._piece(self.source, rng)
+        if not self.p_silent[0] <= chance < sum(self.p_silent):
+            for name in self._band(rng):
+                out[1] += self._piece(name, rng)
+        return torch.from_numpy(out)
+
+    def _band(self, rng):
+        if rng.random() < self.p_band:
+            return self.others
+        return rng.choice(self.others, rng.integers(1, self.n_max + 1)).tolist()
+
+
+class RandomMixtureDataset(MixtureDataset):
+    """Random mixtures of all sources, and real ones of songs whose stems are there.
+
+    A random mixture has a piece of each source from another place, song and key. A real one has the
+    stems of one song as they sound together: of the songs that have a recording of every source, of
+    one length, in one folder (``<track>/<source>.flac``).
+
+    Args:
+        files (dict): Recordings (paths or ``Solo`` tuples) by source, in the order of the output.
+        p_real (float): Chance of a real mixture; where there are no such songs, none is.
+        p_silent (float): Chance of each source to be left out of a random mixture (not of all).
+        **options: Of :class:`MixtureDataset`; they vary the pieces of random mixtures alone.
 
     Shape:
         - Item: (n_src, time), float32.
@@ -44,43 +170,13 @@ class RandomMixtureDataset(_EpochDataset):
         >>> dataset = RandomMixtureDataset(files, segment=4.0)  # doctest: +SKIP
     """
 
-    def __init__(
-        self,
-        files,
-        segment=2.0,
-        sample_rate=22050,
-        n_items=1000,
-        p_real=0.5,
-        p_silent=0.05,
-        p_speed=0.5,
-        speed=0.16,
-        gain_db=(-6.0, 6.0),
-        silence_db=-50.0,
-        seed=0,
-        cache_gb=4.0,
-        progress=True,
-    ):
-        super().__init__(segment, sample_rate, seed)
-        if not files or n_items < 1:
-            raise ValueError(
-                f"files must name a source and n_items be positive, got {list(files)} and {n_items}"
-            )
-        for name, chance in {"p_real": p_real, "p_silent": p_silent, "p_speed": p_speed}.items():
-            if not 0 <= chance <= 1:
-                raise ValueError(f"{name} must be a chance in [0, 1], got {chance}")
+    def __init__(self, files, p_real=0.5, p_silent=0.05, **options):
+        check_chance("p_real", p_real)
+        check_chance("p_silent", p_silent)
+        super().__init__(files, **options)
         self.sources = list(files)
-        self.p_real, self.p_silent, self.p_speed, self.speed = p_real, p_silent, p_speed, speed
-        self.gain_db = _check_range("gain_db", gain_db)
-        self.silence_db = silence_db
-        self._n_items = n_items
-        self.recordings = {}
-        for name, found in files.items():
-            self.recordings[name] = Recordings(found, sample_rate, cache_gb, progress=progress)
-            cache_gb -= self.recordings[name].cache_bytes / 1e9
+        self.p_real, self.p_silent = p_real, p_silent
         self.songs = _songs(self.recordings.values())
-
-    def __len__(self):
-        return self._n_items
 
     def __getitem__(self, index):
         rng = self._rng(index, self.epoch)
@@ -103,18 +199,23 @@ class RandomMixtureDataset(_EpochDataset):
         heard = rng.random(len(self.sources)) >= self.p_silent
         heard[int(rng.integers(len(heard)))] = True
         for k in np.flatnonzero(heard):
-            out[k] = self._piece(self.recordings[self.sources[k]], rng)
+            out[k] = self._piece(self.sources[k], rng)
         return out
 
-    def _piece(self, recordings, rng):
-        rate = 1.0
-        if rng.random() < self.p_speed:
-            rate = float(np.exp(rng.uniform(-self.speed, self.speed)))
-        n = self.length if rate == 1.0 else int(self.length * rate) + 2
-        wav = recordings.draw(rng, n, self.silence_db)
-        if rate != 1.0:
-            wav = change_speed(wav, rate, self.length)
-        return wav * _gain(rng, self.gain_db) * np.float32(rng.choice([-1.0, 1.0]))
+
+def check_chance(name, chance):
+    """Refuses what is no probability."""
+    if not 0 <= chance <= 1:
+        raise ValueError(f"{name} must be a chance in [0, 1], got {chance}")
+
+
+def _files_by_source(root, source, others):
+    files = {}
+    for one in as_list(root):
+        for name in [source, *(list_sources(one) if others is None else others)]:
+            found = files.setdefault(name, [])
+            found += [path for path in find_solos(one, name) if path not in found]
+    return files
 
 
 def _songs(recordings):

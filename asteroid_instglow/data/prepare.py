@@ -74,9 +74,9 @@ def prepare(
         progress (bool): Whether a bar shows on stderr.
 
     Returns:
-        dict: The content of ``manifest.json``: "settings", "digest" and, for each split, "tracks",
-        "pieces" and "seconds" of each source, and the names of what is "missing", "silent" or
-        "padded" (shorter than the mixture).
+        dict: The content of ``manifest.json``: "settings", "digest", "training_digest" (without
+        the test set) and, for each split, "tracks", "pieces" and "seconds" of each source, and the
+        names of what is "missing", "silent" or "padded" (shorter than the mixture).
 
     Raises:
         ValueError: If there are no tracks, two have one name, an option is out of range, or the

@@ -84,10 +84,8 @@ def write_manifest(output, settings, records):
     Returns:
         dict: What was written.
     """
-    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
     manifest = {"settings": settings}
     for (split, name), record in records.items():
-        digest.update(json.dumps([split, name, record["files"]], sort_keys=True).encode())
         sums = manifest.setdefault(
             split,
             {"tracks": 0, "pieces": {}, "seconds": {}, "missing": [], "silent": [], "padded": []},
@@ -98,9 +96,18 @@ def write_manifest(output, settings, records):
                 sums[kind][source] = round(sums[kind].get(source, 0) + value, 3)
         for kind in ("missing", "silent", "padded"):
             sums[kind] += [f"{name}/{source}" for source in record[kind]]
-    manifest["digest"] = digest.hexdigest()
+    manifest["digest"] = _digest(settings, records)
+    # What is tested, and in which form, is none of the training's business.
+    training = {name: value for name, value in settings.items() if name != "test_format"}
+    trained_on = {key: record for key, record in records.items() if key[0] != "test"}
+    manifest["training_digest"] = _digest(training, trained_on)
     write_json(output / MANIFEST, manifest)
     return manifest
+
+
+def _digest(settings, records):
+    content = [settings, [[*key, record["files"]] for key, record in records.items()]]
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def describe(manifest):

@@ -1,6 +1,8 @@
 """The command line of a stage of a recipe."""
 
 import argparse
+import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import yaml
@@ -24,3 +26,12 @@ def read_stage(description, *arguments):
         parser.add_argument(argument)
     args = parser.parse_args()
     return args, yaml.safe_load(args.conf.read_text(encoding="utf-8"))
+
+
+@contextmanager
+def one_line_errors():
+    """Ends the program with one line for what is wrong with files, options or a connection."""
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        sys.exit(" ".join(str(error).split()) or type(error).__name__)

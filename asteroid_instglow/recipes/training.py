@@ -76,7 +76,7 @@ def train_source(
 
 def _check_same_data(data, output):
     """Refuses to go on with a run on other data than it began with."""
-    digest = json.loads((data / MANIFEST).read_text(encoding="utf-8"))["digest"]
+    digest = json.loads((data / MANIFEST).read_text(encoding="utf-8"))["training_digest"]
     path = output / _DATA
     if path.is_file() and (output / CHECKPOINTS / LAST).is_file():
         before = json.loads(path.read_text(encoding="utf-8"))["digest"]

@@ -22,6 +22,8 @@ STAGES = {
     2: ("separation", "evaluation"),
     3: ("publishing",),
 }
+# What is in the experiment's folder once a stage has begun; stage 0 writes elsewhere.
+LEFT = {0: "", 1: "checkpoints", 2: "estimates", 3: "publish_dir"}
 # What stage 1 goes on from with the same arguments only, save some.
 RUNS = {"prior": ("model", "training"), "encoder": ("encoder_model", "encoder_training")}
 MAY_CHANGE = {
@@ -70,14 +72,15 @@ def keep(conf, path, stages):
     """
     if not os.path.isfile(path):
         return
-    before = read_conf(path)
-    others = [name for stage, names in STAGES.items() if stage not in stages for name in names]
+    before, exp = read_conf(path), os.path.dirname(path)
+    begun = [k for k in STAGES if k not in stages and os.path.exists(os.path.join(exp, LEFT[k]))]
+    others = [name for stage in begun for name in STAGES[stage]]
     differ = [name for name in others if conf[name] != before[name]]
     conf.update({name: before[name] for name in differ})
     if differ:
         print(f"{path} keeps its {', '.join(differ)}: that stage is not run", file=sys.stderr)
     for run, sections in RUNS.items():
-        if not glob.glob(f"{glob.escape(os.path.dirname(path))}/checkpoints/*/{run}/last.ckpt"):
+        if not glob.glob(f"{glob.escape(exp)}/checkpoints/*/{run}/last.ckpt"):
             continue
         for section, name in ((s, n) for s in sections for n in before[s]):
             if name not in MAY_CHANGE[run] and conf[section].get(name) != before[section][name]:
@@ -98,14 +101,15 @@ def main():
     args = parser.parse_args()
     conf = read_conf(args.conf)
     change(conf, args.set)
-    keep(conf, args.before, range(args.stages[0], args.stages[1] + 1))
+    stages = range(args.stages[0], args.stages[1] + 1)
+    keep(conf, args.before, stages)
     prepared, separated = conf["data"]["sources"], conf["evaluation"]["sources"]
     trained = args.sources.replace(",", " ").split() or prepared
     for name, sources in (("sources", trained), ("evaluation.sources", separated)):
         if not sources or not set(sources) <= set(prepared):
             sys.exit(f"{name} must be of data.sources {', '.join(prepared)}, got {sources}")
     rates = [conf[section]["sample_rate"] for section in ("data", "model")]
-    if rates[1] > rates[0]:
+    if 1 in stages and rates[1] > rates[0]:
         sys.exit("model.sample_rate must be at most data.sample_rate {}, got {}".format(*rates))
     with open(args.output, "w", encoding="utf-8") as file:
         yaml.safe_dump(conf, file, sort_keys=False, allow_unicode=True, default_flow_style=None)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from asteroid_instglow.data import musdb, slakh
 from asteroid_instglow.data.download import download
+from asteroid_instglow.recipes.stage import one_line_errors
 
 ARCHIVES = {"musdb": musdb.ARCHIVES, "slakh": slakh.ARCHIVES}
 
@@ -24,7 +25,5 @@ if __name__ == "__main__":
             print("what comes from another url without a checksum is not checked", file=sys.stderr)
     if args.checksum:
         archive = archive._replace(checksum=args.checksum)
-    try:
+    with one_line_errors():
         download(archive, args.output)
-    except (OSError, ValueError) as error:
-        sys.exit(str(error))

@@ -196,6 +196,16 @@ class TestRunAgain:
         assert sorted(manifest["train"]["pieces"]) == ["drums", "vocals"]
         assert not list((output / "test").glob("*/bass.flac"))
 
+    def test_another_form_of_the_test_set_leaves_the_training_as_it_was(self, tracks, output):
+        before = json.loads((output / "manifest.json").read_text())
+        mono = prepare(tracks, output, SOURCES, **{**TINY, "test_format": "mono"})
+        assert mono["digest"] != before["digest"]
+        assert mono["training_digest"] == before["training_digest"]
+
+        fewer = [track for track in tracks if track.split != "validation"]
+        without = prepare(fewer, output, SOURCES, **TINY)
+        assert without["training_digest"] != before["training_digest"]
+
     def test_a_track_that_is_gone_goes(self, tracks, output):
         kept = [track for track in tracks if track.name != "Artist - Song"]
         prepare(kept, output, SOURCES, **TINY)

@@ -9,6 +9,7 @@ from asteroid_instglow.data.musdb import musdb_tracks
 from asteroid_instglow.data.prepare import prepare
 from asteroid_instglow.data.prepared import MANIFEST, describe
 from asteroid_instglow.data.stem_folders import stem_folder_tracks
+from asteroid_instglow.recipes.stage import one_line_errors
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
@@ -20,9 +21,10 @@ if __name__ == "__main__":
     parser.add_argument("--jobs", type=int, default=1, help="processes")
     args = parser.parse_args()
     conf = yaml.safe_load(args.conf.read_text(encoding="utf-8"))
-    if args.stems is None:
-        tracks = musdb_tracks(args.musdb)
-    else:
-        tracks = stem_folder_tracks(args.stems, **conf["dataset"])
-    manifest = prepare(tracks, args.output, jobs=args.jobs, **conf["data"])
+    with one_line_errors():
+        if args.stems is None:
+            tracks = musdb_tracks(args.musdb)
+        else:
+            tracks = stem_folder_tracks(args.stems, **conf["dataset"])
+        manifest = prepare(tracks, args.output, jobs=args.jobs, **conf["data"])
     print(describe(manifest), f"{args.output / MANIFEST} names them", sep="\n")

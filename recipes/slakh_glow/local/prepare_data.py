@@ -8,6 +8,7 @@ import yaml
 from asteroid_instglow.data.prepare import prepare
 from asteroid_instglow.data.prepared import MANIFEST, describe
 from asteroid_instglow.data.slakh import slakh_tracks
+from asteroid_instglow.recipes.stage import one_line_errors
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
@@ -18,6 +19,7 @@ if __name__ == "__main__":
     parser.add_argument("--jobs", type=int, default=1, help="processes")
     args = parser.parse_args()
     conf = yaml.safe_load(args.conf.read_text(encoding="utf-8"))
-    tracks = slakh_tracks(args.slakh, split_file=args.split_file, **conf["dataset"])
-    manifest = prepare(tracks, args.output, jobs=args.jobs, **conf["data"])
+    with one_line_errors():
+        tracks = slakh_tracks(args.slakh, split_file=args.split_file, **conf["dataset"])
+        manifest = prepare(tracks, args.output, jobs=args.jobs, **conf["data"])
     print(describe(manifest), f"{args.output / MANIFEST} names them", sep="\n")
