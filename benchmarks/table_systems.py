@@ -1,0 +1,232 @@
+"""The systems of the table: how each is configured for a budget, trained and loaded."""
+
+import functools
+import shutil
+import time
+from contextlib import contextmanager
+
+from asteroid_instglow import GenerativeSeparator, GlowPrior
+from asteroid_instglow.baselines import SYSTEMS, load_baseline, system_class
+from asteroid_instglow.baselines.training import train_baseline
+from asteroid_instglow.encoder_training import train_encoder
+from asteroid_instglow.training import train_prior
+
+OURS, PUBLISHED = "instglow", "instglow-paper"
+NAMES = (*SYSTEMS, PUBLISHED, OURS)
+# What a GPU has time for is the authors' size; a CPU core gets what fits its training data in half
+# an hour. "model" are arguments of the class, the others of train_baseline.
+CPU = {
+    "nmf": {"n_steps": 100},
+    "gan": {
+        "model": {"width": 8, "n_frames": 64, "overlap_frames": 8, "n_iter": 200},
+        **{"batch_size": 8, "lr": 2e-4},
+    },
+    "conv-tasnet": {
+        "model": {
+            **{"n_filters": 128, "kernel_size": 40, "stride": 20, "bn_chan": 64, "hid_chan": 128},
+            **{"skip_chan": 64, "n_blocks": 8, "n_repeats": 2},
+        },
+        **{"batch_size": 3, "segment": 2.0, "lr": 2e-3},
+    },
+    "open-unmix": {"model": {"hidden_size": 256}, "batch_size": 8, "segment": 3.0, "lr": 1e-3},
+    "demucs": {
+        "model": {"channels": 16, "shifts": 4},
+        **{"batch_size": 4, "segment": 3.0, "lr": 3e-4},
+    },
+    "wave-u-net": {
+        "model": {"depth": 9, "width": 12},
+        **{"batch_size": 4, "segment": 2.0, "lr": 1e-3},
+    },
+    PUBLISHED: {"flow": {}, "n_iter": 120},
+    OURS: {"flow": {"n_blocks": 8, "hidden": 64}, "flow_share": 0.2},
+}
+GPU = {
+    "nmf": {"n_steps": 200},
+    "gan": {"model": {"width": 32}},
+    "conv-tasnet": {"batch_size": 8, "segment": 4.0, "lr": 1e-3},
+    "open-unmix": {},
+    "demucs": {"batch_size": 32, "segment": 6.0},
+    "wave-u-net": {"batch_size": 16, "segment": 6.0, "lr": 5e-4},
+    PUBLISHED: {"flow": {}, "n_iter": 150},
+    OURS: {"flow": {"n_blocks": 8, "hidden": 64}, "flow_share": 0.2},
+}
+TRIAL = (6, 24)  # steps that tell how long one takes; multiples of the GAN's turns
+
+
+class Budget:
+    """Time to train in: CPU time of this process, or time on the clock where a GPU works.
+
+    Args:
+        minutes (float): For one system, all its sources together.
+        device (str): "cpu" or "cuda".
+    """
+
+    def __init__(self, minutes, device):
+        self.minutes, self.device = minutes, device
+        self.clock = time.process_time if device == "cpu" else time.monotonic
+        self.accelerator = "cpu" if device == "cpu" else "gpu"
+        self.configurations = CPU if device == "cpu" else GPU
+
+    def steps(self, train, folder, share=1.0):
+        """How many steps fill the budget; found by trial, once.
+
+        Args:
+            train (Callable): Of a number of steps and a folder.
+            folder (Path): For the trials and their outcome.
+            share (float): Of the budget.
+
+        Returns:
+            int: Steps.
+        """
+        known = folder / "steps.txt"
+        if not known.is_file():
+            spent = []
+            for n in TRIAL:
+                start = self.clock()
+                train(n, folder / str(n))
+                spent.append(self.clock() - start)
+                shutil.rmtree(folder / str(n), ignore_errors=True)
+            step = max((spent[1] - spent[0]) / (TRIAL[1] - TRIAL[0]), 1e-3 * spent[1] / TRIAL[1])
+            fixed = max(0.0, spent[0] - TRIAL[0] * step)
+            left = 60 * self.minutes * share - fixed
+            folder.mkdir(parents=True, exist_ok=True)
+            known.write_text(f"{max(TRIAL[0], int(left / step))}\n")
+        return int(known.read_text())
+
+    @contextmanager
+    def timed(self, folder):
+        """Adds the time that is spent inside, over all runs, to a file in ``folder``."""
+        start = self.clock()
+        try:
+            yield
+        finally:
+            total = self.spent(folder) + (self.clock() - start) / 60
+            (folder / "minutes.txt").write_text(f"{total}\n")
+
+    def spent(self, folder):
+        """The minutes that :meth:`timed` has added up."""
+        path = folder / "minutes.txt"
+        return float(path.read_text()) if path.is_file() else 0.0
+
+
+def configuration(name, budget):
+    """What a system is trained with, plain types."""
+    return budget.configurations.get(name, {})
+
+
+def kind(name):
+    """ "source-only", "supervised" or "oracle"."""
+    return "source-only" if name in (OURS, PUBLISHED) else system_class(name).kind
+
+
+def train(name, data, validation, output, sources, budget):
+    """Trains a system within the budget; stopped, it goes on.
+
+    Args:
+        name (str): Of ``NAMES``.
+        data, validation (Path): Folders of solos.
+        output (Path): Folder for everything.
+        sources (list[str]): Names.
+        budget (Budget): For all sources together.
+
+    Returns:
+        dict: "steps", "parameters", "losses" (before and after, of each part) and
+        "training_minutes".
+    """
+    output.mkdir(parents=True, exist_ok=True)
+    options = dict(configuration(name, budget))
+    if name in (OURS, PUBLISHED):
+        return _train_ours(data, validation, output, sources, budget, options)
+
+    def run(n_steps, folder, **more):
+        return train_baseline(
+            *(name, data, folder, sources, n_steps),
+            validation_data=validation,
+            accelerator=budget.accelerator,
+            progress=False,
+            **{**options, **more},
+        )
+
+    n_steps = options.pop("n_steps", None)
+    if n_steps is None and kind(name) != "oracle":
+        n_steps = budget.steps(functools.partial(run, val_every=10**6), output / "trial")
+    with budget.timed(output):
+        record = run(n_steps, output / "model")
+    parts = record.get("priors", {"all": record})
+    return {
+        "steps": record["steps"],
+        "parameters": record["parameters"],
+        "training_minutes": round(budget.spent(output), 4),
+        "losses": {
+            part: {key: row[key] for key in ("loss_before", "loss_after")}
+            for part, row in parts.items()
+            if "loss_before" in row
+        },
+    }
+
+
+def load(name, output, sources, device, added=()):
+    """A trained system.
+
+    Args:
+        name (str): Of ``NAMES``. output (Path): What :func:`train` filled.
+        sources (list[str]): Names, in the order of the output.
+        device (str): Where to separate.
+        added (Sequence[Path]): Further such folders, of one source each, of a source-only system.
+
+    Returns:
+        object: With ``sources`` and ``torch_separate``.
+    """
+    if name not in (OURS, PUBLISHED):
+        model = load_baseline(output / "model")
+        for folder in added:
+            model.add(load_baseline(folder / "model"))
+        return model.to(device)
+    priors = {}
+    for folder in (output, *added):
+        priors |= {path.name: path for path in sorted((folder / "priors").iterdir())}
+    options = {}
+    if name == PUBLISHED:
+        n_iter = (CPU if device == "cpu" else GPU)[name]["n_iter"]
+        options = {"solver": "paper", "n_iter": n_iter}
+    ordered = {source: priors[source] for source in sources}
+    return GenerativeSeparator.from_pretrained(ordered, **options).to(device)
+
+
+def _train_ours(data, validation, output, sources, budget, options):
+    flow_share = options.get("flow_share", 1.0)
+    common = {"validation_data": validation, "accelerator": budget.accelerator, "progress": False}
+
+    def flow(n_steps, folder, source=sources[0]):
+        every = max(1, n_steps // 4)
+        return train_prior(
+            source, data, folder, n_steps, val_every=every, model=options["flow"], **common
+        )
+
+    def encoder(n_steps, folder):
+        if not folder.is_dir():  # a trial
+            folder.mkdir(parents=True)
+            for file in ("config.json", "model.safetensors"):
+                shutil.copy(output / "priors" / sources[0] / file, folder)
+        model = options.get("encoder")
+        return train_encoder(folder, data, n_steps=n_steps, model=model, **common)
+
+    n_flow = budget.steps(flow, output / "trial-flow", flow_share / len(sources))
+    done = {"steps": n_flow, "parameters": 0, "losses": {}}
+    for source in sources:
+        folder = output / "priors" / source
+        with budget.timed(output):
+            record = flow(n_flow, folder, source)
+        losses = {"loss_before": record["nll_before"], "loss_after": record["nll_after"]}
+        done["losses"][source] = losses
+        if flow_share < 1:
+            share = (1 - flow_share) / len(sources)
+            n_encoder = budget.steps(encoder, output / "trial-encoder", share)
+            with budget.timed(output):
+                record = encoder(n_encoder, folder)
+            losses = {key: record[key] for key in ("loss_before", "loss_after")}
+            done["losses"][f"{source} encoder"] = losses
+            done["encoder_steps"] = n_encoder
+        prior = GlowPrior.from_pretrained(folder)
+        done["parameters"] += sum(p.numel() for p in prior.parameters())
+    return {**done, "training_minutes": round(budget.spent(output), 4)}
