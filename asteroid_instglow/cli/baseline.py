@@ -86,25 +86,15 @@ def _train(args):
         if not equals:
             raise ValueError(f"set must be argument=value, got {setting!r}")
         model[name] = yaml.safe_load(value)
+    options = {name: getattr(args, name) for name in _OPTIONS}
     record = train_baseline(
         args.name,
         args.data,
         args.output,
         args.sources,
-        n_steps=args.n_steps,
-        batch_size=args.batch_size,
-        segment=args.segment,
-        lr=args.lr,
-        validation_data=args.validation_data,
-        val_every=args.val_every,
-        seed=args.seed,
-        resume=args.resume,
-        precision=args.precision,
-        num_workers=args.num_workers,
         progress=not args.quiet,
-        time_limit=args.time_limit,
         model=model,
-        accelerator=args.accelerator,
+        **options,
     )
     return {"model": str(args.output), **record}
 
@@ -127,3 +117,9 @@ def _separate(args):
         )
         written[str(path)] = {name: str(out) for name, out in stems.items()}
     return {"files": written}
+
+
+_OPTIONS = (
+    *("n_steps", "batch_size", "segment", "lr", "validation_data", "val_every", "seed", "resume"),
+    *("precision", "num_workers", "time_limit", "accelerator"),
+)
