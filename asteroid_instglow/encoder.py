@@ -1,20 +1,25 @@
 r"""The amortised encoder of one prior: mixture in, its source's share out.
 
 A small network trained for its source alone, on the source's own solos against random mixtures of
-other solos; no paired mixture is ever seen. For a mixture spectrogram Y it gives, bin by bin, a
-Gaussian guess of its source,
+other solos; no paired mixture is ever seen. For a mixture spectrogram Y it gives a guess of its
+source, bin by bin,
 
-.. math:: x_i \sim \mathcal{N}_C(\mu_i, v_i), \quad \mu_i = M_i Y
+.. math:: \mu_i = M_i Y
 
-with a complex mask M, free to leave [0, 1], and a variance that says how far to trust it. What any
-set of independently trained encoders say of one mixture is joined in ``filters.project_sum``: the
-posterior mean given that the sources sum to Y. An encoder that knows its source badly gives way.
+with a complex mask M, free to leave [0, 1]. What any set of independently trained encoders say of
+one mixture is joined in ``filters.project_sum``: what their sum lacks is shared out among them.
+
+Encoders of several sources can learn together first: one body with a mask for each (``n_src``),
+whose step costs little more than one source's and teaches them all. ``alone`` then gives each
+source an encoder of its own, to go on from.
 
 References
     - [1] : "TFC-TDF-UNet", Choi et al. 2020, https://arxiv.org/abs/1912.02591 (convolutions in
       time and frequency, then a bottleneck over all frequencies).
     - [2] : "Music Source Separation with Band-split RNN", Luo & Yu 2023 (bands).
 """
+
+import copy
 
 import torch
 import torch.nn.functional as F
@@ -37,17 +42,27 @@ class SourceEncoder(nn.Module):
         width (int): Channels of the first level, doubled at each further one.
         depth (int): Levels of the U-Net that halve time and frequency.
         bottleneck (int): Factor by which a block's bottleneck over the bands is narrower.
+        n_src (int): Sources that it guesses at once.
 
     Examples:
         >>> encoder = SourceEncoder(n_fft=64, hop_length=16, bands=((16, 2), (16, 4)), width=4)
-        >>> mean, variance = encoder(torch.randn(1, 4000))
-        >>> mean.shape, variance.shape
-        (torch.Size([1, 33, 251]), torch.Size([1, 33, 251]))
+        >>> encoder(torch.randn(1, 4000)).shape
+        torch.Size([1, 1, 33, 251])
     """
 
-    def __init__(self, n_fft=2048, hop_length=512, bands=BANDS, width=24, depth=2, bottleneck=4):
+    def __init__(
+        self,
+        n_fft=2048,
+        hop_length=512,
+        bands=BANDS,
+        width=24,
+        depth=2,
+        bottleneck=4,
+        n_src=1,
+    ):
         super().__init__()
-        bands = [tuple(pair) for pair in bands]
+        self._args = {k: v for k, v in locals().items() if k not in ("self", "__class__", "bands")}
+        self._args["bands"] = [list(pair) for pair in bands]
         self.n_fft, self.hop_length, self.depth = n_fft, hop_length, depth
         self.n_bins = sum(bins for bins, _ in bands)
         n_bands = sum(bins // size for bins, size in bands)
@@ -70,39 +85,80 @@ class SourceEncoder(nn.Module):
             self.ups.append(_normed(nn.ConvTranspose2d(2 * chan, chan, 2, 2, bias=False), chan))
             self.up_blocks.append(Block(chan, size, bottleneck))
         self.middle = Block(width * 2**depth, n_bands >> depth, max(1, bottleneck // 2), True)
-        self.mask = BandMerge(bands, width, 2)
-        self.log_variance = BandMerge(bands, width, 1)
+        self.n_src = n_src
+        self.mask = BandMerge(bands, width, 2 * n_src)
+
+    def get_args(self):
+        """Plain arguments that rebuild this encoder, without its weights."""
+        return copy.deepcopy(self._args)
 
     def forward(self, wav):
-        """Guesses the source in a mixture.
+        """Guesses the sources in a mixture.
 
         Args:
             wav (torch.Tensor): (batch, time).
 
         Returns:
-            tuple: mean, complex (batch, n_freq, n_frames), and variance, of the same shape, both
-            on the scale of ``wav``'s :func:`~asteroid_instglow.dsp.stft`.
+            torch.Tensor: Complex (batch, n_src, n_freq, n_frames), on the scale of ``wav``'s
+            :func:`~asteroid_instglow.dsp.stft`.
         """
-        scale = wav.square().mean(-1)[:, None, None].sqrt() + 1e-5
-        spec = dsp.stft(wav, self.n_fft, self.hop_length) / scale
+        spec, scale = self.transform(wav)
+        return self.masked(spec[:, 0]) * scale[..., None]
+
+    def transform(self, wav):
+        """The scaled spectrogram that a guess is made from, and of what it is to be made of.
+
+        Args:
+            wav (torch.Tensor): (batch, time), or (batch, n, time): signals that sum to the mixture.
+
+        Returns:
+            tuple: complex (batch, n, n_freq, n_frames), in which the mixture has bins of about unit
+            variance, and the scale that was divided by, (batch, 1, 1).
+        """
+        parts = wav[:, None] if wav.ndim == 2 else wav
+        level = parts.sum(1).square().mean(-1)[:, None, None].sqrt() + 1e-5
         # The window's gain: unit-variance noise has bins of unit variance.
-        gain = (0.375 * self.n_fft) ** 0.5
-        mean, log_variance = self.masked(spec / gain)
-        return mean * (gain * scale), log_variance.exp() * (gain * scale).square()
+        scale = level * (0.375 * self.n_fft) ** 0.5
+        return dsp.stft(parts, self.n_fft, self.hop_length) / scale[..., None], scale
 
     def masked(self, spec):
-        """Mean and log-variance for a normalised complex spectrogram (batch, n_freq, n_frames)."""
+        """Guesses from a scaled spectrogram.
+
+        Args:
+            spec (torch.Tensor): Of the mixture, complex (batch, n_freq, n_frames), see
+                :meth:`transform`.
+
+        Returns:
+            torch.Tensor: Complex (batch, n_src, n_freq, n_frames), on the same scale.
+        """
         bins = spec[:, : self.n_bins].transpose(1, 2)
         h = self.body(self.features(bins))
-        mask = self.mask(h)
-        mean = torch.complex(mask[..., 0] + 0.25, mask[..., 1]) * bins
-        # The variance learns from what the mask knows, and must not disturb it.
-        log_variance = self.log_variance(h.detach())[..., 0]
-        log_variance = log_variance + 2 * torch.log(bins.abs() + 1e-3) - 2
-        # Above the bands there is nothing to say: next to no mean, next to no weight.
-        rest = spec.shape[1] - self.n_bins
-        mean = F.pad(mean.transpose(1, 2), (0, 0, 0, rest))
-        return mean, F.pad(log_variance.transpose(1, 2), (0, 0, 0, rest), value=-12.0)
+        with torch.autocast(h.device.type, enabled=False):
+            mask = self.mask(h.float()).unflatten(-1, (self.n_src, 2)).permute(0, 3, 2, 1, 4)
+            mean = torch.complex(mask[..., 0] + 0.25, mask[..., 1]) * spec[:, None, : self.n_bins]
+        # Above the bands there is nothing to say.
+        return F.pad(mean, (0, 0, 0, spec.shape[1] - self.n_bins))
+
+    @torch.no_grad()
+    def alone(self, index):
+        """A new encoder of one source, with a copy of the body and of that source's mask.
+
+        Args:
+            index (int): Which of the ``n_src``; -1: none of them, with a mask to be learnt.
+
+        Returns:
+            SourceEncoder: Of one source.
+        """
+        encoder = SourceEncoder(**{**self._args, "n_src": 1}).to(next(self.parameters()).device)
+        own = encoder.state_dict()
+        for name, value in self.state_dict().items():
+            if not name.startswith("mask."):
+                own[name] = value
+            elif index >= 0:
+                parts = value.unflatten(-1, (-1, self.n_src, 2))
+                own[name] = parts[..., index, :].flatten(-2)
+        encoder.load_state_dict(own)
+        return encoder
 
     def features(self, bins):
         """Compressed real and imaginary parts and log-magnitude: (batch, n_frames, n_bins, 3)."""

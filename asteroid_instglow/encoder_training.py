@@ -5,7 +5,12 @@ from pathlib import Path
 
 import torch
 
-from .data import MixDataset, find_solos, list_sources, validation_split
+from .data import (
+    MixDataset,
+    find_solos,
+    list_sources,
+    validation_split,
+)
 from .encoder_system import EncoderSystem, encoder_optimizer
 from .fitting import (
     ENDLESS,
@@ -15,6 +20,8 @@ from .fitting import (
     stream_loader,
     trained_weights,
 )
+from .joint_encoder import JointEncoder
+from .pretrained import load_model
 from .prior import GlowPrior
 from .training_record import ENCODER_RECORD, outcome, write_record
 
@@ -42,11 +49,14 @@ def train_encoder(
     accelerator="auto",
     checkpoint_minutes=5.0,
     eq_db=0.0,
+    init=None,
+    precision="32",
 ):
     """Trains the encoder of a saved prior, and saves it with the prior.
 
     The background need not be the sources that it will meet: any recordings that are not the
-    source's own will do. Adding an instrument trains that instrument's encoder alone.
+    source's own will do. Adding an instrument trains that instrument's encoder alone; with ``init``
+    it starts from what other encoders have learnt.
 
     The prior's folder gets its new weights, ``encoder.json`` (what was done, how well) and
     ``encoder/`` (checkpoints and TensorBoard logs). Called again, a run that was stopped goes on.
@@ -69,10 +79,16 @@ def train_encoder(
         progress (bool): Whether to show bars on stderr.
         time_limit (float, optional): Minutes after which to stop (the learning rate is not at
             zero then: better choose ``n_steps``).
-        model (dict, optional): Arguments of :class:`~asteroid_instglow.encoder.SourceEncoder`.
+        model (dict, optional): Arguments of :class:`~asteroid_instglow.encoder.SourceEncoder`;
+            with ``init`` they are that encoder's.
         accelerator (str): "auto", "cpu", "gpu", ...: as Lightning's.
         checkpoint_minutes (float): Between checkpoints.
         eq_db (float): Spread of a random equaliser on every excerpt, dB.
+        init (str | Path, optional): What to start from: a :class:`JointEncoder`, another prior, or
+            a separator, in a folder, on the Hub or by the name of one that ships with the package.
+            The mask is taken over, too, where it is one of this source.
+        precision (str): "32", "bf16-mixed", or "auto": the latter where the processor is fast at
+            it.
 
     Returns:
         dict: The content of ``encoder.json``: "source", "steps", "finished", "loss_before",
@@ -82,15 +98,15 @@ def train_encoder(
 
     Raises:
         FileNotFoundError: If a folder does not exist.
-        ValueError: If an argument is out of range or there are no recordings of another source.
+        ValueError: If an argument is out of range, there are no recordings of another source, or
+            there is no encoder in ``init``.
     """
     prior, started = Path(prior), time.monotonic()
     owner = GlowPrior.from_pretrained(prior)
     output = prior / FOLDER
-    val_every = max(1, n_steps // 10) if val_every is None else val_every
     with torch.random.fork_rng(range(torch.cuda.device_count())):
         torch.manual_seed(seed)
-        encoder = owner.add_encoder(model or {})
+        encoder = owner.add_encoder(_encoder_of(init, owner.source) if init else model or {})
         arguments = {
             "source": owner.source,
             "n_steps": n_steps,
@@ -100,36 +116,32 @@ def train_encoder(
             "seed": seed,
             "eq_db": float(eq_db),
             "model": model or {},
+            "init": None if init is None else str(init),
         }
         checkpoint = checkpoint_to_resume(output, resume, arguments)
-        files, held_out = _files(owner.source, data, others, validation_data, seed)
+        names = [owner.source, *_background(owner.source, data, others)]
+        files, held_out = split_recordings(names, data, validation_data, seed)
         common = {"source": owner.source, "segment": segment, "progress": progress}
         common["sample_rate"] = int(owner.sample_rate)
         train = MixDataset(files=files, n_items=2**16 * ENDLESS, seed=seed, eq_db=eq_db, **common)
         validation = MixDataset(
             files=held_out, n_items=validation_items, seed=0, p_speed=0.0, p_silent=(0, 0), **common
         )
-        optimizer, scheduler = encoder_optimizer(encoder, n_steps, lr, lr / 10)
-        system = EncoderSystem(
+        fit_encoder(
             encoder,
-            optimizer,
-            stream_loader(train, batch_size, num_workers),
-            shard_loader(validation, batch_size),
-            scheduler,
-            config={**arguments, "data": {name: len(found) for name, found in files.items()}},
-        )
-        fit(
-            system,
+            (train, validation),
             output,
-            n_steps,
-            val_every,
-            seed=seed,
-            resume_from=checkpoint,
-            accelerator=accelerator,
-            checkpoint_minutes=checkpoint_minutes,
-            time_limit=time_limit,
-            gradient_clip_val=CLIP,
-            bar=f"{owner.source} encoder" if progress else None,
+            {**arguments, "data": {name: len(found) for name, found in files.items()}},
+            checkpoint,
+            {
+                "num_workers": num_workers,
+                "val_every": val_every,
+                "progress": progress,
+                "time_limit": time_limit,
+                "accelerator": accelerator,
+                "checkpoint_minutes": checkpoint_minutes,
+                "precision": precision,
+            },
         )
     encoder.load_state_dict(trained_weights(output, "last"))
     owner.eval().save_pretrained(prior)
@@ -142,23 +154,77 @@ def train_encoder(
     return write_record(prior / ENCODER_RECORD, record)
 
 
-def _files(source, data, others, validation_data, seed):
-    # Recordings of each source, for training and for validation.
-    files = _find(source, data, others)
+def fit_encoder(encoder, datasets, output, config, checkpoint, running):
+    """Fits an encoder.
+
+    Args:
+        encoder (SourceEncoder): What to fit.
+        datasets (tuple): Mixtures to train and to validate on, see :class:`EncoderSystem`.
+        output (Path): Folder of the run.
+        config (dict): Saved with the checkpoints; has "n_steps", "batch_size", "lr", "seed".
+        checkpoint (Path | None): To go on from.
+        running (dict): "num_workers", "val_every", "progress", "time_limit", "accelerator",
+            "checkpoint_minutes" and "precision", as of :func:`train_encoder`.
+    """
+    n_steps, batch_size, lr = (config[name] for name in ("n_steps", "batch_size", "lr"))
+    train, validation = datasets
+    optimizer, scheduler = encoder_optimizer(encoder, n_steps, lr, lr / 10)
+    system = EncoderSystem(
+        encoder,
+        optimizer,
+        stream_loader(train, batch_size, running["num_workers"]),
+        shard_loader(validation, batch_size),
+        scheduler,
+        config=config,
+    )
+    fit(
+        system,
+        output,
+        n_steps,
+        running["val_every"] or max(1, n_steps // 10),
+        seed=config["seed"],
+        resume_from=checkpoint,
+        accelerator=running["accelerator"],
+        checkpoint_minutes=running["checkpoint_minutes"],
+        time_limit=running["time_limit"],
+        gradient_clip_val=CLIP,
+        precision=running["precision"],
+        bar=f"{config.get('source', 'joint')} encoder" if running["progress"] else None,
+    )
+
+
+def _encoder_of(init, source):
+    # The encoder to start from in whatever `init` names.
+    model = load_model(init)
+    if isinstance(model, JointEncoder):
+        return model.encoder_of(source)
+    if not isinstance(model, GlowPrior):
+        priors = dict(zip(model.sources, model.priors))
+        model = priors.get(source) or next(iter(priors.values()))
+    if model.encoder is None:
+        raise ValueError(f"init must hold an encoder, the prior in {init} has none")
+    return model.encoder.alone(0 if model.source == source else -1)
+
+
+def _background(source, data, others):
+    roots = data if isinstance(data, (list, tuple)) else [data]
+    names = others or {name for root in roots for name in list_sources(root)}
+    return sorted(set(names) - {source})
+
+
+def split_recordings(names, data, validation_data, seed):
+    """Recordings of each source, for training and for validation, two dicts."""
+    files = _find(names, data)
     if validation_data is not None:
-        return files, _find(source, validation_data, others)
+        return files, _find(names, validation_data)
     split = {name: validation_split(found, seed=seed) for name, found in files.items()}
     return ({name: pair[i] for name, pair in split.items()} for i in (0, 1))
 
 
-def _find(source, roots, others):
-    roots = list(roots) if isinstance(roots, (list, tuple)) else [roots]
-    files = {}
-    for root in roots:
-        for name in {source, *(list_sources(root) if others is None else others)}:
-            files.setdefault(name, []).extend(find_solos(root, name))
-    if len(files) < 2:
+def _find(names, roots):
+    if len(names) < 2:
         raise ValueError(
-            f"data must hold recordings of a source besides {source!r}, got {sorted(files)}"
+            f"data must hold recordings of a source besides {names[0]!r}, got {list(names)}"
         )
-    return files
+    roots = list(roots) if isinstance(roots, (list, tuple)) else [roots]
+    return {name: [path for root in roots for path in find_solos(root, name)] for name in names}

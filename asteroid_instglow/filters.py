@@ -32,13 +32,15 @@ def project_sum(estimates, mixture, weights=None):
 
     .. math:: \hat x_i = \mu_i + w_i \Big(y - \sum_j \mu_j\Big), \quad \sum_i w_i = 1
 
-    With :math:`w_i = v_i / \sum_j v_j` it is the posterior mean of independent Gaussian estimates
-    with means :math:`\mu_i` and variances :math:`v_i`, given that they sum to y.
+    With variances for weights, :math:`w_i = v_i / \sum_j v_j`, it is the posterior mean of
+    independent Gaussian estimates with means :math:`\mu_i` and variances :math:`v_i`, given that
+    they sum to y.
 
     Args:
         estimates (torch.Tensor): Means, (n_src, ...), real or complex.
         mixture (torch.Tensor): y, of the shape of one estimate.
-        weights (torch.Tensor, optional): Variances, (n_src, ...); by default all the same.
+        weights (torch.Tensor, optional): w before they are scaled, not negative, (n_src, ...); by
+            default all the same.
 
     Returns:
         torch.Tensor: (n_src, ...).

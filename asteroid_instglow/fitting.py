@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader, Sampler
 
 from .training_callbacks import BEST, LAST, Checkpoints, SeedSteps, Stop, TrainingBar, WeightEMA
 
-PRECISIONS = ("32", "bf16-mixed")
+PRECISIONS = ("32", "bf16-mixed", "auto")
 # Batch k is items k * batch_size onwards of one endless epoch, so that a position is one number.
 ENDLESS = 2**31
 _NOT_NEWS = (
@@ -52,7 +52,8 @@ def fit(
         seed (int): Of the randomness in the steps.
         ema (float, optional): Decay of the average of the weights.
         resume_from (Path, optional): Checkpoint to go on from.
-        precision (str): "32" or "bf16-mixed".
+        precision (str): "32", "bf16-mixed", or "auto": the latter where the processor is fast
+            at it.
         devices (int): Processes (CPU) or GPUs.
         accelerator (str): As Lightning's.
         checkpoint_minutes (float): Between checkpoints.
@@ -65,6 +66,8 @@ def fit(
         KeyboardInterrupt: After Ctrl-C, when the checkpoint is written.
     """
     stop = Stop(n_steps, time_limit)
+    if precision == "auto":
+        precision = "bf16-mixed" if _is_fast_at_bf16(accelerator) else "32"
     callbacks = [SeedSteps(seed), stop, Checkpoints(output / "checkpoints", checkpoint_minutes)]
     if ema is not None:
         callbacks.append(WeightEMA(ema))
@@ -236,6 +239,13 @@ def trained_weights(output, keep):
     else:
         state, prefix = last["state_dict"], "model."
     return {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
+
+
+def _is_fast_at_bf16(accelerator):
+    if accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available():
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    # Without matrix instructions for it, bf16 convolutions are many times slower than float32.
+    return bool(torch.cpu._is_amx_tile_supported())
 
 
 def _rank():

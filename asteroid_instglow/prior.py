@@ -90,18 +90,22 @@ class GlowPrior(PretrainedModel):
         if encoder is not None:
             self.add_encoder(encoder)
 
-    def add_encoder(self, encoder_args):
+    def add_encoder(self, encoder):
         """Gives the prior a new encoder, in place of any it has.
 
         Args:
-            encoder_args (dict): Arguments of a :class:`~asteroid_instglow.encoder.SourceEncoder`.
+            encoder (SourceEncoder | dict): Of one source, or the arguments of an untrained one.
 
         Returns:
-            SourceEncoder: The encoder, untrained.
+            SourceEncoder: The encoder.
         """
-        self._model_args["encoder"] = copy.deepcopy(encoder_args)
-        self.encoder = SourceEncoder(**encoder_args)
-        return self.encoder
+        if isinstance(encoder, dict):
+            self._model_args["encoder"] = copy.deepcopy(encoder)
+            encoder = SourceEncoder(**encoder)
+        else:
+            self._model_args["encoder"] = encoder.get_args()
+        self.encoder = encoder
+        return encoder
 
     def get_model_args(self):
         """Plain arguments that rebuild this model."""

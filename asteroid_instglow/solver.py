@@ -5,7 +5,7 @@ import contextlib
 import torch
 from torch.nn.utils import parametrize
 
-from . import dsp, filters, objective
+from . import filters, objective
 
 PLATEAU = 20  # iterations looked back on by the early stop
 
@@ -84,25 +84,29 @@ def solve_paper(mixture, priors, options, progress=None):
 def solve_encoder(wav, encoders, residual=False, constrained=True):
     """Sources as the encoders guess them, made to sum to the mixture.
 
+    What the guesses lack of the mixture is shared out by the square root of their magnitudes: more
+    to the loud, but not all. (Learnt variances of the guesses did no better.)
+
     Args:
         wav (torch.Tensor): Mixture, (batch, time).
         encoders (Sequence[SourceEncoder]): One a source, all of one STFT setting.
         residual (bool): Add a source that takes its part of what the others leave.
-        constrained (bool): Give the posterior mean under the sum; else the guesses as they are.
+        constrained (bool): Make them sum to the mixture; else the guesses as they are.
 
     Returns:
         torch.Tensor: Complex spectrograms in the encoders' STFT, (n_src, batch, n_freq, n_frames).
     """
-    first = encoders[0]
-    spec = dsp.stft(wav, first.n_fft, first.hop_length)
     with torch.no_grad(), frozen(encoders):
-        means, variances = map(torch.stack, zip(*(encoder(wav) for encoder in encoders)))
+        spec, scale = encoders[0].transform(wav)
+        means = torch.stack([encoder.masked(spec[:, 0])[:, 0] for encoder in encoders]) * scale
+    mixture = spec[:, 0] * scale
+    weights = means.abs()
     if residual:
-        # Nothing is known of it: no mean, and as much variance as there is left to explain.
-        left = spec - means.sum(0)
+        # Nothing is known of it: it may be all that there is left to explain.
+        left = mixture - means.sum(0)
         means = torch.cat([means, torch.zeros_like(left)[None]])
-        variances = torch.cat([variances, left.abs().square()[None]])
-    return filters.project_sum(means, spec, variances) if constrained else means
+        weights = torch.cat([weights, left.abs()[None]])
+    return filters.project_sum(means, mixture, weights.sqrt()) if constrained else means
 
 
 def decode(priors, latents, mixture, frame_mask=False):

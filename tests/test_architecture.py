@@ -17,16 +17,19 @@ LEVELS = {
     **dict.fromkeys(["flows", "dsp", "audio", "decoding", "data", "metrics"], 0),
     **dict.fromkeys(["published", "folder", "pretrained", "options", "progress", "parallel"], 0),
     **dict.fromkeys(["hub", "card", "package", "saving"], 0),
-    **dict.fromkeys(["prior", "encoder", "objective", "filters", "files"], 1),
+    **dict.fromkeys(["prior", "encoder", "joint_encoder", "objective", "filters", "files"], 1),
     **dict.fromkeys(["solver", "separator", "piecewise"], 2),
     **dict.fromkeys(["system", "encoder_system", "fitting", "training_callbacks", "optim"], 3),
-    **dict.fromkeys(["training", "training_record", "encoder_training", "processes"], 3),
+    **dict.fromkeys(
+        ["training", "training_record", "encoder_training", "pretraining", "processes"], 3
+    ),
     **dict.fromkeys(["evaluation", "report", "baselines"], 3),
     **dict.fromkeys(["demo", "cli", "recipes"], 4),
 }
 # ...from level 2 up also its own level, without cycles, and below that only these peers.
 PEERS = {
     "prior": {"encoder"},
+    "joint_encoder": {"encoder"},
     "audio": {"decoding"},
     "data": {"audio", "dsp", "parallel"},
     "package": {"folder", "hub"},

@@ -3,7 +3,7 @@ import torch
 from conftest import tiny_prior
 from torch.testing import assert_close
 
-from asteroid_instglow import GenerativeSeparator, dsp
+from asteroid_instglow import GenerativeSeparator, JointEncoder, dsp
 from asteroid_instglow.encoder import SourceEncoder
 from asteroid_instglow.filters import project_sum, share_remainder, shares
 from asteroid_instglow.solver import solve_encoder
@@ -17,45 +17,80 @@ def encoder(seed=0, **args):
 
 
 @pytest.mark.parametrize("time", [64, 1000, 1017])
-def test_shapes(time):
-    mean, variance = encoder()(torch.randn(2, time))
-    assert mean.shape == variance.shape == (2, 33, 1 + time // 16)
-    assert mean.is_complex() and (variance > 0).all()
+@pytest.mark.parametrize("n_src", [1, 3])
+def test_shapes(time, n_src):
+    mean = encoder(n_src=n_src)(torch.randn(2, time))
+    assert mean.shape == (2, n_src, 33, 1 + time // 16)
+    assert mean.is_complex()
 
 
 def test_guess_follows_the_level_of_the_mixture():
     wav = torch.randn(1, 800)
-    mean, variance = encoder()(wav)
-    louder, louder_variance = encoder()(10 * wav)
-    assert_close(louder, 10 * mean, rtol=1e-3, atol=1e-4)
-    assert_close(louder_variance, 100 * variance, rtol=1e-2, atol=1e-6)
+    assert_close(encoder()(10 * wav), 10 * encoder()(wav), rtol=1e-3, atol=1e-4)
 
 
 def test_batch_changes_nothing():
     wav = torch.randn(3, 800)
-    mean, _ = encoder()(wav)
+    mean = encoder()(wav)
     for i in range(3):
-        assert_close(encoder()(wav[i : i + 1])[0][0], mean[i], rtol=1e-4, atol=1e-5)
+        assert_close(encoder()(wav[i : i + 1])[0], mean[i], rtol=1e-4, atol=1e-5)
 
 
-def test_silence_gives_a_finite_guess():
-    mean, variance = encoder()(torch.zeros(1, 800))
-    assert not mean.abs().any() and variance.isfinite().all()
+def test_silence_gives_silence():
+    assert not encoder()(torch.zeros(1, 800)).abs().any()
+
+
+def test_the_parts_of_a_mixture_are_scaled_by_the_mixture():
+    parts = torch.randn(2, 3, 800)
+    spec, scale = encoder().transform(parts)
+    mixture, same = encoder().transform(parts.sum(1))
+    assert_close(scale, same)
+    assert_close(spec.sum(1), mixture[:, 0], rtol=1e-4, atol=1e-5)
+    assert_close(spec[:, 1] * scale, dsp.stft(parts[:, 1], 64, 16), rtol=1e-4, atol=1e-5)
+    assert 0.5 < mixture.abs().square().mean() < 2
 
 
 def test_gradients_reach_every_parameter():
-    net = encoder().train()
-    mean, variance = net(torch.randn(2, 800))
-    (mean.abs().sum() + variance.log().sum()).backward()
+    net = encoder(n_src=2).train()
+    net(torch.randn(2, 800)).abs().sum().backward()
     for name, parameter in net.named_parameters():
         assert parameter.grad is not None and parameter.grad.abs().max() > 0, name
 
 
-def test_the_variance_does_not_train_the_mask():
-    net = encoder().train()
-    net(torch.randn(2, 800))[1].log().sum().backward()
-    touched = {n.split(".")[0] for n, p in net.named_parameters() if p.grad is not None}
-    assert touched == {"log_variance"}
+def test_an_encoder_alone_guesses_as_it_did_among_others():
+    joint = encoder(n_src=3)
+    wav = torch.randn(2, 800)
+    for i in range(3):
+        one = joint.alone(i).eval()
+        assert_close(one(wav)[:, 0], joint(wav)[:, i], rtol=1e-4, atol=1e-5)
+    one.split.weights[0].data.zero_()
+    assert joint.split.weights[0].any(), "the weights must be copies"
+
+
+def test_a_new_source_takes_the_body_and_learns_its_mask():
+    joint = encoder(n_src=3)
+    one = joint.alone(-1)
+    taken, own = joint.state_dict(), one.state_dict()
+    for name, value in own.items():
+        assert name.startswith("mask.") or torch.equal(value, taken[name]), name
+    assert not torch.equal(one.alone(-1).mask.weights[0], one.mask.weights[0])
+    assert SourceEncoder(**one.get_args()).n_src == 1
+
+
+def test_a_joint_encoder_is_saved_and_gives_each_source_its_own(tmp_path):
+    joint = JointEncoder(["bass", "drums"], 8000, TINY).eval()
+    joint.save_pretrained(tmp_path / "joint")
+    again = JointEncoder.from_pretrained(tmp_path / "joint")
+    wav = torch.randn(1, 800)
+    assert torch.equal(again(wav), joint(wav)) and again.sample_rate == 8000
+    assert_close(again.encoder_of("drums").eval()(wav)[:, 0], joint(wav)[:, 1])
+    prior = tiny_prior("drums", 0)
+    prior.add_encoder(again.encoder_of("drums"))
+    rebuilt = type(prior)(**prior.get_model_args())
+    rebuilt.load_state_dict(prior.state_dict())
+    assert_close(rebuilt.eval().encoder(wav)[:, 0], joint(wav)[:, 1])
+    with pytest.raises(ValueError, match="sources must be names, each once"):
+        JointEncoder(["bass", "bass"])
 
 
 @pytest.mark.parametrize(

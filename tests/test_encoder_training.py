@@ -7,6 +7,8 @@ from test_training import RATE, write_solos
 
 from asteroid_instglow.encoder_training import train_encoder
 from asteroid_instglow.fitting import load_checkpoint
+from asteroid_instglow.joint_encoder import JointEncoder
+from asteroid_instglow.pretraining import pretrain_encoders
 from asteroid_instglow.prior import GlowPrior
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning")
@@ -73,3 +75,66 @@ def test_the_last_weights_are_exported(solos, tmp_path):
     last = load_checkpoint(tmp_path / "encoder/checkpoints/last.ckpt")["state_dict"]
     for name, weight in GlowPrior.from_pretrained(tmp_path).encoder.state_dict().items():
         assert torch.equal(weight, last[f"model.{name}"])
+
+
+def pretrain(solos, output, **options):
+    options = {"n_steps": 3, "val_every": 3, "validation_items": 2, "segment": 0.6, **options}
+    return pretrain_encoders(
+        ["tone", "hum"],
+        solos,
+        output,
+        batch_size=2,
+        model={"width": 4},
+        sample_rate=RATE,
+        progress=False,
+        accelerator="cpu",
+        **options,
+    )
+
+
+def untrained_steps(solos, prior, init):
+    """The encoder that a training of almost no learning rate leaves: what it started from."""
+    train(solos, prior, n_steps=1, lr=1e-12, init=init)
+    return dict(GlowPrior.from_pretrained(prior).encoder.named_parameters())
+
+
+def test_sources_learn_together_and_each_goes_on_from_there(solos, tmp_path):
+    record = pretrain(solos, tmp_path / "joint")
+    assert record == json.loads((tmp_path / "joint" / "encoder.json").read_text())
+    assert record["sources"] == ["tone", "hum"] and record["data"] == {"tone": 3, "hum": 2}
+
+    joint = JointEncoder.from_pretrained(tmp_path / "joint").encoder_of("tone")
+    started = untrained_steps(solos, tmp_path / "tone", tmp_path / "joint")
+
+    for name, weight in joint.named_parameters():
+        torch.testing.assert_close(started[name], weight, msg=name)
+
+
+def test_a_new_source_starts_from_the_body_of_another_prior(solos, tmp_path):
+    train(solos, tmp_path / "tone")
+    tiny_prior("hum", sample_rate=RATE).save_pretrained(tmp_path / "hum")
+
+    before = dict(GlowPrior.from_pretrained(tmp_path / "tone").encoder.named_parameters())
+    started = untrained_steps(solos, tmp_path / "hum", tmp_path / "tone")
+
+    for name, weight in before.items():
+        same = torch.allclose(started[name], weight, atol=1e-5)
+        assert same != name.startswith("mask."), name
+
+
+def test_what_cannot_be_started_from_is_refused(solos, tmp_path):
+    tiny_prior("hum", sample_rate=RATE).save_pretrained(tmp_path / "hum")
+    with pytest.raises(ValueError, match="init must hold an encoder, the prior in .* has none"):
+        train(solos, tmp_path / "tone", init=tmp_path / "hum")
+    with pytest.raises(ValueError, match="sources must be two or more that learn together"):
+        pretrain_encoders(["tone"], solos, tmp_path / "joint")
+
+
+def test_pretraining_is_resumed_exactly(solos, tmp_path):
+    pretrain(solos, tmp_path / "parts", time_limit=1e-9)
+    pretrain(solos, tmp_path / "parts")
+    pretrain(solos, tmp_path / "whole")
+
+    one, other = (JointEncoder.from_pretrained(tmp_path / name) for name in ("parts", "whole"))
+    for weight, whole in zip(one.parameters(), other.parameters()):
+        assert torch.equal(weight, whole)

@@ -8,7 +8,7 @@ import sys
 import warnings
 
 COMMANDS = (
-    *("separate", "train", "sample", "evaluate", "baseline", "demo"),
+    *("separate", "train", "pretrain", "sample", "evaluate", "baseline", "demo"),
     *("report", "publish", "import-published"),
 )
 

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from .pretrain import add_encoder_arguments
+
 HELP = "train the prior (flow and encoder) of one source"
 
 
@@ -10,23 +12,16 @@ def add_arguments(parser):
     parser.add_argument("source", help="its name: folders <data>/<source>/ or <data>/*/<source>.*")
     parser.add_argument("--data", nargs="+", type=Path, required=True, metavar="DIR")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="PRIOR_DIR")
-    parser.add_argument("--validation-data", nargs="+", type=Path, metavar="DIR")
     parser.add_argument("--n-steps", type=int, default=20_000, help="of the flow")
     parser.add_argument("--batch-size", type=int, default=8)
     parser.add_argument("--segment", type=float, default=2.0, help="seconds")
     parser.add_argument("--lr", type=float, default=1e-4)
     parser.add_argument("--val-every", type=int, default=200, help="steps")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--precision", default="32", choices=["32", "bf16-mixed"])
     parser.add_argument("--ema", type=float, help="decay of an average of the weights")
     parser.add_argument("--gain-db", nargs=2, type=float, default=(0.0, 0.0), metavar="DB")
     parser.add_argument("--keep", default="best", choices=["best", "last"])
     parser.add_argument("--devices", type=int, default=1)
-    parser.add_argument("--accelerator", default="auto")
-    parser.add_argument("--num-workers", type=int, default=0)
-    parser.add_argument("--time-limit", type=float, help="minutes of training the flow")
-    parser.add_argument("--no-resume", dest="resume", action="store_false")
-    parser.add_argument("--quiet", action="store_true", help="no progress bars")
+    add_encoder_arguments(parser)
     flow = parser.add_argument_group("flow (see GlowPrior; by default the paper's)")
     for name in ("sample_rate", "n_fft", "hop_length", "n_blocks", "hidden", "kernel_size"):
         flow.add_argument(f"--{name.replace('_', '-')}", type=int)
@@ -37,8 +32,11 @@ def add_arguments(parser):
     encoder = parser.add_argument_group("encoder (trained if data holds other sources, too)")
     encoder.add_argument("--encoder-steps", type=int, default=3000, help="0 trains none")
     encoder.add_argument("--encoder-width", type=int, help="channels of its first level")
+    encoder.add_argument("--encoder-lr", type=float, default=0.02)
+    encoder.add_argument(
+        "--init", metavar="DIR|NAME", help="a joint encoder, prior or separator to start from"
+    )
     encoder.add_argument("--others", nargs="+", metavar="NAME", help="background; by default all")
-    encoder.add_argument("--eq-db", type=float, default=0.0, help="spread of a random equaliser")
 
 
 def run(args):
@@ -79,6 +77,10 @@ def run(args):
             args.data,
             args.others,
             n_steps=args.encoder_steps,
+            lr=args.encoder_lr,
+            init=args.init,
+            precision=args.precision,
+            time_limit=args.time_limit,
             validation_data=args.validation_data,
             seed=args.seed,
             resume=args.resume,

@@ -1,0 +1,61 @@
+"""``instglow pretrain``: what the encoders of several sources have in common."""
+
+from pathlib import Path
+
+HELP = "train the encoders of several sources together, for `train --init` to start from"
+
+
+def add_arguments(parser):
+    """Declares the options, those of ``pretrain_encoders``."""
+    parser.add_argument("--data", nargs="+", type=Path, required=True, metavar="DIR")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="JOINT_DIR")
+    parser.add_argument("--sources", nargs="+", metavar="NAME", help="by default all in data")
+    parser.add_argument("--n-steps", type=int, default=6000)
+    parser.add_argument("--lr", type=float, default=0.02)
+    parser.add_argument("--width", type=int, help="channels of the first level")
+    add_encoder_arguments(parser)
+
+
+def add_encoder_arguments(parser):
+    """Declares what training an encoder, alone or with others, has in common."""
+    parser.add_argument("--validation-data", nargs="+", type=Path, metavar="DIR")
+    parser.add_argument("--eq-db", type=float, default=0.0, help="spread of a random equaliser")
+    parser.add_argument("--precision", default="32", choices=["32", "bf16-mixed", "auto"])
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--accelerator", default="auto")
+    parser.add_argument("--num-workers", type=int, default=0)
+    parser.add_argument("--time-limit", type=float, help="minutes; of each part")
+    parser.add_argument("--no-resume", dest="resume", action="store_false")
+    parser.add_argument("--quiet", action="store_true", help="no progress bars")
+
+
+def run(args):
+    """Trains a joint encoder."""
+    from ..data import list_sources
+    from ..pretraining import pretrain_encoders
+
+    return pretrain_encoders(
+        args.sources or sorted({name for root in args.data for name in list_sources(root)}),
+        args.data,
+        args.output,
+        n_steps=args.n_steps,
+        lr=args.lr,
+        validation_data=args.validation_data,
+        seed=args.seed,
+        resume=args.resume,
+        num_workers=args.num_workers,
+        progress=not args.quiet,
+        time_limit=args.time_limit,
+        model={} if args.width is None else {"width": args.width},
+        accelerator=args.accelerator,
+        eq_db=args.eq_db,
+        precision=args.precision,
+    )
+
+
+def describe(answer):
+    """What was trained, how far."""
+    return (
+        f"{', '.join(answer['sources'])}: {answer['steps']} steps in {answer['seconds']} s, "
+        f"validation loss {answer['loss_before']:.3f} -> {answer['loss_after']:.3f}"
+    )

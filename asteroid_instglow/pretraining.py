@@ -1,0 +1,109 @@
+"""Training of several sources' encoders together, for each to go on from."""
+
+import time
+from pathlib import Path
+
+import torch
+
+from .data import RandomMixtureDataset
+from .encoder_training import FOLDER, fit_encoder, split_recordings
+from .fitting import ENDLESS, checkpoint_to_resume, trained_weights
+from .joint_encoder import JointEncoder
+from .training_record import ENCODER_RECORD, outcome, write_record
+
+
+def pretrain_encoders(
+    sources,
+    data,
+    output,
+    n_steps=6000,
+    batch_size=3,
+    segment=2.0,
+    lr=0.02,
+    validation_data=None,
+    validation_items=48,
+    val_every=None,
+    seed=0,
+    resume=True,
+    num_workers=0,
+    progress=True,
+    time_limit=None,
+    model=None,
+    accelerator="auto",
+    checkpoint_minutes=5.0,
+    eq_db=0.0,
+    precision="32",
+    sample_rate=22050,
+):
+    """Trains the encoders of several sources together, for each prior's to start from.
+
+    Solo recordings are all it needs: the mixtures are random ones, of pieces of different songs.
+
+    The folder gets a :class:`JointEncoder`, ``encoder.json`` and ``encoder/`` (checkpoints, logs).
+
+    Args:
+        sources (list[str]): Their names, two or more.
+        data (str, Path or list of them): Folders with solos of them all.
+        output (str | Path): Folder, made if need be; what ``init`` of :func:`train_encoder` takes.
+        n_steps, batch_size, segment, lr, validation_data, validation_items, val_every, seed,
+        resume, num_workers, progress, time_limit, model, accelerator, checkpoint_minutes, eq_db,
+        precision: As for :func:`train_encoder`.
+        sample_rate (int): Hz.
+
+    Returns:
+        dict: The content of ``encoder.json``, as of :func:`train_encoder`, but "sources".
+
+    Raises:
+        FileNotFoundError: If a folder does not exist.
+        ValueError: If an argument is out of range or there are no recordings of a source.
+    """
+    output, started = Path(output), time.monotonic()
+    if len(sources) < 2:
+        raise ValueError(f"sources must be two or more that learn together, got {list(sources)}")
+    with torch.random.fork_rng(range(torch.cuda.device_count())):
+        torch.manual_seed(seed)
+        joint = JointEncoder(sources, sample_rate, model)
+        arguments = {
+            "sources": list(sources),
+            "n_steps": n_steps,
+            "batch_size": batch_size,
+            "segment": float(segment),
+            "lr": float(lr),
+            "seed": seed,
+            "eq_db": float(eq_db),
+            "model": model or {},
+        }
+        checkpoint = checkpoint_to_resume(output / FOLDER, resume, arguments)
+        files, held_out = split_recordings(sources, data, validation_data, seed)
+        common = {"segment": segment, "progress": progress, "sample_rate": sample_rate, "p_real": 0}
+        train = RandomMixtureDataset(
+            files, n_items=2**16 * ENDLESS, seed=seed, eq_db=eq_db, p_silent=0.1, **common
+        )
+        validation = RandomMixtureDataset(
+            held_out, n_items=validation_items, seed=0, p_speed=0.0, p_silent=0.0, **common
+        )
+        fit_encoder(
+            joint.encoder,
+            (train, validation),
+            output / FOLDER,
+            {**arguments, "data": {name: len(found) for name, found in files.items()}},
+            checkpoint,
+            {
+                "num_workers": num_workers,
+                "val_every": val_every,
+                "progress": progress,
+                "time_limit": time_limit,
+                "accelerator": accelerator,
+                "checkpoint_minutes": checkpoint_minutes,
+                "precision": precision,
+            },
+        )
+    joint.encoder.load_state_dict(trained_weights(output / FOLDER, "last"))
+    joint.eval().save_pretrained(output)
+    record = {
+        "sources": list(sources),
+        **outcome(output / FOLDER, n_steps, "last", loss="loss"),
+        "seconds": round(time.monotonic() - started, 1),
+        "arguments": arguments,
+    }
+    return write_record(output / ENCODER_RECORD, record)
