@@ -170,6 +170,7 @@ def check_publication(recipe, published):
     assert GenerativeSeparator.from_pretrained(folder).sources == recipe.sources
     card = written["README.md"].decode()
     assert f"tester/{recipe.name}" in card and "SDR (paper, dB)" in card and "3 steps" in card
+    assert ("encoder 2 steps" in card) == (recipe.exp / "checkpoints/vocals/encoder").is_dir()
 
 
 def check_that_a_second_run_skips_everything(recipe, options):

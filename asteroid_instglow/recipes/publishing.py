@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from ..evaluation import PROTOCOLS
+from ..report.experiment import RECORDS
 from .testing import METRICS
 
 
@@ -23,16 +24,13 @@ def publish(separator, exp, card, repo_id=None, push=False, private=False):
     """
     exp = Path(exp)
     metrics = json.loads((exp / METRICS).read_text(encoding="utf-8"))
-    training = {}
-    for source in separator.sources:
-        path = exp / "priors" / source / "training.json"
-        record = json.loads(path.read_text(encoding="utf-8"))
-        nll = f"validation {record['nll_after']:.3f} nats/dim"
-        training[source] = f"{record['steps']} steps, {nll}"
-        arguments = record["arguments"]
-        training |= {n: arguments[n] for n in ("batch_size", "segment", "lr", "precision", "seed")}
-        training["hardware"] = record["hardware"]["gpus"] or record["hardware"]["machine"]
-        training["versions"] = record["versions"]
+    records = {source: _records(exp / "priors" / source) for source in separator.sources}
+    training = {source: "; ".join(map(_outcome, found)) for source, found in records.items()}
+    last = records[separator.sources[-1]][0]
+    arguments = last["arguments"]
+    training |= {n: arguments[n] for n in ("batch_size", "segment", "lr", "precision", "seed")}
+    training["hardware"] = last["hardware"]["gpus"] or last["hardware"]["machine"]
+    training["versions"] = last["versions"]
     protocols, results = [name for name in metrics if name in PROTOCOLS], {}
     for protocol in protocols:
         main = PROTOCOLS[protocol].main_metric
@@ -46,6 +44,19 @@ def publish(separator, exp, card, repo_id=None, push=False, private=False):
     }
     separator.save_pretrained(exp / "publish_dir", card=card, with_bin=True, hub_name=repo_id)
     return separator.push_to_hub(repo_id, private=private, card=card) if push else None
+
+
+def _records(prior):
+    """What was recorded of the flow, and of the encoder if there is one."""
+    paths = (prior / name for name in RECORDS)
+    return [json.loads(path.read_text(encoding="utf-8")) for path in paths if path.is_file()]
+
+
+def _outcome(record):
+    steps = f"{record['steps']} steps"
+    if "loss_after" in record:
+        return f"encoder {steps}, validation loss {record['loss_after']:.3f}"
+    return f"{steps}, validation {record['nll_after']:.3f} nats/dim"
 
 
 def _round(value):
