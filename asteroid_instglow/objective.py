@@ -15,6 +15,15 @@ likelihood (MLE), anything above is maximum a posteriori (MAP).
 
 With ``frame_mask`` no source may be louder in a frame than the mixture (:func:`frame_gain`).
 
+Past the paper, with a hard sum in place of the data term: the sources are shares of the mixture,
+:math:`x_i = X \, \mathrm{softmax}_i(a)`, and the search over a, from the shares that the encoders
+guess, goes a little way down
+
+.. math:: \sum_i -\log p_i(x_i + u), \quad u \sim \mathcal{U}[0, 2^{-15})
+
+(:func:`constrained_nll`). Here the whole density of a source is used, which tells instruments apart
+well, where the paper's search with :math:`\lambda = 0` only uses that it starts at z = 0.
+
 References
     - [1] : "Music Source Separation with Generative Flow", Zhu, Darefsky, Jiang, Selitskiy and
       Duan, IEEE Signal Processing Letters 2022. https://arxiv.org/abs/2204.09079
@@ -60,6 +69,19 @@ def data_prior(latent, inverse_ladj):
     """
     n_dims = latent.shape[1] * latent.shape[2]
     return latent_prior(latent) + inverse_ladj / n_dims + 0.5 * math.log(2 * math.pi)
+
+
+def constrained_nll(prior, source):
+    """Negative log-likelihood per dimension of a source's magnitudes, the padding row left out.
+
+    Args:
+        prior (GlowPrior): Of the source.
+        source (torch.Tensor): (batch, n_freq, n_frames).
+
+    Returns:
+        torch.Tensor: (batch,), nats per dimension.
+    """
+    return -prior.log_prob(source) / (prior.n_freq * source.shape[-1])
 
 
 def frame_gain(source, mixture):

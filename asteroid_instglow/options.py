@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass, fields, replace
 
-SOLVERS = ("auto", "encoder", "paper")
+SOLVERS = ("auto", "posterior", "encoder", "paper")
+SEARCHES = {"posterior": (40, 0.05), "paper": (150, 0.01)}  # n_iter, lr
 
 
 @dataclass(frozen=True)
@@ -10,11 +11,12 @@ class SeparationOptions:
     """How to separate; every field can be set in the constructor and overridden in a call.
 
     Args:
-        solver (str): "paper": the published latent search. "encoder": the priors' amortised
-            encoders and the constrained posterior. "auto": the encoders if every prior has one,
-            else the paper.
-        n_iter (int): Iterations of the search.
-        lr (float): Adam's learning rate in the search.
+        solver (str): "encoder": what the priors' amortised encoders guess, made to sum to the
+            mixture; fast. "posterior": from there a short search for sources that the flows find
+            likely. "paper": the published latent search. "auto": "posterior" if every prior has
+            an encoder, else "paper".
+        n_iter (int or None): Iterations of the search; None: 40 ("posterior") or 150 ("paper").
+        lr (float or None): Adam's learning rate in it; None: 0.05 or 0.01.
         prior_weight (float): The paper's alpha2; 0 is MLE, above is MAP.
         space (str): "latent" or "data": where the prior term is measured.
         init_scale (float): The paper's sigma: standard deviation of the first latents.
@@ -32,8 +34,8 @@ class SeparationOptions:
     """
 
     solver: str = "auto"
-    n_iter: int = 150
-    lr: float = 0.01
+    n_iter: int | None = None
+    lr: float | None = None
     prior_weight: float = 0.0
     space: str = "latent"
     init_scale: float = 0.0
@@ -49,19 +51,38 @@ class SeparationOptions:
         _one_of("solver", self.solver, SOLVERS)
         _one_of("space", self.space, ("latent", "data"))
         _one_of("stereo", self.stereo, ("auto", "mid", "channels"))
-        _at_least("n_iter", self.n_iter, 1)
+        if self.n_iter is not None:
+            _at_least("n_iter", self.n_iter, 1)
         _at_least("prior_weight", self.prior_weight, 0)
         _at_least("init_scale", self.init_scale, 0)
         _at_least("early_stop", self.early_stop, 0)
         _at_least("overlap", self.overlap, 0)
-        if not self.lr > 0:
+        if self.lr is not None and not self.lr > 0:
             raise ValueError(f"lr must be above 0, got {self.lr}")
         if not self.chunk > 0:
             raise ValueError(f"chunk must be above 0 seconds, got {self.chunk}")
+        if self.solver == "posterior" and self.wiener is False:
+            raise ValueError('solver="posterior" sums to the mixture: wiener must not be False')
         if self.overlap > self.chunk / 2:
             raise ValueError(
                 f"overlap must be at most half of chunk = {self.chunk} s, got {self.overlap}"
             )
+
+    @property
+    def sums_up(self):
+        """Whether the sources sum to the mixture."""
+        return self.solver != "paper" if self.wiener is None else self.wiener
+
+    def resolved(self, solver):
+        """A copy for one solver, with that solver's own numbers where none are given."""
+        n_iter, lr = SEARCHES.get(solver, (1, 1.0))
+        return replace(
+            self,
+            solver=solver,
+            wiener=self.sums_up,
+            n_iter=n_iter if self.n_iter is None else self.n_iter,
+            lr=lr if self.lr is None else self.lr,
+        )
 
     def updated(self, options):
         """A copy with ``options`` (dict) set; unknown names are refused."""

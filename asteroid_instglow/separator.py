@@ -105,16 +105,45 @@ class GenerativeSeparator(PiecewiseSeparation, PretrainedModel):
         }
 
     def _n_iter(self, options):
-        return options.n_iter if self._solver(options) == "paper" else 1
+        solver_name = self._solver(options)
+        return 1 if solver_name == "encoder" else options.resolved(solver_name).n_iter
 
     def _solve(self, wav, options, report):
         # Mixture (batch, channels, time) at the priors' rate -> (n_src, batch, channels, time).
-        if self._solver(options) == "encoder":
-            return self._solve_encoder(wav, options)
+        options = options.resolved(self._solver(options))
+        if options.solver == "paper":
+            return self._solve_paper(wav, options, report)
         batch, channels, n = wav.shape
+        mid = channels > 1 and self._stereo(options) == "mid"
+        heard = wav.mean(1) if mid else wav.flatten(0, 1)
+        encoders = [prior.encoder for prior in self.priors]
+        n_fft, hop = encoders[0].n_fft, encoders[0].hop_length
+        guesses = solver.solve_encoder(heard, encoders, self.residual, self._sums_up(options))
+        out = dsp.istft(guesses, n_fft, hop, n)
+        if options.solver == "posterior":
+            out = self._search(out, heard, options, report)
+        if mid:
+            shares = filters.shares(dsp.stft(out, n_fft, hop).abs())
+            out = dsp.istft(shares[:, :, None] * dsp.stft(wav, n_fft, hop), n_fft, hop, n)
+        return out.view(-1, batch, channels, n)
+
+    def _search(self, guesses, wav, options, report):
+        # Guesses (n_src, batch, time) that sum to wav, and are likely guesses after it.
         first = self.priors[0]
         spec = dsp.stft(wav, first.n_fft, first.hop_length)
-        mid = channels > 1 and self._stereo(options) == "mid"
+        solved = dsp.even_frames(spec, first.n_sqz)
+        sources = dsp.stft(guesses, first.n_fft, first.hop_length)
+        found = solver.solve_posterior(
+            dsp.even_frames(sources, first.n_sqz), solved, list(self.priors), options, report.step
+        )
+        sources[..., : found.shape[-1]] = found
+        return dsp.istft(sources, first.n_fft, first.hop_length, wav.shape[-1])
+
+    def _solve_paper(self, wav, options, report):
+        batch, _, n = wav.shape
+        first = self.priors[0]
+        spec = dsp.stft(wav, first.n_fft, first.hop_length)
+        mid = wav.shape[1] > 1 and self._stereo(options) == "mid"
         heard = wav.mean(1, keepdim=True) if mid else wav
         magnitude = dsp.stft(heard.flatten(0, 1), first.n_fft, first.hop_length).abs()
         solved = dsp.even_frames(magnitude, first.n_sqz)
@@ -129,29 +158,21 @@ class GenerativeSeparator(PiecewiseSeparation, PretrainedModel):
             out = dsp.apply_phase(x, spec)
         return dsp.istft(out, first.n_fft, first.hop_length, n)
 
-    def _solve_encoder(self, wav, options):
-        batch, channels, n = wav.shape
-        encoders = [prior.encoder for prior in self.priors]
-        n_fft, hop = encoders[0].n_fft, encoders[0].hop_length
-        mid = channels > 1 and self._stereo(options) == "mid"
-        heard = wav.mean(1) if mid else wav.flatten(0, 1)
-        out = solver.solve_encoder(heard, encoders, self.residual, self._sums_up(options))
-        if mid:
-            out = filters.shares(out.abs())[:, :, None] * dsp.stft(wav, n_fft, hop)
-        return dsp.istft(out, n_fft, hop, n).view(-1, batch, channels, n)
-
     def _solver(self, options):
         lacking = [
             n for n, p in zip(self._names, self.priors) if getattr(p, "encoder", None) is None
         ]
-        if options.solver == "encoder" and lacking:
-            raise ValueError(f'solver "encoder" needs encoders; {", ".join(lacking)} has none')
+        if options.solver in ("encoder", "posterior") and lacking:
+            raise ValueError(
+                f'solver "{options.solver}" needs encoders; {", ".join(lacking)} has none'
+            )
         if options.solver == "auto":
-            return "paper" if lacking else "encoder"
+            # The search makes them sum up: who does not want that gets the guesses.
+            return "paper" if lacking else "posterior" if options.sums_up else "encoder"
         return options.solver
 
     def _sums_up(self, options):
-        return options.solver != "paper" if options.wiener is None else options.wiener
+        return options.sums_up
 
     def _stereo(self, options):
         if options.stereo == "auto":

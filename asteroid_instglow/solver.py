@@ -8,6 +8,9 @@ from torch.nn.utils import parametrize
 from . import filters, objective
 
 PLATEAU = 20  # iterations looked back on by the early stop
+SHARE_FLOOR = 1e-4
+MAX_GAIN = 2.0  # of a guess: where it has next to nothing, a share is no measure of it
+DITHER = 1 / 32768  # as in the priors' training
 
 
 @contextlib.contextmanager
@@ -107,6 +110,60 @@ def solve_encoder(wav, encoders, residual=False, constrained=True):
         means = torch.cat([means, torch.zeros_like(left)[None]])
         weights = torch.cat([weights, left.abs()[None]])
     return filters.project_sum(means, mixture, weights.sqrt()) if constrained else means
+
+
+def solve_posterior(guesses, mixture, priors, options, progress=None):
+    """Sources that sum to the mixture and that the priors find likely, near the encoders' guesses.
+
+    Adam on the logarithms of the shares, see :func:`objective.constrained_nll`. The search starts
+    at the shares of the guesses and is short on purpose: the maximum of the likelihood is not the
+    truth, and lies beyond it. What changes in a share is applied to the complex guess.
+
+    Args:
+        guesses (torch.Tensor): Complex spectrograms in the priors' STFT, (n_src, batch, n_freq,
+            n_frames), frames a multiple of the priors' squeeze. What is behind the priors' (a
+            residual) keeps its share.
+        mixture (torch.Tensor): Complex, (batch, n_freq, n_frames).
+        priors (Sequence[GlowPrior]): Of the first sources.
+        options (SeparationOptions): Reads n_iter, lr, early_stop, seed.
+        progress (Callable, optional): As of :func:`solve_paper`.
+
+    Returns:
+        torch.Tensor: Complex, of the shape of ``guesses``, summing to the mixture.
+    """
+    n, batch = len(priors), len(mixture)
+    generator = torch.Generator().manual_seed(options.seed)
+    magnitude = mixture.abs()
+    start = filters.shares(guesses.abs())
+    explained = start[:n].sum(0)
+    logits = start[:n].clamp_min(SHARE_FLOOR).log().requires_grad_()
+    optimiser = torch.optim.Adam([logits], lr=options.lr)
+    losses = []
+    with torch.enable_grad(), frozen(priors):
+        for iteration in range(options.n_iter):
+            shares = explained * logits.softmax(0)
+            dither = torch.rand(shares.shape, generator=generator).to(shares) * DITHER
+            sources = shares.detach() * magnitude + dither
+            value, gradients = 0.0, []
+            # One prior after the other, so that only one has its activations in memory.
+            for prior, source in zip(priors, sources):
+                loss = objective.constrained_nll(prior, source.requires_grad_()).sum()
+                gradients += torch.autograd.grad(loss, source)
+                value += loss.item() / batch
+            if not value < float("inf"):
+                break
+            optimiser.zero_grad()
+            shares.backward(torch.stack(gradients) * magnitude)
+            optimiser.step()
+            losses.append(value)
+            if progress is not None and progress(iteration + 1, value):
+                break
+            if options.early_stop and plateau(losses, options.early_stop):
+                break
+    found = explained * logits.detach().softmax(0)
+    gain = (found / start[:n].clamp_min(SHARE_FLOOR)).clamp_max(MAX_GAIN)
+    moved = torch.cat([guesses[:n] * gain, guesses[n:]])
+    return filters.project_sum(moved, mixture, moved.abs().sqrt())
 
 
 def decode(priors, latents, mixture, frame_mask=False):
