@@ -41,7 +41,8 @@ class EqualShares(Untrained):
 class Oracle(Untrained):
     """Masks computed from the true sources, which every separation gets as ``references``.
 
-    Audio of any rate is separated at that rate.
+    Audio of any rate is separated at that rate. What the mixture has besides the true sources is
+    masked away.
 
     Args:
         sources (list[str]): Names.
@@ -85,7 +86,9 @@ class Oracle(Untrained):
         spec, true_spec = (
             dsp.stft(F.pad(x, (0, short)), self.n_fft, self.hop_length) for x in (mixture, truth)
         )
-        out = self.mask(true_spec, spec)
+        # What the mixture has besides is a source, too, that nobody asks for.
+        everything = torch.cat([true_spec, spec[None] - true_spec.sum(0, keepdim=True)])
+        out = self.mask(everything, spec)[:-1]
         out = dsp.istft(out, self.n_fft, self.hop_length, n + short)[..., :n].movedim(0, 1)
         out = out.squeeze(2) if mixture.shape[1] == 1 else out
         return out[0] if len(shape) == 1 else out

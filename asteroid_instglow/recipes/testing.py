@@ -1,5 +1,6 @@
 """Stage 2 of a recipe: the separator of all priors, what it makes of the test set, and scores."""
 
+import glob
 import hashlib
 import json
 import logging
@@ -10,6 +11,7 @@ import torch
 from tqdm import tqdm
 
 from ..audio import load_audio, save_audio
+from ..baselines.oracles import Oracle
 from ..data.prepared import MANIFEST, write_json
 from ..data.prepared_tracks import save_stem
 from ..evaluation import evaluate_folders
@@ -129,6 +131,9 @@ def _key(separator, data, exp):
         config = exp / "priors" / source / "config.json"
         # It has the hash of the weights.
         digest.update(config.read_bytes() if config.is_file() else source.encode())
+    whole = exp / "model" / "config.json"  # of another system
+    if whole.is_file():
+        digest.update(whole.read_bytes())
     return digest.hexdigest()
 
 
@@ -150,13 +155,23 @@ def _separate_tracks(separator, references, estimates, key, progress):
             bar.set_postfix_str(shown, refresh=iteration % 10 == 0)
 
         mixture, rate = load_audio(next(track.glob("mixture.*")))
-        (wavs,) = separator.torch_separate(mixture[None], sample_rate=rate, progress=show)
+        options = {"sample_rate": rate, "progress": show}
+        if isinstance(separator, Oracle):
+            options["references"] = _truth(track, separator.sources, mixture)
+        (wavs,) = separator.torch_separate(mixture[None], **options)
         stage = estimates / f".{track.name}.part"
         shutil.rmtree(stage, ignore_errors=True)
         stage.mkdir()
         for name, wav in zip(separator.sources, wavs):
             save_stem(stage, name, wav.reshape(mixture.shape), rate, subtype="PCM_24")
         stage.rename(estimates / track.name)
+
+
+def _truth(track, sources, mixture):
+    """The true sources, (1, n_src, channels, time); one that is not there is silent."""
+    files = [next(track.glob(f"{glob.escape(name)}.*"), None) for name in sources]
+    silent = torch.zeros_like(mixture)
+    return torch.stack([silent if f is None else load_audio(f)[0] for f in files])[None]
 
 
 def _excerpt(references, estimates, output, seconds):

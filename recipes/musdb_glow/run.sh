@@ -28,6 +28,9 @@ checksum=         # ... with this checksum, "md5:..." or "sha256:..."
 
 sources=          # priors that stage 1 trains, "vocals,drums"; all that are prepared by default
 
+system=           # stage 2 trains and evaluates another system: nmf, conv-tasnet, ... (docs/baselines.md)
+system_set=       # with other arguments than its authors': "n_steps=2000 model.channels=16"
+
 repo_id=          # "user/name" on the Hugging Face Hub
 push=false        # true: stage 3 sends the separator there; false: it only makes publish_dir/
 private=false     # true: for you alone
@@ -63,7 +66,7 @@ if runs 1; then
 fi
 if runs 2; then
     echo "Stage 2: separating and evaluating the test set"
-    evaluate
+    if [ -n "$system" ]; then evaluate_system; else evaluate; fi
 fi
 if runs 3; then
     echo "Stage 3: publishing"

@@ -1,6 +1,6 @@
 # What the recipes' run.sh have in common; to be sourced after parse_options.sh. It uses their
 # options: stage stop_stage tag id python_path conf set n_jobs data_dir version url checksum sources
-# repo_id push private.
+# system system_set repo_id push private.
 
 # What a dependency of Asteroid says about its own dependencies is not news.
 export PYTHONWARNINGS="ignore:pkg_resources is deprecated:UserWarning${PYTHONWARNINGS:+,$PYTHONWARNINGS}"
@@ -14,6 +14,11 @@ for _number in "$stage" "$stop_stage"; do
     [[ $_number =~ ^(-1|[0-3])$ ]] || fail "stages are numbers from -1 to 3, got $_number"
 done
 [ "$stage" -le "$stop_stage" ] || fail "stop_stage must not be before stage $stage, got $stop_stage"
+
+if [ -n "$system" ]; then
+    [ "$stage" -eq 2 ] || fail "system is for stage 2 alone: --stage 2 --system $system"
+    stop_stage=2
+fi
 
 runs() { # whether stage $1 is to run
     [ "$stage" -le "$1" ] && [ "$stop_stage" -ge "$1" ]
@@ -46,7 +51,7 @@ begin() {
     answer=$("$python_path" utils/conf.py "$conf" --set "$set" --sources "$sources" \
         --stages "$stage" "$stop_stage" --before "$expdir/conf.yml" -o "$new") || exit 2
     eval "$answer"
-    if runs 2; then
+    if runs 2 && [ -z "$system" ]; then
         for source in $test_sources; do
             { runs 1 && [[ " $sources " == *" $source "* ]]; } ||
                 [ -f "$expdir/priors/$source/model.safetensors" ] ||
@@ -129,6 +134,16 @@ train() {
     for k in "${pids[@]}"; do wait "$k" || failed=1; done
     trap - INT TERM
     [ -z "$failed" ] || fail "not every prior was trained, see $expdir/logs"
+}
+
+# Stage 2 with another system, in a folder of its own: it is trained, separates and is scored.
+evaluate_system() {
+    local output=$expdir/systems/$system
+    once "$expdir/.done/system-$system" --sections data evaluation \
+        --values "system=$system" "set=$system_set" --inputs "$data_dir/manifest.json" --outputs \
+        "$output"/{model/config.json,final_metrics.json,all_metrics.csv,examples,scores} -- \
+        "$python_path" eval.py --conf "$expdir/conf.yml" --data "$data_dir" --exp "$expdir" \
+        --system "$system" --options "$system_set"
 }
 
 evaluate() { # stage 2

@@ -66,6 +66,16 @@ def test_multichannel_wiener_of_one_channel_is_close_to_wiener(band):
     assert scores("mwf", mono) == pytest.approx(scores("wiener", mono), abs=1.5)
 
 
+@pytest.mark.parametrize("name", ["irm", "wiener", "mwf"])
+def test_what_is_not_a_source_is_left_out(name, band):
+    whole = make(name).separate(band.sum(1), references=band)
+    model = system_class(name)(SOURCES[:2], 8000, n_fft=256, hop_length=64)
+
+    out = model.separate(band.sum(1), references=band[:, :2])
+
+    assert_close(out, whole[:, :2], atol=1e-4, rtol=0)
+
+
 def test_more_channels_than_two_are_refused(band):
     wav = torch.randn(1, 3, 4000)
     with pytest.raises(ValueError, match="one or two channels"):
