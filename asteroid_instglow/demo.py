@@ -13,6 +13,7 @@ from .data.synth import SOURCES
 from .encoder_training import train_encoder
 from .evaluation import Report, evaluate_signals
 from .folder import write_atomic
+from .pretraining import pretrain_encoders
 from .report import separation_figure
 from .separator import GenerativeSeparator
 from .training import train_prior
@@ -39,51 +40,58 @@ def separate_bundled(output, priors="minislakh", progress=True):
         return _separate_song(separator, song, Path(output), progress)
 
 
-def train_and_separate(output, seed=0, n_steps=150, encoder_steps=250, jobs=2, progress=True):
+def train_and_separate(
+    output, seed=0, n_steps=150, joint_steps=500, encoder_steps=100, jobs=2, progress=True
+):
     """Synthesises a small band, trains four small priors on it, separates a song kept aside.
 
     Args:
         output (str | Path): Folder for the band, the priors, the stems and the picture.
         seed (int): Of the band and the training.
         n_steps (int): Training steps of each flow.
-        encoder_steps (int): Training steps of each encoder.
-        jobs (int): Priors that are trained at the same time.
+        joint_steps (int): Training steps of the encoders together.
+        encoder_steps (int): Training steps of each encoder from there.
+        jobs (int): Trainings that run at the same time.
         progress (bool): Whether to show bars.
 
     Returns:
         dict: As :func:`separate_bundled`.
     """
     output = Path(output)
-    band, held_out = output / "band", output / "held_out"
+    band, held_out, joint = output / "band", output / "held_out", output / "priors" / "joint"
     if not band.is_dir():
         make_band(band, N_SONGS - 1, SECONDS, seed=seed, progress=progress)
     if not held_out.is_dir():
         make_band(held_out, 1, SECONDS, seed=seed + 1, progress=progress)
     folders = {name: output / "priors" / name for name in SOURCES}
-    steps = (n_steps, encoder_steps, seed, progress)
+    common = {"seed": seed, "progress": progress}
     # Spawned: a fork would inherit torch's threads in an unknown state.
-    with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
-        trainings = [pool.submit(_train, name, band, folders[name], *steps) for name in SOURCES]
-        for training in trainings:
+    with ProcessPoolExecutor(jobs, get_context("spawn"), torch.set_num_threads, (1,)) as pool:
+        flow = {"n_steps": n_steps, "val_every": max(1, n_steps // 3), "lr": 1e-3, "model": FLOW}
+        started = [
+            pool.submit(
+                pretrain_encoders,
+                list(SOURCES),
+                band,
+                joint,
+                n_steps=joint_steps,
+                model=ENCODER,
+                precision="auto",
+                **common,
+            )
+        ]
+        for name, folder in folders.items():
+            started.append(pool.submit(train_prior, name, band, folder, **flow, **common))
+        for training in started:
+            training.result()
+        alone = {"n_steps": encoder_steps, "lr": 7e-3, "init": joint, "precision": "auto"}
+        for training in [
+            pool.submit(train_encoder, folder, band, **alone, **common)
+            for folder in folders.values()
+        ]:
             training.result()
     separator = GenerativeSeparator.from_pretrained(folders)
     return _separate_song(separator, next(held_out.glob("Track*")), output, progress)
-
-
-def _train(source, data, folder, n_steps, encoder_steps, seed, progress):
-    torch.set_num_threads(1)
-    train_prior(
-        source,
-        data,
-        folder,
-        n_steps=n_steps,
-        val_every=max(1, n_steps // 3),
-        lr=1e-3,
-        seed=seed,
-        progress=progress,
-        model=FLOW,
-    )
-    train_encoder(folder, data, n_steps=encoder_steps, seed=seed, progress=progress, model=ENCODER)
 
 
 def _separate_song(separator, song, output, progress):

@@ -13,6 +13,7 @@ def add_arguments(parser):
     parser.add_argument("--n-steps", type=int, default=6000)
     parser.add_argument("--lr", type=float, default=0.02)
     parser.add_argument("--width", type=int, help="channels of the first level")
+    parser.add_argument("--precision", default="32", choices=["32", "bf16-mixed", "auto"])
     add_encoder_arguments(parser)
 
 
@@ -20,7 +21,6 @@ def add_encoder_arguments(parser):
     """Declares what training an encoder, alone or with others, has in common."""
     parser.add_argument("--validation-data", nargs="+", type=Path, metavar="DIR")
     parser.add_argument("--eq-db", type=float, default=0.0, help="spread of a random equaliser")
-    parser.add_argument("--precision", default="32", choices=["32", "bf16-mixed", "auto"])
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--accelerator", default="auto")
     parser.add_argument("--num-workers", type=int, default=0)

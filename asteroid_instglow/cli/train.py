@@ -17,6 +17,7 @@ def add_arguments(parser):
     parser.add_argument("--segment", type=float, default=2.0, help="seconds")
     parser.add_argument("--lr", type=float, default=1e-4)
     parser.add_argument("--val-every", type=int, default=200, help="steps")
+    parser.add_argument("--precision", default="32", choices=["32", "bf16-mixed", "auto"])
     parser.add_argument("--ema", type=float, help="decay of an average of the weights")
     parser.add_argument("--gain-db", nargs=2, type=float, default=(0.0, 0.0), metavar="DB")
     parser.add_argument("--keep", default="best", choices=["best", "last"])
@@ -33,6 +34,7 @@ def add_arguments(parser):
     encoder.add_argument("--encoder-steps", type=int, default=3000, help="0 trains none")
     encoder.add_argument("--encoder-width", type=int, help="channels of its first level")
     encoder.add_argument("--encoder-lr", type=float, default=0.02)
+    encoder.add_argument("--encoder-precision", default="32", choices=["32", "bf16-mixed", "auto"])
     encoder.add_argument(
         "--init", metavar="DIR|NAME", help="a joint encoder, prior or separator to start from"
     )
@@ -79,7 +81,7 @@ def run(args):
             n_steps=args.encoder_steps,
             lr=args.encoder_lr,
             init=args.init,
-            precision=args.precision,
+            precision=args.encoder_precision,
             time_limit=args.time_limit,
             validation_data=args.validation_data,
             seed=args.seed,

@@ -1,0 +1,104 @@
+"""Scores ways to separate on songs with known stems, and what they cost.
+
+quality.py CONFIG... --songs NAME=DIR [NAME=DIR ...] --work DIR [--priors NAME|DIR] [--tag TAG]
+
+A configuration is a YAML file of SeparationOptions. Each writes <output>/<tag>-<its name>.json: the
+scores on every set of songs (BSSEval v4 SDR by the SiSEC protocol and SI-SDR improvement, with 95 %
+intervals over songs), CPU seconds a second of audio, the command and the machine. quality_plot.py
+draws them.
+"""
+
+import argparse
+import json
+import platform
+from pathlib import Path
+
+import torch
+import yaml
+from table_scores import separate
+
+from asteroid_instglow import GenerativeSeparator
+from asteroid_instglow.evaluation import evaluate_folders
+from asteroid_instglow.folder import write_atomic
+
+OUTPUT = Path(__file__).parent / "results" / "quality"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("configs", nargs="+", type=Path, metavar="CONFIG")
+    parser.add_argument("--songs", nargs="+", required=True, metavar="NAME=DIR")
+    parser.add_argument("--work", type=Path, required=True, help="folder for the estimates")
+    parser.add_argument("--output", type=Path, default=OUTPUT)
+    parser.add_argument("--priors", default="minislakh", help="of a separator")
+    parser.add_argument("--tag", default="shipped", help="name of the priors in the results")
+    parser.add_argument("--seconds", type=float, default=8.0, help="of each song")
+    args = parser.parse_args()
+    sets = dict(item.split("=", 1) for item in args.songs)
+    torch.set_num_threads(1)
+    for path in args.configs:
+        options = yaml.safe_load(path.read_text()) or {}
+        model = GenerativeSeparator.from_pretrained(args.priors, **options)
+        result = {
+            "priors": args.tag,
+            "options": options,
+            "command": f"python benchmarks/quality.py benchmarks/quality/{path.name} "
+            f"--tag {args.tag} --songs {' '.join(f'{name}=DIR' for name in sets)}",
+            "machine": machine(),
+            "seconds": args.seconds,
+            "sets": {},
+        }
+        for name, folder in sets.items():
+            result["sets"][name] = score(
+                model, Path(folder), args.work / f"{args.tag}-{path.stem}" / name, args
+            )
+            print(f"{path.stem} on {name}: {summary(result['sets'][name])}", flush=True)
+        args.output.mkdir(parents=True, exist_ok=True)
+        text = json.dumps(result, indent=1) + "\n"
+        target = args.output / f"{args.tag}-{path.stem}.json"
+        write_atomic(target, lambda new, t=text: Path(new).write_text(t))
+
+
+def score(model, songs, folder, args):
+    """Scores of each source and on average, and the cost."""
+    tracks = sorted(path for path in songs.iterdir() if path.is_dir())
+    if folder.exists():
+        raise FileExistsError(f"--work must be a new folder, {folder} is there")
+    cost = separate(model, tracks, folder, args.seconds, "cpu")
+    report = evaluate_folders(
+        folder / "references",
+        folder / "estimates",
+        ["sisec", "si-sdr"],
+        baseline="mixture",
+        progress=False,
+    )
+    protocols = report.to_dict()["protocols"]
+    found = {"songs": len(tracks), "cpu_seconds_per_second": round(cost, 3)}
+    for key, protocol, metric in (("SDR", "sisec", "SDR"), ("SI-SDRi", "si-sdr", "SI-SDRi")):
+        rows = protocols[protocol]["scores"]["estimates"]
+        found[key] = {source: row[metric] for source, row in rows.items()}
+    return found
+
+
+def machine():
+    """The processor's name and the versions that matter."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return {
+        "processor": names[0] if names else platform.machine(),
+        "amx": bool(torch.cpu._is_amx_tile_supported()),
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+    }
+
+
+def summary(found):
+    """One line of the averages."""
+    values = ", ".join(
+        f"{key} {found[key]['average']['value']:.2f} dB" for key in ("SDR", "SI-SDRi")
+    )
+    return f"{values}, {found['cpu_seconds_per_second']} CPU s a second"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,50 @@
+"""Draws SDR against the cost of separating, of every result of quality.py.
+
+quality_plot.py [--results DIR] [--songs NAME] [--output docs/images/quality.png]
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+ROOT = Path(__file__).parent
+COLOURS = {"encoder": "#1f5fa8", "posterior": "#c8641b", "paper": "#8a8a8a"}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--results", type=Path, default=ROOT / "results" / "quality")
+    parser.add_argument("--songs", default="validation", help="the set of songs to draw")
+    parser.add_argument("--output", type=Path, default=ROOT.parent / "docs/images/quality.png")
+    args = parser.parse_args()
+    results = {p.stem: json.loads(p.read_text()) for p in sorted(args.results.glob("*.json"))}
+    results = {name: r for name, r in results.items() if args.songs in r["sets"]}
+    if not results:
+        parser.error(f"--songs must be a set that {args.results} has results of, got {args.songs}")
+    figure = draw(results, args.songs)
+    FigureCanvasAgg(figure).print_png(str(args.output))
+
+
+def draw(results, songs):
+    """One point a result, with the 95 % interval over songs."""
+    figure = Figure(figsize=(8, 5), layout="constrained")
+    axes = figure.add_subplot()
+    for name, result in results.items():
+        found = result["sets"][songs]
+        cost, sdr = found["cpu_seconds_per_second"], found["SDR"]["average"]["value"]
+        axes.plot(cost, sdr, "o", color=COLOURS[result["options"]["solver"]], markersize=8)
+        axes.annotate(name, (cost, sdr), (7, 5), textcoords="offset points", fontsize=9)
+    axes.set_xscale("log")
+    axes.set_xlabel("CPU seconds a second of audio (one core)")
+    axes.set_ylabel("SDR (dB), average of the sources")
+    axes.set_title(f"Quality and its price: {songs}, first 8 s", fontsize=11)
+    axes.grid(alpha=0.3)
+    axes.margins(0.15)
+    return figure
+
+
+if __name__ == "__main__":
+    main()
