@@ -6,13 +6,15 @@ With --system another system takes their place, trained on the same data.
 import torch
 
 from asteroid_instglow.recipes.stage import read_stage
-from asteroid_instglow.recipes.systems import train_system
 from asteroid_instglow.recipes.testing import assemble, evaluate
 
 if __name__ == "__main__":
     args, conf = read_stage(__doc__, "--system", "--options")
     sources = conf["evaluation"]["sources"]
     if args.system:
+        # Here, because it is what loads Lightning.
+        from asteroid_instglow.recipes.systems import train_system
+
         args.exp = args.exp / "systems" / args.system
         rate = conf["data"]["sample_rate"]
         separator = train_system(
