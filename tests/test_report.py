@@ -314,6 +314,9 @@ def test_output_of_the_demo(tmp_path):
     (tmp_path / "priors/bass/training.json").write_text(json.dumps(training))
     encoder = {"source": "bass", "history": history(key="loss")}
     (tmp_path / "priors/bass/encoder.json").write_text(json.dumps(encoder))
+    (tmp_path / "systems/nmf/model").mkdir(parents=True)
+    other = {"system": "nmf", "history": [{"step": 0, "loss": 3.0}, {"step": 5, "loss": 1.0}]}
+    (tmp_path / "systems/nmf/model/training.json").write_text(json.dumps(other))
     _, page = make(tmp_path / "page.html", tmp_path)
     assert len(page.players()) == 5
     assert page.root.first("article").first("h3").text == "Track1"
@@ -324,6 +327,7 @@ def test_output_of_the_demo(tmp_path):
     assert drawings == [
         f"bass, prior: validation from 2.00 to 0.00 at step 20 ({NLL})",
         "bass, encoder: validation from 2.00 to 0.00 at step 20 (loss)",
+        "nmf: validation from 3.00 to 1.00 at step 5 (loss)",
     ]
     rows = page.tables()[f"bass, prior, {NLL}"]
     assert rows[0] == ["step", "validation", "training"]

@@ -92,14 +92,19 @@ def _plain(value):
 
 def _title(record):
     path = PurePosixPath(record["file"])
+    # Another system, that was trained on the same data.
+    if record["content"].get("system"):
+        return record["content"]["system"]
     name = record["content"].get("source") or path.parent.name or "prior"
     return f"{name}, encoder" if path.name == "encoder.json" else f"{name}, prior"
 
 
 def _unit(record):
-    # An encoder's loss is its own; the flow's is a likelihood. Short, for a caption of one line.
-    is_encoder = record["file"].endswith("encoder.json")
-    return "loss" if is_encoder else "NLL, nats/dim"
+    # A flow's loss is a likelihood, others' are their own. Short, for a caption of one line.
+    is_likelihood = any(
+        "nll" in row for row in record["content"]["history"] if isinstance(row, dict)
+    )
+    return "NLL, nats/dim" if is_likelihood else "loss"
 
 
 def _brief(content):
