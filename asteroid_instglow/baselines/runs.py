@@ -8,7 +8,6 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from ..data import find_solos, list_sources, validation_split
 from ..fitting import (
-    PRECISIONS,
     checkpoint_to_resume,
     fit,
     shard_loader,
@@ -64,10 +63,6 @@ class Run:
         for name in ("segment", "lr", "checkpoint_minutes"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be above 0, got {getattr(self, name)!r}")
-        if self.precision not in PRECISIONS:
-            raise ValueError(
-                f"precision must be one of {', '.join(PRECISIONS)}, got {self.precision!r}"
-            )
 
     @property
     def sources(self):

@@ -29,7 +29,7 @@ def _add_training(parser):
     parser.add_argument("--lr", type=float)
     parser.add_argument("--val-every", type=int, help="steps")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--precision", default="32", choices=["32", "bf16-mixed"])
+    parser.add_argument("--precision", default="32", choices=["32", "bf16-mixed", "auto"])
     parser.add_argument("--accelerator", default="auto")
     parser.add_argument("--num-workers", type=int, default=0)
     parser.add_argument("--time-limit", type=float, help="minutes")
