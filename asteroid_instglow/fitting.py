@@ -11,9 +11,9 @@ import torch.distributed as dist
 from pytorch_lightning.loggers import TensorBoardLogger
 from torch.utils.data import DataLoader, Sampler
 
+from .precision import resolve_precision
 from .training_callbacks import BEST, LAST, Checkpoints, SeedSteps, Stop, TrainingBar, WeightEMA
 
-PRECISIONS = ("32", "bf16-mixed", "auto")
 # Batch k is items k * batch_size onwards of one endless epoch, so that a position is one number.
 ENDLESS = 2**31
 _NOT_NEWS = (
@@ -66,8 +66,7 @@ def fit(
         KeyboardInterrupt: After Ctrl-C, when the checkpoint is written.
     """
     stop = Stop(n_steps, time_limit)
-    if precision == "auto":
-        precision = "bf16-mixed" if _is_fast_at_bf16(accelerator) else "32"
+    precision = resolve_precision(precision, accelerator)
     callbacks = [SeedSteps(seed), stop, Checkpoints(output / "checkpoints", checkpoint_minutes)]
     if ema is not None:
         callbacks.append(WeightEMA(ema))
@@ -239,13 +238,6 @@ def trained_weights(output, keep):
     else:
         state, prefix = last["state_dict"], "model."
     return {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
-
-
-def _is_fast_at_bf16(accelerator):
-    if accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available():
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    # Without matrix instructions for it, bf16 convolutions are many times slower than float32.
-    return bool(torch.cpu._is_amx_tile_supported())
 
 
 def _rank():

@@ -9,7 +9,7 @@ import torch
 
 from . import dsp
 from .encoder import SourceEncoder
-from .flows import Glow
+from .flows import FrozenGlow, Glow
 from .pretrained import PretrainedModel
 from .published import published_config, published_tensors
 
@@ -110,6 +110,21 @@ class GlowPrior(PretrainedModel):
     def get_model_args(self):
         """Plain arguments that rebuild this model."""
         return copy.deepcopy(self._model_args)
+
+    def frozen(self, dtype=None):
+        """This prior as it is now, for a search: faster, with gradients over its input alone.
+
+        Args:
+            dtype (torch.dtype, optional): Of the flow's networks, see
+                :class:`~asteroid_instglow.flows.FrozenGlow`.
+
+        Returns:
+            GlowPrior: Without masks; this one is left as it is.
+        """
+        frozen = copy.copy(self)
+        # A copy shares the table of the modules.
+        frozen._modules = {**self._modules, "flow": FrozenGlow(self.flow, dtype)}
+        return frozen
 
     def magnitude(self, wav):
         """Linear magnitudes (batch, n_freq, n_frames) of ``wav`` (batch, time)."""

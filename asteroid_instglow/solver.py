@@ -6,11 +6,25 @@ import torch
 from torch.nn.utils import parametrize
 
 from . import filters, objective
+from .precision import resolve_precision
 
 PLATEAU = 20  # iterations looked back on by the early stop
 SHARE_FLOOR = 1e-4
 MAX_GAIN = 2.0  # of a guess: where it has next to nothing, a share is no measure of it
 DITHER = 1 / 32768  # as in the priors' training
+
+
+def for_search(priors, precision, device):
+    """The priors as the searches use them, those that can be frozen so.
+
+    Args:
+        priors (Sequence[GlowPrior]): Or like ones.
+        precision (str): Of :data:`~asteroid_instglow.precision.PRECISIONS`.
+        device (torch.device): Where they are.
+    """
+    half = resolve_precision(precision, device.type) == "bf16-mixed"
+    dtype = torch.bfloat16 if half else None
+    return [p.frozen(dtype) if hasattr(p, "frozen") else p for p in priors]
 
 
 @contextlib.contextmanager
@@ -39,8 +53,8 @@ def solve_paper(mixture, priors, options, progress=None):
         mixture (torch.Tensor): Magnitudes, (batch, n_freq, n_frames), frames a multiple of the
             priors' squeeze.
         priors (Sequence[GlowPrior]): One a source, all of one STFT setting.
-        options (SeparationOptions): Reads n_iter, lr, prior_weight, space, init_scale, frame_mask,
-            early_stop, seed.
+        options (SeparationOptions): Reads n_iter, lr, precision, prior_weight, space, init_scale,
+            frame_mask, early_stop, seed.
         progress (Callable[[int, float], bool | None], optional): Called with the iteration and
             the loss; True stops the search.
 
@@ -58,6 +72,7 @@ def solve_paper(mixture, priors, options, progress=None):
     losses = []
     best, best_loss = None, float("inf")
     with torch.enable_grad(), frozen(priors):
+        priors = for_search(priors, options.precision, mixture.device)
         for iteration in range(options.n_iter):
             optimiser.zero_grad()
             sources, ladjs = decode(priors, latents, mixture, options.frame_mask and iteration >= 5)
@@ -67,7 +82,7 @@ def solve_paper(mixture, priors, options, progress=None):
                 # The search left the region where the flow is finite: keep the last good state.
                 break
             if value < best_loss:
-                best_loss, best = value, [latent.detach().clone() for latent in latents]
+                best_loss, best = value, [source.detach() for source in sources]
             loss.backward()
             optimiser.step()
             schedule.step()
@@ -80,7 +95,7 @@ def solve_paper(mixture, priors, options, progress=None):
             masked = options.frame_mask and options.n_iter > 5
             sources, _ = decode(priors, latents, mixture, masked)
             if not all(source.isfinite().all() for source in sources):
-                sources, _ = decode(priors, best or latents, mixture, masked)
+                sources = best or sources
     return torch.stack(sources).nan_to_num(0.0, 0.0, 0.0)
 
 
@@ -125,7 +140,7 @@ def solve_posterior(guesses, mixture, priors, options, progress=None):
             residual) keeps its share.
         mixture (torch.Tensor): Complex, (batch, n_freq, n_frames).
         priors (Sequence[GlowPrior]): Of the first sources.
-        options (SeparationOptions): Reads n_iter, lr, early_stop, seed.
+        options (SeparationOptions): Reads n_iter, lr, precision, early_stop, seed.
         progress (Callable, optional): As of :func:`solve_paper`.
 
     Returns:
@@ -140,6 +155,7 @@ def solve_posterior(guesses, mixture, priors, options, progress=None):
     optimiser = torch.optim.Adam([logits], lr=options.lr)
     losses = []
     with torch.enable_grad(), frozen(priors):
+        priors = for_search(priors, options.precision, mixture.device)
         for iteration in range(options.n_iter):
             shares = explained * logits.softmax(0)
             dither = torch.rand(shares.shape, generator=generator).to(shares) * DITHER

@@ -9,7 +9,6 @@ import torch
 from .data import SoloDataset, find_solos, validation_split
 from .fitting import (
     ENDLESS,
-    PRECISIONS,
     checkpoint_to_resume,
     fit,
     shard_loader,
@@ -17,6 +16,7 @@ from .fitting import (
     trained_weights,
 )
 from .folder import CONFIG
+from .precision import PRECISIONS
 from .prior import GlowPrior
 from .processes import run_processes
 from .system import PriorSystem, paper_optimizer

@@ -16,7 +16,7 @@ MAX_LINES = 320
 LEVELS = {
     **dict.fromkeys(["flows", "dsp", "audio", "decoding", "data", "metrics"], 0),
     **dict.fromkeys(["published", "folder", "pretrained", "options", "progress", "parallel"], 0),
-    **dict.fromkeys(["hub", "card", "package", "saving"], 0),
+    **dict.fromkeys(["hub", "card", "package", "saving", "precision"], 0),
     **dict.fromkeys(["prior", "encoder", "joint_encoder", "objective", "filters", "files"], 1),
     **dict.fromkeys(["solver", "separator", "piecewise"], 2),
     **dict.fromkeys(["system", "encoder_system", "fitting", "training_callbacks", "optim"], 3),
@@ -32,6 +32,7 @@ PEERS = {
     "joint_encoder": {"encoder"},
     "audio": {"decoding"},
     "data": {"audio", "dsp", "parallel"},
+    "options": {"precision"},
     "package": {"folder", "hub"},
     "saving": {"folder", "hub", "card"},
     "pretrained": {"folder", "hub", "card", "package", "saving"},

@@ -100,3 +100,15 @@ def test_separator_searches_from_the_encoders_guess():
     )
     with pytest.raises(ValueError, match="wiener must not be False"):
         separator.separate(wav, solver="posterior", wiener=False)
+
+
+def test_half_precision_finds_nearly_the_same(priors, guesses):
+    """Of the flows' networks: the path is that of float32, but not to the last digit."""
+    found = {
+        precision: solver.solve_posterior(
+            guesses, guesses.sum(0), priors, options(precision=precision)
+        )
+        for precision in ("32", "bf16-mixed")
+    }
+    moved = (found["32"] - guesses).norm()
+    assert 0 < (found["bf16-mixed"] - found["32"]).norm() < 0.2 * moved

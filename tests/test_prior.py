@@ -119,3 +119,13 @@ def test_published_checkpoint_with_problems(reference):
         "decoder.flows.99.bias is unexpected",
     ):
         assert text in str(error.value)
+
+
+def test_a_frozen_prior_is_the_same_density():
+    prior = tiny_prior()
+    x, modules = torch.rand(2, 33, 10), dict(prior.named_modules())
+    frozen = prior.frozen()
+    torch.testing.assert_close(frozen.log_prob(x), prior.log_prob(x))
+    torch.testing.assert_close(frozen.decode(frozen.encode(x)), x, atol=1e-4, rtol=1e-4)
+    assert dict(prior.named_modules()) == modules
+    assert prior.log_prob(x).requires_grad and not frozen.log_prob(x).requires_grad

@@ -7,7 +7,7 @@ HELP = "separate files into their sources"
 
 def add_arguments(parser):
     """Declares the options; those of the search are named as in SeparationOptions."""
-    from ..options import SOLVERS
+    from ..options import PRECISIONS, SOLVERS
 
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="audio to separate")
     parser.add_argument(
@@ -30,6 +30,7 @@ def add_arguments(parser):
     search.add_argument("--solver", choices=SOLVERS)
     search.add_argument("--n-iter", type=int)
     search.add_argument("--lr", type=float)
+    search.add_argument("--precision", choices=PRECISIONS)
     search.add_argument("--prior-weight", type=float)
     search.add_argument("--space", choices=["latent", "data"])
     search.add_argument("--init-scale", type=float)

@@ -1,6 +1,7 @@
 """Normalizing flows on (batch, channels, frames) tensors. Torch only, knows nothing of audio."""
 
 from .coupling import AffineCoupling
+from .frozen import FrozenGlow
 from .glow import Glow
 from .layers import ActNorm, InvertibleConv1x1, Squeeze
 from .transform import Compose, Transform
@@ -10,6 +11,7 @@ __all__ = [
     "ActNorm",
     "AffineCoupling",
     "Compose",
+    "FrozenGlow",
     "Glow",
     "InvertibleConv1x1",
     "Squeeze",

@@ -1,0 +1,27 @@
+"""In which precision a device computes fastest."""
+
+import torch
+
+PRECISIONS = ("32", "bf16-mixed", "auto")
+
+
+def resolve_precision(precision, accelerator):
+    """What "auto" means on a device; other precisions are what they are.
+
+    Args:
+        precision (str): One of :data:`PRECISIONS`.
+        accelerator (str): "cpu", "cuda" or "gpu"; "auto" is a GPU if there is one.
+
+    Returns:
+        str: "32" or "bf16-mixed".
+    """
+    if precision != "auto":
+        return precision
+    return "bf16-mixed" if _is_fast_at_bf16(accelerator) else "32"
+
+
+def _is_fast_at_bf16(accelerator):
+    if accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available():
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    # Without matrix instructions for it, bf16 convolutions are many times slower than float32.
+    return accelerator in ("auto", "cpu") and bool(torch.cpu._is_amx_tile_supported())

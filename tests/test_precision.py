@@ -1,0 +1,32 @@
+import pytest
+import torch
+
+from asteroid_instglow import SeparationOptions
+from asteroid_instglow.precision import resolve_precision
+
+
+@pytest.mark.parametrize("has_it", [True, False])
+def test_auto_is_what_the_processor_is_fast_at(monkeypatch, has_it):
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: has_it)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    for accelerator in ("cpu", "auto"):
+        wanted = "bf16-mixed" if has_it else "32"
+        assert resolve_precision("auto", accelerator) == wanted
+    assert resolve_precision("32", "cpu") == "32"
+    assert resolve_precision("bf16-mixed", "cpu") == "bf16-mixed"
+
+
+def test_a_gpu_is_asked_itself(monkeypatch):
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: True)
+    assert resolve_precision("auto", "cuda") == resolve_precision("auto", "auto") == "bf16-mixed"
+    assert resolve_precision("auto", "cpu") == "32"
+
+
+def test_each_solver_has_its_own_default():
+    assert SeparationOptions().resolved("paper").precision == "32"
+    assert SeparationOptions().resolved("posterior").precision == "auto"
+    assert SeparationOptions(precision="bf16-mixed").resolved("paper").precision == "bf16-mixed"
+    with pytest.raises(ValueError, match="precision must be one of None, 32"):
+        SeparationOptions(precision="16")
