@@ -53,7 +53,8 @@ def add(name, args):
     first = train(name, *splits, before, known, Budget(share * len(known), args.device))
     if kind(name) == "source-only":
         trained = [args.new]
-        done = train(name, *splits, after, trained, Budget(share, args.device))
+        joint = before / "joint" if (before / "joint").is_dir() else None
+        done = train(name, *splits, after, trained, Budget(share, args.device), joint)
         model = load(name, before, sources, args.device, added=[after])
     else:
         trained = sources

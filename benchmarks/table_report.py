@@ -48,7 +48,7 @@ def markdown(results):
     head += [*sources, "average", "on training songs", "paper: Slakh2100", "paper: MUSDB18"]
     lines = [_line(head), _line(["---"] * len(head))]
     for name, row in rows:
-        cells = [TITLES[name], row["kind"], f"{row['parameters'] / 1e6:.2f} M", str(row["steps"])]
+        cells = [TITLES[name], row["kind"], f"{row['parameters'] / 1e6:.2f} M", _steps(row)]
         cells += [f"{row['training_minutes']:.1f}", f"{row['seconds_per_second']:.3g}"]
         if row["kind"] == "oracle":
             cells[2:5] = ["", "", ""]
@@ -116,6 +116,12 @@ _LABEL_RIGHT = {
 def _sdr(row):
     value = row["scores"]["average"]["SDR"]
     return -math.inf if value is None else value
+
+
+def _steps(row):
+    steps = row["steps"]
+    steps = steps if isinstance(steps, dict) else {"": steps}
+    return ", ".join(f"{part} {n}".strip() for part, n in steps.items())
 
 
 def _pair(scores):

@@ -9,6 +9,7 @@ from asteroid_instglow import GenerativeSeparator, GlowPrior
 from asteroid_instglow.baselines import SYSTEMS, load_baseline, system_class
 from asteroid_instglow.baselines.training import train_baseline
 from asteroid_instglow.encoder_training import train_encoder
+from asteroid_instglow.pretraining import pretrain_encoders
 from asteroid_instglow.training import train_prior
 
 OURS, PUBLISHED = "instglow", "instglow-paper"
@@ -37,8 +38,11 @@ CPU = {
         "model": {"depth": 9, "width": 12},
         **{"batch_size": 4, "segment": 2.0, "lr": 1e-3},
     },
-    PUBLISHED: {"flow": {}, "n_iter": 120},
-    OURS: {"flow": {"n_blocks": 8, "hidden": 64}, "flow_share": 0.2},
+    PUBLISHED: {"flow": {}, "training": {}, "n_iter": 120},
+    OURS: {
+        **{"flow": {"n_blocks": 8, "hidden": 64}, "encoder": {"width": 24}},
+        **{"training": {"lr": 5e-4, "ema": 0.99, "keep": "last"}, "shares": (0.15, 0.65, 0.2)},
+    },
 }
 GPU = {
     "nmf": {"n_steps": 200},
@@ -47,9 +51,13 @@ GPU = {
     "open-unmix": {},
     "demucs": {"batch_size": 32, "segment": 6.0},
     "wave-u-net": {"batch_size": 16, "segment": 6.0, "lr": 5e-4},
-    PUBLISHED: {"flow": {}, "n_iter": 150},
-    OURS: {"flow": {"n_blocks": 8, "hidden": 64}, "flow_share": 0.2},
+    PUBLISHED: {"flow": {}, "training": {"batch_size": 32}, "n_iter": 150},
+    OURS: {
+        **{"flow": {"n_blocks": 8, "hidden": 64}, "encoder": {"width": 48}},
+        **{"training": {"lr": 5e-4, "ema": 0.99, "keep": "last"}, "shares": (0.15, 0.65, 0.2)},
+    },
 }
+ENCODER_LR = 7e-3  # of an encoder that starts from what the joint one has learnt
 TRIAL = (6, 24)  # steps that tell how long one takes; multiples of the GAN's turns
 
 
@@ -119,7 +127,7 @@ def kind(name):
     return "source-only" if name in (OURS, PUBLISHED) else system_class(name).kind
 
 
-def train(name, data, validation, output, sources, budget):
+def train(name, data, validation, output, sources, budget, init=None):
     """Trains a system within the budget; stopped, it goes on.
 
     Args:
@@ -128,6 +136,7 @@ def train(name, data, validation, output, sources, budget):
         output (Path): Folder for everything.
         sources (list[str]): Names.
         budget (Budget): For all sources together.
+        init (Path, optional): Folder of our joint encoder to start from, of other sources.
 
     Returns:
         dict: "steps", "parameters", "losses" (before and after, of each part) and
@@ -136,7 +145,7 @@ def train(name, data, validation, output, sources, budget):
     output.mkdir(parents=True, exist_ok=True)
     options = dict(configuration(name, budget))
     if name in (OURS, PUBLISHED):
-        return _train_ours(data, validation, output, sources, budget, options)
+        return _train_ours(data, validation, output, sources, budget, options, init)
 
     def run(n_steps, folder, **more):
         return train_baseline(
@@ -157,11 +166,7 @@ def train(name, data, validation, output, sources, budget):
         "steps": record["steps"],
         "parameters": record["parameters"],
         "training_minutes": round(budget.spent(output), 4),
-        "losses": {
-            part: {key: row[key] for key in ("loss_before", "loss_after")}
-            for part, row in parts.items()
-            if "loss_before" in row
-        },
+        "losses": {part: _losses(row) for part, row in parts.items() if "loss_before" in row},
     }
 
 
@@ -193,14 +198,25 @@ def load(name, output, sources, device, added=()):
     return GenerativeSeparator.from_pretrained(ordered, **options).to(device)
 
 
-def _train_ours(data, validation, output, sources, budget, options):
-    flow_share = options.get("flow_share", 1.0)
+def _train_ours(data, validation, output, sources, budget, options, init):
+    """The flows, then the encoders: together, if no ``init`` is given, and each from there."""
     common = {"validation_data": validation, "accelerator": budget.accelerator, "progress": False}
+    shares = dict(zip(("flow", "joint", "encoder"), options.get("shares", (1.0, 0.0, 0.0))))
+    if len(sources) == 1 and shares["joint"]:
+        shares = {"flow": shares["flow"], "joint": 0.0, "encoder": 1 - shares["flow"]}
+    elif shares["joint"]:
+        init = output / "joint"
 
     def flow(n_steps, folder, source=sources[0]):
         every = max(1, n_steps // 4)
-        return train_prior(
-            source, data, folder, n_steps, val_every=every, model=options["flow"], **common
+        arguments = {"val_every": every, "model": options["flow"], **options["training"]}
+        return train_prior(source, data, folder, n_steps, **arguments, **common)
+
+    def joint(n_steps, folder):
+        model = options["encoder"]
+        rate = options["flow"].get("sample_rate", 22050)
+        return pretrain_encoders(
+            sources, data, folder, n_steps, model=model, sample_rate=rate, **common
         )
 
     def encoder(n_steps, folder):
@@ -208,25 +224,28 @@ def _train_ours(data, validation, output, sources, budget, options):
             folder.mkdir(parents=True)
             for file in ("config.json", "model.safetensors"):
                 shutil.copy(output / "priors" / sources[0] / file, folder)
-        model = options.get("encoder")
-        return train_encoder(folder, data, n_steps=n_steps, model=model, **common)
+        start = {"init": init, "lr": ENCODER_LR} if init else {"model": options["encoder"]}
+        return train_encoder(folder, data, n_steps=n_steps, **start, **common)
 
-    n_flow = budget.steps(flow, output / "trial-flow", flow_share / len(sources))
-    done = {"steps": n_flow, "parameters": 0, "losses": {}}
+    def spend(part, train, folder, share, *more):
+        steps[part] = budget.steps(train, output / f"trial-{part}", share)
+        with budget.timed(output):
+            return train(steps[part], folder, *more)
+
+    steps, losses, parameters = {}, {}, 0
+    if shares["joint"]:
+        losses["joint"] = _losses(spend("joint", joint, init, shares["joint"]))
     for source in sources:
         folder = output / "priors" / source
-        with budget.timed(output):
-            record = flow(n_flow, folder, source)
-        losses = {"loss_before": record["nll_before"], "loss_after": record["nll_after"]}
-        done["losses"][source] = losses
-        if flow_share < 1:
-            share = (1 - flow_share) / len(sources)
-            n_encoder = budget.steps(encoder, output / "trial-encoder", share)
-            with budget.timed(output):
-                record = encoder(n_encoder, folder)
-            losses = {key: record[key] for key in ("loss_before", "loss_after")}
-            done["losses"][f"{source} encoder"] = losses
-            done["encoder_steps"] = n_encoder
-        prior = GlowPrior.from_pretrained(folder)
-        done["parameters"] += sum(p.numel() for p in prior.parameters())
-    return {**done, "training_minutes": round(budget.spent(output), 4)}
+        record = spend("flow", flow, folder, shares["flow"] / len(sources), source)
+        losses[source] = {"loss_before": record["nll_before"], "loss_after": record["nll_after"]}
+        if shares["encoder"]:
+            record = spend("encoder", encoder, folder, shares["encoder"] / len(sources))
+            losses[f"{source} encoder"] = _losses(record)
+        parameters += sum(p.numel() for p in GlowPrior.from_pretrained(folder).parameters())
+    minutes = round(budget.spent(output), 4)
+    return {"steps": steps, "parameters": parameters, "training_minutes": minutes, "losses": losses}
+
+
+def _losses(record):
+    return {key: record[key] for key in ("loss_before", "loss_after")}

@@ -9,7 +9,7 @@ import soundfile
 
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 RATE = 8000
-SOURCES = ["bass", "drums"]
+SOURCES = ["bass", "drums", "piano"]
 TINY_STFT = {"sample_rate": RATE, "n_fft": 128, "hop_length": 32}
 TINY = {
     "nmf": {"n_steps": 3, "model": {**TINY_STFT, "n_atoms": 2}},
@@ -20,7 +20,7 @@ TINY = {
     "instglow": {
         "flow": {**TINY_STFT, "n_blocks": 1, "hidden": 4, "n_layers": 1},
         "encoder": {"n_fft": 64, "hop_length": 16, "bands": [[16, 2], [16, 4]], "width": 2},
-        "flow_share": 0.5,
+        **{"training": {}, "shares": (0.4, 0.3, 0.3)},
     },
     "mixture": {"model": {"sample_rate": RATE}},
     "irm": {"model": TINY_STFT},
@@ -40,6 +40,7 @@ def data(tmp_path_factory):
             folder.mkdir(parents=True)
             bass = np.sin(2 * np.pi * (80 + 5 * k) * time)
             soundfile.write(folder / "bass.wav", 0.1 * bass, RATE)
+            soundfile.write(folder / "piano.wav", 0.1 * np.sign(np.roll(bass, 100)), RATE)
             soundfile.write(folder / "drums.wav", 0.1 * rng.standard_normal(len(time)), RATE)
     return root
 
@@ -109,11 +110,16 @@ def test_what_is_done_is_not_done_again(benchmarks, data, tmp_path, monkeypatch)
 def test_an_instrument_is_added(benchmarks, data, tmp_path):
     add_instrument = benchmarks[1]
 
-    add_instrument.main(arguments(data, tmp_path, ["nmf"], "--new", "drums"))
+    names = ["nmf", "instglow", "wave-u-net"]
+    add_instrument.main(arguments(data, tmp_path, names, "--new", "piano"))
 
-    row = json.loads((tmp_path / "out.json").read_text())["rows"]["nmf"]
-    assert row["retrained"] == ["drums"]
-    assert set(row["scores"]) == {*SOURCES, "average"}
+    rows = json.loads((tmp_path / "out.json").read_text())["rows"]
+    assert rows["nmf"]["retrained"] == rows["instglow"]["retrained"] == ["piano"]
+    assert rows["wave-u-net"]["retrained"] == SOURCES
+    assert all(set(row["scores"]) == {*SOURCES, "average"} for row in rows.values())
+    before = tmp_path / "exp" / "instglow" / "before"
+    started = json.loads((before.parent / "after/priors/piano/encoder.json").read_text())
+    assert started["arguments"]["init"] == str(before / "joint")
     assert "KL-NMF" in (tmp_path / "out.md").read_text()
     with pytest.raises(SystemExit, match="new must be one of"):
         add_instrument.main(arguments(data, tmp_path, ["nmf"], "--new", "harp"))
