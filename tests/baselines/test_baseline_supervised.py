@@ -68,7 +68,7 @@ def test_fits_its_training_data(name, package, args):
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        losses.append(float(loss))
+        losses.append(float(loss.detach()))
 
     trained = {n: p.grad for n, p in model.named_parameters() if p.requires_grad}
     assert all(g.isfinite().all() for g in trained.values() if g is not None)
