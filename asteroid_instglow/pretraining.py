@@ -34,6 +34,7 @@ def pretrain_encoders(
     eq_db=0.0,
     precision="32",
     sample_rate=22050,
+    init=None,
 ):
     """Trains the encoders of several sources together, for each prior's to start from.
 
@@ -49,6 +50,8 @@ def pretrain_encoders(
         resume, num_workers, progress, time_limit, model, accelerator, checkpoint_minutes, eq_db,
         precision: As for :func:`train_encoder`.
         sample_rate (int): Hz.
+        init (str | Path, optional): Folder of a :class:`JointEncoder` of these sources to go on
+            from, in another round; ``model`` and ``sample_rate`` are then its own.
 
     Returns:
         dict: The content of ``encoder.json``, as of :func:`train_encoder`, but "sources".
@@ -63,6 +66,9 @@ def pretrain_encoders(
     with torch.random.fork_rng(range(torch.cuda.device_count())):
         torch.manual_seed(seed)
         joint = JointEncoder(sources, sample_rate, model)
+        if init is not None:
+            joint = _joint_of(init, sources).train()
+            sample_rate = int(joint.sample_rate)
         arguments = {
             "sources": list(sources),
             "n_steps": n_steps,
@@ -72,6 +78,7 @@ def pretrain_encoders(
             "seed": seed,
             "eq_db": float(eq_db),
             "model": model or {},
+            "init": None if init is None else str(init),
         }
         checkpoint = checkpoint_to_resume(output / FOLDER, resume, arguments)
         files, held_out = split_recordings(sources, data, validation_data, seed)
@@ -107,3 +114,10 @@ def pretrain_encoders(
         "arguments": arguments,
     }
     return write_record(output / ENCODER_RECORD, record)
+
+
+def _joint_of(init, sources):
+    joint = JointEncoder.from_pretrained(init)
+    if joint.sources != list(sources):
+        raise ValueError(f"sources must be those of init, {joint.sources}, got {list(sources)}")
+    return joint

@@ -10,20 +10,20 @@ from pathlib import Path
 
 from asteroid_instglow import GenerativeSeparator, GlowPrior
 
+JOINT = ("joint", "joint2")
 SOURCES = ("bass", "drums", "guitar", "piano")
 DESCRIPTION = """\
-Four priors (bass, drums, guitar, piano) for music at 22 050 Hz, each trained on solo recordings of
-its own instrument; each encoder against random mixtures of the other solos. No paired mixture was
-used.
+Four priors (bass, drums, guitar, piano) for music at 22 050 Hz. Each flow was trained on solo
+recordings of its own instrument; the encoders together, then each for itself, on random mixtures of
+solos of different songs. No paired mixture was used.
 
 The solos are synthesised: songs of POP909 (Wang et al., ISMIR 2020; MIT licence), bass and drums
-composed from their chord and beat annotations, played by fluidsynth with the sampled instruments of
-FluidR3_GM (Frank Wen; MIT licence) and of MuseScore_General (S. Christian Collins, from FluidR3;
-MIT licence). They know these sounds well, and recordings of real bands only so far."""
-DATASETS = [
-    "POP909, played with FluidR3_GM (MIT)",
-    "POP909, played with MuseScore_General (MIT)",
-]
+composed from their chord and beat annotations, played with the sampled instruments of FluidR3_GM
+(Frank Wen; MIT licence), MuseScore_General (S. Christian Collins, from FluidR3; MIT licence), the
+sf_GMbank sound font of Csound (LGPL 2.1 or later) and Freepats (GPL 2 or later, with an exception for
+music that is made with it). They know these sounds well, and recordings of real bands only so far."""
+FONTS = ("FluidR3_GM", "MuseScore_General", "sf_GMbank of Csound", "Freepats")
+DATASETS = [f"POP909, played with {font}" for font in FONTS]
 
 
 def main():
@@ -32,6 +32,7 @@ def main():
     parser.add_argument("output", type=Path)
     parser.add_argument("--results", type=Path, help="JSON: {results_on: str, results: {...}}")
     parser.add_argument("--hardware", default="2 CPU cores")
+    parser.add_argument("--data", default="", help="what to say of the training data")
     args = parser.parse_args()
     card = {"license": "mit", "description": DESCRIPTION, "datasets": DATASETS}
     if args.results:
@@ -44,7 +45,8 @@ def main():
     common = {
         "command": "scripts/train_shipped.sh VALIDATION TRAIN...",
         "hardware": args.hardware,
-        "training data": "40 songs x 40 s (FluidR3_GM) and 47 songs x 30 s (MuseScore_General)",
+        "training data": args.data,
+        **{f"joint.{i}": joint(args.priors / name) for i, name in enumerate(JOINT, 1)},
     }
     separator = GenerativeSeparator(priors)
     shutil.rmtree(args.output, ignore_errors=True)
@@ -53,6 +55,15 @@ def main():
     )
     size = sum(path.stat().st_size for path in args.output.rglob("*") if path.is_file())
     print(f"{args.output}: {size / 2**20:.1f} MB")
+
+
+def joint(folder):
+    """What a card says of a round of training the encoders together."""
+    record = json.loads((folder / "encoder.json").read_text())
+    return (
+        f"{record['steps']} steps of {record['arguments']['batch_size']} x 2 s, validation loss "
+        f"{record['loss_before']:.2f} -> {record['loss_after']:.2f}, {record['seconds']:.0f} s"
+    )
 
 
 def describe(folder):

@@ -17,8 +17,9 @@ shift
 work=${WORK:-exp/shipped}
 joint_steps=${JOINT_STEPS:-6500}
 width=${WIDTH:-48}
-encoder_steps=${ENCODER_STEPS:-400}
-flow_steps=${FLOW_STEPS:-700}
+again_steps=${AGAIN_STEPS:-2800}
+encoder_steps=${ENCODER_STEPS:-100}
+flow_steps=${FLOW_STEPS:-400}
 mkdir -p "$work"
 export OMP_NUM_THREADS=1
 # Large blocks are kept, not given back to the system after every step.
@@ -27,14 +28,19 @@ export MALLOC_MMAP_THRESHOLD_=1073741824 MALLOC_TRIM_THRESHOLD_=2147483647
 train() { # SOURCE ENCODER_STEPS: the flow, where it is not finished, and the encoder
     .venv/bin/instglow train "$1" --data "${data[@]}" --validation-data "$validation" -o "$work/$1" \
         --n-blocks 8 --hidden 64 --n-steps "$flow_steps" --val-every 100 --lr 5e-4 --gain-db -6 6 \
-        --ema 0.99 --keep last --encoder-steps "$2" --encoder-lr 7e-3 --init "$work/joint" \
+        --ema 0.99 --keep last --encoder-steps "$2" --encoder-lr 7e-3 --init "$work/joint2" \
         --eq-db 3 --encoder-precision auto --seed 1 --quiet
 }
 
 data=("$@")
-.venv/bin/instglow pretrain --sources bass drums guitar piano --data "${data[@]}" \
-    --validation-data "$validation" -o "$work/joint" --n-steps "$joint_steps" --width "$width" \
-    --eq-db 3 --precision auto --seed 1 --quiet &
+pretrain() {
+    .venv/bin/instglow pretrain --sources bass drums guitar piano --data "${data[@]}" \
+        --validation-data "$validation" --eq-db 3 --precision auto --quiet "$@"
+}
+{
+    pretrain -o "$work/joint" --n-steps "$joint_steps" --width "$width" --seed 1
+    pretrain -o "$work/joint2" --init "$work/joint" --n-steps "$again_steps" --lr 0.012 --seed 2
+} &
 joint=$!
 for source in bass drums guitar piano; do
     train "$source" 0
@@ -43,4 +49,4 @@ wait "$joint"
 for source in bass drums guitar piano; do
     train "$source" "$encoder_steps"
 done
-.venv/bin/python scripts/pack_shipped.py "$work" "${OUTPUT:-asteroid_instglow/pretrained_data/minislakh}"
+.venv/bin/python scripts/pack_shipped.py "$work" "${OUTPUT:-asteroid_instglow/pretrained_data/minislakh}" --data "${ABOUT_DATA:-}"

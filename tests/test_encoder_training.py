@@ -138,3 +138,14 @@ def test_pretraining_is_resumed_exactly(solos, tmp_path):
     one, other = (JointEncoder.from_pretrained(tmp_path / name) for name in ("parts", "whole"))
     for weight, whole in zip(one.parameters(), other.parameters()):
         assert torch.equal(weight, whole)
+
+
+def test_another_round_goes_on_from_a_joint_encoder(solos, tmp_path):
+    pretrain(solos, tmp_path / "first")
+    pretrain(solos, tmp_path / "second", init=tmp_path / "first", n_steps=1, lr=1e-12)
+
+    one, other = (JointEncoder.from_pretrained(tmp_path / name) for name in ("first", "second"))
+    for (name, weight), again in zip(one.named_parameters(), other.parameters()):
+        torch.testing.assert_close(again, weight, msg=name)
+    with pytest.raises(ValueError, match="sources must be those of init"):
+        pretrain_encoders(["hum", "tone"], solos, tmp_path / "third", init=tmp_path / "first")

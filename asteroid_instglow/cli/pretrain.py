@@ -13,6 +13,7 @@ def add_arguments(parser):
     parser.add_argument("--n-steps", type=int, default=6000)
     parser.add_argument("--lr", type=float, default=0.02)
     parser.add_argument("--width", type=int, help="channels of the first level")
+    parser.add_argument("--init", type=Path, metavar="JOINT_DIR", help="to go on from")
     parser.add_argument("--precision", default="32", choices=["32", "bf16-mixed", "auto"])
     add_encoder_arguments(parser)
 
@@ -50,6 +51,7 @@ def run(args):
         accelerator=args.accelerator,
         eq_db=args.eq_db,
         precision=args.precision,
+        init=args.init,
     )
 
 
