@@ -20,8 +20,8 @@ solos of different songs. No paired mixture was used.
 The solos are synthesised: songs of POP909 (Wang et al., ISMIR 2020; MIT licence), bass and drums
 composed from their chord and beat annotations, played with the sampled instruments of FluidR3_GM
 (Frank Wen; MIT licence), MuseScore_General (S. Christian Collins, from FluidR3; MIT licence), the
-sf_GMbank sound font of Csound (LGPL 2.1 or later) and Freepats (GPL 2 or later, with an exception for
-music that is made with it). They know these sounds well, and recordings of real bands only so far."""
+sf_GMbank sound font of Csound (LGPL 2.1 or later) and Freepats (GPL 2 or later, with an exception
+for music that is made with it). They know these sounds well, and real bands only so far."""
 FONTS = ("FluidR3_GM", "MuseScore_General", "sf_GMbank of Csound", "Freepats")
 DATASETS = [f"POP909, played with {font}" for font in FONTS]
 
