@@ -21,7 +21,15 @@ LEVELS = {
     **dict.fromkeys(["solver", "separator", "piecewise"], 2),
     **dict.fromkeys(["system", "encoder_system", "fitting", "training_callbacks", "optim"], 3),
     **dict.fromkeys(
-        ["training", "training_record", "encoder_training", "pretraining", "processes"], 3
+        [
+            "training",
+            "training_record",
+            "encoder_training",
+            "pretraining",
+            "processes",
+            "diagnosis",
+        ],
+        3,
     ),
     **dict.fromkeys(["evaluation", "report", "baselines"], 3),
     **dict.fromkeys(["demo", "cli", "recipes"], 4),

@@ -9,7 +9,7 @@ import warnings
 
 COMMANDS = (
     *("separate", "train", "pretrain", "sample", "evaluate", "baseline", "demo"),
-    *("report", "publish", "import-published"),
+    *("diagnose", "report", "publish", "import-published"),
 )
 
 
