@@ -5,8 +5,7 @@ from dataclasses import dataclass, fields, replace
 from .precision import PRECISIONS
 
 SOLVERS = ("auto", "posterior", "encoder", "paper")
-# n_iter, lr, precision
-SEARCHES = {"posterior": (40, 0.05, "auto"), "paper": (150, 0.01, "32")}
+SEARCHES = {"posterior": (40, 0.05), "paper": (150, 0.01)}  # n_iter, lr
 
 
 @dataclass(frozen=True)
@@ -20,9 +19,8 @@ class SeparationOptions:
             an encoder, else "paper".
         n_iter (int or None): Iterations of the search; None: 40 ("posterior") or 150 ("paper").
         lr (float or None): Adam's learning rate in it; None: 0.05 or 0.01.
-        precision (str or None): Of the flows' networks in it: "32", "bf16-mixed", or "auto": the
-            latter where the processor is fast at it; None: "auto", save with solver "paper", whose
-            published precision is "32". Latents and likelihoods always have 32 bits.
+        precision (str): Of the flows' networks in it: "32", "bf16-mixed", or "auto": the latter
+            where the processor is fast at it. Latents and likelihoods always have 32 bits.
         prior_weight (float): The paper's alpha2; 0 is MLE, above is MAP.
         space (str): "latent" or "data": where the prior term is measured.
         init_scale (float): The paper's sigma: standard deviation of the first latents.
@@ -42,7 +40,7 @@ class SeparationOptions:
     solver: str = "auto"
     n_iter: int | None = None
     lr: float | None = None
-    precision: str | None = None
+    precision: str = "32"
     prior_weight: float = 0.0
     space: str = "latent"
     init_scale: float = 0.0
@@ -56,7 +54,7 @@ class SeparationOptions:
 
     def __post_init__(self):
         _one_of("solver", self.solver, SOLVERS)
-        _one_of("precision", self.precision, (None, *PRECISIONS))
+        _one_of("precision", self.precision, PRECISIONS)
         _one_of("space", self.space, ("latent", "data"))
         _one_of("stereo", self.stereo, ("auto", "mid", "channels"))
         if self.n_iter is not None:
@@ -83,14 +81,13 @@ class SeparationOptions:
 
     def resolved(self, solver):
         """A copy for one solver, with that solver's own numbers where none are given."""
-        n_iter, lr, precision = SEARCHES.get(solver, (1, 1.0, "32"))
+        n_iter, lr = SEARCHES.get(solver, (1, 1.0))
         return replace(
             self,
             solver=solver,
             wiener=self.sums_up,
             n_iter=n_iter if self.n_iter is None else self.n_iter,
             lr=lr if self.lr is None else self.lr,
-            precision=self.precision or precision,
         )
 
     def updated(self, options):
@@ -113,7 +110,7 @@ def check_option_names(options):
 
 def _one_of(name, value, allowed):
     if value not in allowed:
-        raise ValueError(f"{name} must be one of {', '.join(map(str, allowed))}, got {value!r}")
+        raise ValueError(f"{name} must be one of {', '.join(allowed)}, got {value!r}")
 
 
 def _at_least(name, value, least):
