@@ -15,8 +15,8 @@ class SeparationOptions:
     Args:
         solver (str): "encoder": what the priors' amortised encoders guess, made to sum to the
             mixture; fast. "posterior": from there a short search for sources that the flows find
-            likely. "paper": the published latent search. "auto": "posterior" if every prior has
-            an encoder, else "paper".
+            likely. "paper": the published latent search. "auto": "encoder" if every prior has one,
+            else "paper".
         n_iter (int or None): Iterations of the search; None: 40 ("posterior") or 150 ("paper").
         lr (float or None): Adam's learning rate in it; None: 0.05 or 0.01.
         precision (str): Of the flows' networks in it: "32", "bf16-mixed", or "auto": the latter

@@ -167,8 +167,7 @@ class GenerativeSeparator(PiecewiseSeparation, PretrainedModel):
                 f'solver "{options.solver}" needs encoders; {", ".join(lacking)} has none'
             )
         if options.solver == "auto":
-            # The search makes them sum up: who does not want that gets the guesses.
-            return "paper" if lacking else "posterior" if options.sums_up else "encoder"
+            return "paper" if lacking else "encoder"
         return options.solver
 
     def _sums_up(self, options):
