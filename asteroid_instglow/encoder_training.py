@@ -154,6 +154,28 @@ def train_encoder(
     return write_record(prior / ENCODER_RECORD, record)
 
 
+def take_encoder(prior, init):
+    """Gives a saved prior the encoder that it would start from, as it is.
+
+    Args:
+        prior (str | Path): Folder of a saved :class:`GlowPrior`.
+        init (str | Path): A :class:`JointEncoder` that knows the source, a prior of it, or a
+            separator that has one.
+
+    Returns:
+        dict: The content of ``encoder.json``: "source", "steps" (0) and "arguments".
+
+    Raises:
+        ValueError: If there is no encoder of the source in ``init``.
+    """
+    prior = Path(prior)
+    owner = GlowPrior.from_pretrained(prior)
+    owner.add_encoder(_encoder_of(init, owner.source, known=True))
+    owner.eval().save_pretrained(prior)
+    record = {"source": owner.source, "steps": 0, "arguments": {"init": str(init)}}
+    return write_record(prior / ENCODER_RECORD, record)
+
+
 def fit_encoder(encoder, datasets, output, config, checkpoint, running):
     """Fits an encoder.
 
@@ -193,17 +215,24 @@ def fit_encoder(encoder, datasets, output, config, checkpoint, running):
     )
 
 
-def _encoder_of(init, source):
-    # The encoder to start from in whatever `init` names.
+def _encoder_of(init, source, known=False):
+    # The encoder to start from in whatever `init` names; `known`: only one of this source.
     model = load_model(init)
     if isinstance(model, JointEncoder):
-        return model.encoder_of(source)
-    if not isinstance(model, GlowPrior):
+        names = model.sources
+    elif isinstance(model, GlowPrior):
+        names = [model.source]
+    else:
         priors = dict(zip(model.sources, model.priors))
+        names = list(priors)
         model = priors.get(source) or next(iter(priors.values()))
+    if known and source not in names:
+        raise ValueError(f"init must have an encoder of {source!r}, {init} has {names}")
+    if isinstance(model, JointEncoder):
+        return model.encoder_of(source)
     if model.encoder is None:
         raise ValueError(f"init must hold an encoder, the prior in {init} has none")
-    return model.encoder.alone(0 if model.source == source else -1)
+    return model.encoder.alone(0 if source in names else -1)
 
 
 def _background(source, data, others):

@@ -14,8 +14,8 @@ JOINT = ("joint", "joint2")
 SOURCES = ("bass", "drums", "guitar", "piano")
 DESCRIPTION = """\
 Four priors (bass, drums, guitar, piano) for music at 22 050 Hz. Each flow was trained on solo
-recordings of its own instrument; the encoders together, then each for itself, on random mixtures of
-solos of different songs. No paired mixture was used.
+recordings of its own instrument, the encoders together on random mixtures of solos of different
+songs. No paired mixture was used.
 
 The solos are synthesised: songs of POP909 (Wang et al., ISMIR 2020; MIT licence), bass and drums
 composed from their chord and beat annotations, played with the sampled instruments of FluidR3_GM
@@ -69,13 +69,9 @@ def joint(folder):
 def describe(folder):
     """What a card says of the training of one prior."""
     flow = json.loads((folder / "training.json").read_text())
-    encoder = json.loads((folder / "encoder.json").read_text())
     return {
         "flow": f"{flow['steps']} steps of {flow['arguments']['batch_size']} x 2 s, validation NLL "
         f"{flow['nll_before']:.2f} -> {flow['nll_after']:.2f} nats/dim, {flow['seconds']:.0f} s",
-        "encoder": f"{encoder['steps']} steps of {encoder['arguments']['batch_size']} x 2 s, "
-        f"validation loss {encoder['loss_before']:.2f} -> {encoder['loss_after']:.2f}, "
-        f"{encoder['seconds']:.0f} s",
         "seed": flow["arguments"]["seed"],
     }
 

@@ -5,7 +5,7 @@ import torch
 from conftest import tiny_prior
 from test_training import RATE, write_solos
 
-from asteroid_instglow.encoder_training import train_encoder
+from asteroid_instglow.encoder_training import take_encoder, train_encoder
 from asteroid_instglow.fitting import load_checkpoint
 from asteroid_instglow.joint_encoder import JointEncoder
 from asteroid_instglow.pretraining import pretrain_encoders
@@ -149,3 +149,19 @@ def test_another_round_goes_on_from_a_joint_encoder(solos, tmp_path):
         torch.testing.assert_close(again, weight, msg=name)
     with pytest.raises(ValueError, match="sources must be those of init"):
         pretrain_encoders(["hum", "tone"], solos, tmp_path / "third", init=tmp_path / "first")
+
+
+def test_an_encoder_is_taken_as_it_is(solos, tmp_path):
+    pretrain(solos, tmp_path / "joint")
+    tiny_prior("hum", sample_rate=RATE).save_pretrained(tmp_path / "hum")
+
+    record = take_encoder(tmp_path / "hum", tmp_path / "joint")
+
+    assert record["steps"] == 0 and record["source"] == "hum"
+    taken = GlowPrior.from_pretrained(tmp_path / "hum").encoder
+    joint = JointEncoder.from_pretrained(tmp_path / "joint").encoder_of("hum")
+    for weight, expected in zip(taken.parameters(), joint.parameters()):
+        assert torch.equal(weight, expected)
+    tiny_prior("organ", sample_rate=RATE).save_pretrained(tmp_path / "organ")
+    with pytest.raises(ValueError, match="init must have an encoder of 'organ'"):
+        take_encoder(tmp_path / "organ", tmp_path / "joint")

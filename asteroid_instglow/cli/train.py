@@ -31,7 +31,9 @@ def add_arguments(parser):
     flow.add_argument("--sigmoid-scale", action="store_true", default=None)
     flow.add_argument("--dropout", type=float)
     encoder = parser.add_argument_group("encoder (trained if data holds other sources, too)")
-    encoder.add_argument("--encoder-steps", type=int, default=3000, help="0 trains none")
+    encoder.add_argument(
+        "--encoder-steps", type=int, default=3000, help="0: none, or --init's as it is"
+    )
     encoder.add_argument("--encoder-width", type=int, help="channels of its first level")
     encoder.add_argument("--encoder-lr", type=float, default=0.02)
     encoder.add_argument("--encoder-precision", default="32", choices=["32", "bf16-mixed", "auto"])
@@ -44,7 +46,7 @@ def add_arguments(parser):
 def run(args):
     """Trains the flow, then the encoder if there is a background to train it against."""
     from ..data import list_sources
-    from ..encoder_training import train_encoder
+    from ..encoder_training import take_encoder, train_encoder
     from ..training import train_prior
 
     background = set(args.others or [n for root in args.data for n in list_sources(root)])
@@ -73,7 +75,9 @@ def run(args):
         gain_db=tuple(args.gain_db),
     )
     encoder = None
-    if args.encoder_steps and background - {args.source}:
+    if args.init and not args.encoder_steps:
+        encoder = take_encoder(args.output, args.init)
+    elif args.encoder_steps and background - {args.source}:
         encoder = train_encoder(
             args.output,
             args.data,
@@ -104,6 +108,8 @@ def describe(answer):
     ]
     if encoder is None:
         lines.append("no encoder: the search alone will separate (data holds no other source)")
+    elif not encoder["steps"]:
+        lines.append(f"encoder: as it is in {encoder['arguments']['init']}")
     else:
         lines.append(
             f"encoder: {encoder['steps']} steps in {encoder['seconds']} s, validation loss "

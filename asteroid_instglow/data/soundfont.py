@@ -1,5 +1,6 @@
 """Rendering notes with the ``fluidsynth`` command and a sound font, where there are any."""
 
+import re
 import shutil
 import struct
 import subprocess
@@ -24,7 +25,8 @@ def find_soundfont():
     """Looks for a sound font in the usual folders.
 
     Returns:
-        Path: The first by kind (uncompressed first) and name; None if there is none.
+        Path: The first by name of those called General MIDI, uncompressed before compressed; then
+        of the others, which may hold drums alone; None if there is none.
     """
     found = [
         path
@@ -32,6 +34,7 @@ def find_soundfont():
         for folder in SOUNDFONT_FOLDERS
         for path in sorted(Path(folder).glob(f"*{suffix}"))
     ]
+    found.sort(key=lambda path: not re.search("GM|General", path.stem))
     return found[0] if found else None
 
 

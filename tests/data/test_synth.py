@@ -268,3 +268,13 @@ def test_make_band_refuses(tmp_path, options, message):
     with pytest.raises(ValueError, match=message):
         make_band(**{"folder": tmp_path / "x", "n_songs": 1, "seconds": 4.0, **options})
     assert not (tmp_path / "x").exists()
+
+
+def test_a_general_sound_font_is_found_before_one_of_drums(tmp_path, monkeypatch):
+    for name in ("Black_Drums.sf2", "A_General.sf3", "FluidR3_GM.sf2", "sf_GMbank.sf2"):
+        (tmp_path / name).touch()
+    monkeypatch.setattr(soundfont, "SOUNDFONT_FOLDERS", (str(tmp_path),))
+    for name in ("FluidR3_GM.sf2", "sf_GMbank.sf2", "A_General.sf3", "Black_Drums.sf2"):
+        assert soundfont.find_soundfont().name == name
+        (tmp_path / name).unlink()
+    assert soundfont.find_soundfont() is None
