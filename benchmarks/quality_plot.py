@@ -42,7 +42,7 @@ def draw(results, songs):
     axes.set_ylabel("SDR (dB), average of the sources")
     axes.set_title(f"Quality and its price: {songs}, first 8 s", fontsize=11)
     axes.grid(alpha=0.3)
-    axes.margins(0.15)
+    axes.margins(0.3, 0.15)
     return figure
 
 
