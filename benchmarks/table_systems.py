@@ -29,10 +29,10 @@ CPU = {
         },
         **{"batch_size": 3, "segment": 2.0, "lr": 2e-3},
     },
-    "open-unmix": {"model": {"hidden_size": 256}, "batch_size": 8, "segment": 3.0, "lr": 1e-3},
+    "open-unmix": {"model": {"hidden_size": 256}, "batch_size": 8, "segment": 3.0, "lr": 3e-3},
     "demucs": {
-        "model": {"channels": 16, "shifts": 4},
-        **{"batch_size": 4, "segment": 3.0, "lr": 3e-4},
+        "model": {"channels": 16, "depth": 5, "lstm_layers": 1, "shifts": 4},
+        **{"batch_size": 4, "segment": 1.5, "lr": 1e-3},
     },
     "wave-u-net": {
         "model": {"depth": 9, "width": 12},
@@ -162,7 +162,7 @@ def train(name, data, validation, output, sources, budget, init=None):
     if n_steps is None and kind(name) != "oracle":
         n_steps = budget.steps(functools.partial(run, val_every=10**6), output / "trial")
     with budget.timed(output):
-        record = run(n_steps, output / "model")
+        record = run(n_steps, output / "model", val_every=max(1, (n_steps or 0) // 4))
     parts = record.get("priors", {"all": record})
     return {
         "steps": record["steps"],
