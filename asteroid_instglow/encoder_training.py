@@ -5,12 +5,7 @@ from pathlib import Path
 
 import torch
 
-from .data import (
-    MixDataset,
-    find_solos,
-    list_sources,
-    validation_split,
-)
+from .data import MixDataset, list_all_sources, split_by_source
 from .encoder_system import EncoderSystem, encoder_optimizer
 from .fitting import (
     ENDLESS,
@@ -119,7 +114,8 @@ def train_encoder(
             "init": None if init is None else str(init),
         }
         checkpoint = checkpoint_to_resume(output, resume, arguments)
-        names = [owner.source, *_background(owner.source, data, others)]
+        background = set(others or list_all_sources(data)) - {owner.source}
+        names = [owner.source, *sorted(background)]
         files, held_out = split_recordings(names, data, validation_data, seed)
         common = {"source": owner.source, "segment": segment, "progress": progress}
         common["sample_rate"] = int(owner.sample_rate)
@@ -133,25 +129,15 @@ def train_encoder(
             output,
             {**arguments, "data": {name: len(found) for name, found in files.items()}},
             checkpoint,
-            {
-                "num_workers": num_workers,
-                "val_every": val_every,
-                "progress": progress,
-                "time_limit": time_limit,
-                "accelerator": accelerator,
-                "checkpoint_minutes": checkpoint_minutes,
-                "precision": precision,
-            },
+            num_workers=num_workers,
+            val_every=val_every,
+            progress=progress,
+            time_limit=time_limit,
+            accelerator=accelerator,
+            checkpoint_minutes=checkpoint_minutes,
+            precision=precision,
         )
-    encoder.load_state_dict(trained_weights(output, "last"))
-    owner.eval().save_pretrained(prior)
-    record = {
-        "source": owner.source,
-        **outcome(output, n_steps, "last", loss="loss"),
-        "seconds": round(time.monotonic() - started, 1),
-        "arguments": arguments,
-    }
-    return write_record(prior / ENCODER_RECORD, record)
+    return save_trained(owner, prior, arguments, started)
 
 
 def take_encoder(prior, init):
@@ -176,8 +162,21 @@ def take_encoder(prior, init):
     return write_record(prior / ENCODER_RECORD, record)
 
 
-def fit_encoder(encoder, datasets, output, config, checkpoint, running):
-    """Fits an encoder.
+def fit_encoder(
+    encoder,
+    datasets,
+    output,
+    config,
+    checkpoint,
+    num_workers,
+    val_every,
+    progress,
+    time_limit,
+    accelerator,
+    checkpoint_minutes,
+    precision,
+):
+    """Fits an encoder, which has the trained weights then.
 
     Args:
         encoder (SourceEncoder): What to fit.
@@ -185,8 +184,8 @@ def fit_encoder(encoder, datasets, output, config, checkpoint, running):
         output (Path): Folder of the run.
         config (dict): Saved with the checkpoints; has "n_steps", "batch_size", "lr", "seed".
         checkpoint (Path | None): To go on from.
-        running (dict): "num_workers", "val_every", "progress", "time_limit", "accelerator",
-            "checkpoint_minutes" and "precision", as of :func:`train_encoder`.
+        num_workers, val_every, progress, time_limit, accelerator, checkpoint_minutes, precision:
+            As of :func:`train_encoder`.
     """
     n_steps, batch_size, lr = (config[name] for name in ("n_steps", "batch_size", "lr"))
     train, validation = datasets
@@ -194,7 +193,7 @@ def fit_encoder(encoder, datasets, output, config, checkpoint, running):
     system = EncoderSystem(
         encoder,
         optimizer,
-        stream_loader(train, batch_size, running["num_workers"]),
+        stream_loader(train, batch_size, num_workers),
         shard_loader(validation, batch_size),
         scheduler,
         config=config,
@@ -203,16 +202,40 @@ def fit_encoder(encoder, datasets, output, config, checkpoint, running):
         system,
         output,
         n_steps,
-        running["val_every"] or max(1, n_steps // 10),
+        max(1, n_steps // 10) if val_every is None else val_every,
         seed=config["seed"],
         resume_from=checkpoint,
-        accelerator=running["accelerator"],
-        checkpoint_minutes=running["checkpoint_minutes"],
-        time_limit=running["time_limit"],
+        accelerator=accelerator,
+        checkpoint_minutes=checkpoint_minutes,
+        time_limit=time_limit,
         gradient_clip_val=CLIP,
-        precision=running["precision"],
-        bar=f"{config.get('source', 'joint')} encoder" if running["progress"] else None,
+        precision=precision,
+        bar=f"{config.get('source', 'joint')} encoder" if progress else None,
     )
+    encoder.load_state_dict(trained_weights(output, "last"))
+
+
+def save_trained(model, folder, arguments, started):
+    """Saves a model whose encoder was trained, and what was done.
+
+    Args:
+        model (GlowPrior | JointEncoder): The model.
+        folder (Path): Its folder; the run is in ``encoder/`` of it.
+        arguments (dict): Of the training, "source" or "sources" first.
+        started (float): ``time.monotonic()`` at its beginning.
+
+    Returns:
+        dict: The content of ``encoder.json``.
+    """
+    model.eval().save_pretrained(folder)
+    whose = "source" if "source" in arguments else "sources"
+    record = {
+        whose: arguments[whose],
+        **outcome(folder / FOLDER, arguments["n_steps"], "last", loss="loss"),
+        "seconds": round(time.monotonic() - started, 1),
+        "arguments": arguments,
+    }
+    return write_record(folder / ENCODER_RECORD, record)
 
 
 def _encoder_of(init, source, known=False):
@@ -235,25 +258,10 @@ def _encoder_of(init, source, known=False):
     return model.encoder.alone(0 if source in names else -1)
 
 
-def _background(source, data, others):
-    roots = data if isinstance(data, (list, tuple)) else [data]
-    names = others or {name for root in roots for name in list_sources(root)}
-    return sorted(set(names) - {source})
-
-
 def split_recordings(names, data, validation_data, seed):
-    """Recordings of each source, for training and for validation, two dicts."""
-    files = _find(names, data)
-    if validation_data is not None:
-        return files, _find(names, validation_data)
-    split = {name: validation_split(found, seed=seed) for name, found in files.items()}
-    return ({name: pair[i] for name, pair in split.items()} for i in (0, 1))
-
-
-def _find(names, roots):
+    """As :func:`~asteroid_instglow.data.split_by_source`, of two sources or more."""
     if len(names) < 2:
         raise ValueError(
             f"data must hold recordings of a source besides {names[0]!r}, got {list(names)}"
         )
-    roots = list(roots) if isinstance(roots, (list, tuple)) else [roots]
-    return {name: [path for root in roots for path in find_solos(root, name)] for name in names}
+    return split_by_source(names, data, validation_data, seed)

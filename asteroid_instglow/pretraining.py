@@ -6,10 +6,9 @@ from pathlib import Path
 import torch
 
 from .data import RandomMixtureDataset
-from .encoder_training import FOLDER, fit_encoder, split_recordings
-from .fitting import ENDLESS, checkpoint_to_resume, trained_weights
+from .encoder_training import FOLDER, fit_encoder, save_trained, split_recordings
+from .fitting import ENDLESS, checkpoint_to_resume
 from .joint_encoder import JointEncoder
-from .training_record import ENCODER_RECORD, outcome, write_record
 
 
 def pretrain_encoders(
@@ -65,10 +64,11 @@ def pretrain_encoders(
         raise ValueError(f"sources must be two or more that learn together, got {list(sources)}")
     with torch.random.fork_rng(range(torch.cuda.device_count())):
         torch.manual_seed(seed)
-        joint = JointEncoder(sources, sample_rate, model)
-        if init is not None:
+        if init is None:
+            joint = JointEncoder(sources, sample_rate, model)
+        else:
             joint = _joint_of(init, sources).train()
-            sample_rate = int(joint.sample_rate)
+        sample_rate = int(joint.sample_rate)
         arguments = {
             "sources": list(sources),
             "n_steps": n_steps,
@@ -95,25 +95,15 @@ def pretrain_encoders(
             output / FOLDER,
             {**arguments, "data": {name: len(found) for name, found in files.items()}},
             checkpoint,
-            {
-                "num_workers": num_workers,
-                "val_every": val_every,
-                "progress": progress,
-                "time_limit": time_limit,
-                "accelerator": accelerator,
-                "checkpoint_minutes": checkpoint_minutes,
-                "precision": precision,
-            },
+            num_workers=num_workers,
+            val_every=val_every,
+            progress=progress,
+            time_limit=time_limit,
+            accelerator=accelerator,
+            checkpoint_minutes=checkpoint_minutes,
+            precision=precision,
         )
-    joint.encoder.load_state_dict(trained_weights(output / FOLDER, "last"))
-    joint.eval().save_pretrained(output)
-    record = {
-        "sources": list(sources),
-        **outcome(output / FOLDER, n_steps, "last", loss="loss"),
-        "seconds": round(time.monotonic() - started, 1),
-        "arguments": arguments,
-    }
-    return write_record(output / ENCODER_RECORD, record)
+    return save_trained(joint, output, arguments, started)
 
 
 def _joint_of(init, sources):

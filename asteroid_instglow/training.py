@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from .data import SoloDataset, find_solos, validation_split
+from .data import SoloDataset, as_list, find_by_source, validation_split
 from .fitting import (
     ENDLESS,
     checkpoint_to_resume,
@@ -155,7 +155,7 @@ def train_prior(
             _fit_prior(None, model, *job)
         else:
             # What is missing is said here, not by each process.
-            _find(data, source)
+            find_by_source([source], data)
             weights = model.state_dict()
             with Stop(n_steps) as stop:
                 run_processes(_fit_prior, devices, weights, *job)
@@ -204,11 +204,11 @@ def _fit_prior(
 
 
 def _datasets(model, data, validation_data, arguments, progress):
-    files = _find(data, model.source)
+    files = find_by_source([model.source], data)[model.source]
     if validation_data is None:
         files, validation_files = validation_split(files, seed=arguments["seed"])
     else:
-        validation_files = _find(validation_data, model.source)
+        validation_files = find_by_source([model.source], validation_data)[model.source]
     common = {
         "segment": arguments["segment"],
         "sample_rate": int(model.sample_rate),
@@ -218,14 +218,6 @@ def _datasets(model, data, validation_data, arguments, progress):
     n_items = 2**16 * ENDLESS
     train = SoloDataset(files=files, n_items=n_items, gain_db=arguments["gain_db"], **common)
     return train, SoloDataset(files=validation_files, random=False, **common)
-
-
-def _find(roots, source):
-    return [path for root in _as_list(roots) for path in find_solos(root, source)]
-
-
-def _as_list(roots):
-    return list(roots) if isinstance(roots, (list, tuple)) else [roots]
 
 
 def _with_its_encoder(model, output, resume):
@@ -248,7 +240,7 @@ def _with_its_encoder(model, output, resume):
 def _describe(roots, dataset):
     recordings = dataset.recordings
     return {
-        "roots": [str(root) for root in _as_list(roots)],
+        "roots": [str(root) for root in as_list(roots)],
         "recordings": len(recordings),
         "seconds": round(recordings.seconds, 1),
     }

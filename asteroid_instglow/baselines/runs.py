@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from torch.optim.lr_scheduler import LambdaLR
 
-from ..data import find_solos, list_sources, validation_split
+from ..data import as_list, list_all_sources, split_by_source
 from ..fitting import (
     checkpoint_to_resume,
     fit,
@@ -160,19 +160,9 @@ def find_files(data, sources, validation_data, seed):
     Returns:
         tuple: Two dicts of lists by source.
     """
-    roots = _as_list(data)
     if sources is None:
-        sources = sorted({name for root in roots for name in list_sources(root)})
+        sources = list_all_sources(data)
     if not sources:
-        raise ValueError(f"data must hold recordings, got none in {', '.join(map(str, roots))}")
-    found = {name: [f for root in roots for f in find_solos(root, name)] for name in sources}
-    if validation_data is not None:
-        roots = _as_list(validation_data)
-        held_out = {n: [f for root in roots for f in find_solos(root, n)] for n in sources}
-        return found, held_out
-    split = {name: validation_split(files, seed=seed) for name, files in found.items()}
-    return tuple({name: pair[i] for name, pair in split.items()} for i in (0, 1))
-
-
-def _as_list(roots):
-    return list(roots) if isinstance(roots, (list, tuple)) else [roots]
+        roots = ", ".join(map(str, as_list(data)))
+        raise ValueError(f"data must hold recordings, got none in {roots}")
+    return split_by_source(sources, data, validation_data, seed)

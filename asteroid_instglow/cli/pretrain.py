@@ -32,11 +32,11 @@ def add_encoder_arguments(parser):
 
 def run(args):
     """Trains a joint encoder."""
-    from ..data import list_sources
+    from ..data import list_all_sources
     from ..pretraining import pretrain_encoders
 
     return pretrain_encoders(
-        args.sources or sorted({name for root in args.data for name in list_sources(root)}),
+        args.sources or list_all_sources(args.data),
         args.data,
         args.output,
         n_steps=args.n_steps,

@@ -45,11 +45,11 @@ def add_arguments(parser):
 
 def run(args):
     """Trains the flow, then the encoder if there is a background to train it against."""
-    from ..data import list_sources
+    from ..data import list_all_sources
     from ..encoder_training import take_encoder, train_encoder
     from ..training import train_prior
 
-    background = set(args.others or [n for root in args.data for n in list_sources(root)])
+    background = set(args.others or list_all_sources(args.data))
     model = {n: getattr(args, n) for n in _FLOW if getattr(args, n) is not None}
     flow = train_prior(
         args.source,

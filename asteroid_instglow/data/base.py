@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from .recordings import Recordings, find_solos
+from .recordings import Recordings
+from .sources import find_by_source
 
 DITHER_STEP = 1 / 32768
 
@@ -110,7 +111,7 @@ class SoloDataset(EpochDataset):
         if (files is None) == (root is None or source is None):
             raise ValueError("either root and source or files must be given, got neither or both")
         if files is None:
-            files = [path for one in as_list(root) for path in find_solos(one, source)]
+            files = find_by_source([source], root)[source]
         self.silence_db = silence_db
         self.dither = dither
         self.gain_db = check_range("gain_db", gain_db)
@@ -155,8 +156,3 @@ def check_range(name, bounds):
     if len(bounds) != 2 or not bounds[0] <= bounds[1]:
         raise ValueError(f"{name} must be a range (lowest, highest) in dB, got {bounds}")
     return tuple(bounds)
-
-
-def as_list(root):
-    """One folder or many, as a list."""
-    return list(root) if isinstance(root, (list, tuple)) else [root]

@@ -4,8 +4,9 @@ import numpy as np
 import torch
 
 from .augment import change_speed, equalise
-from .base import EpochDataset, as_list, check_range, draw_gain
+from .base import EpochDataset, check_range, draw_gain
 from .recordings import Recordings, find_solos, list_sources, rms_db
+from .sources import as_list
 
 _MAX_TRIES = 20
 
