@@ -86,7 +86,7 @@ class SourceEncoder(nn.Module):
             self.up_blocks.append(Block(chan, size, bottleneck))
         self.middle = Block(width * 2**depth, n_bands >> depth, max(1, bottleneck // 2), True)
         self.n_src = n_src
-        self.mask = BandMerge(bands, width, 2 * n_src)
+        self.mask = BandMerge(bands, width, n_src)
 
     def get_args(self):
         """Plain arguments that rebuild this encoder, without its weights."""
@@ -131,13 +131,16 @@ class SourceEncoder(nn.Module):
         Returns:
             torch.Tensor: Complex (batch, n_src, n_freq, n_frames), on the same scale.
         """
-        bins = spec[:, : self.n_bins].transpose(1, 2)
+        # Above the bands there is nothing to say.
+        return F.pad(self.masked_bins(spec), (0, 0, 0, spec.shape[1] - self.n_bins))
+
+    def masked_bins(self, spec):
+        """As :meth:`masked`, of the ``n_bins`` lowest frequencies alone."""
+        bins = spec[:, : self.n_bins].transpose(1, 2).contiguous()
         h = self.body(self.features(bins))
         with torch.autocast(h.device.type, enabled=False):
-            mask = self.mask(h.float()).unflatten(-1, (self.n_src, 2)).permute(0, 3, 2, 1, 4)
-            mean = torch.complex(mask[..., 0] + 0.25, mask[..., 1]) * spec[:, None, : self.n_bins]
-        # Above the bands there is nothing to say.
-        return F.pad(mean, (0, 0, 0, spec.shape[1] - self.n_bins))
+            guess = (torch.view_as_complex(self.mask(h.float())) + 0.25) * bins[:, None]
+        return guess.transpose(2, 3)
 
     @torch.no_grad()
     def alone(self, index):
@@ -181,7 +184,8 @@ class SourceEncoder(nn.Module):
         h = self.middle(h)
         for block, up, skip in zip(self.up_blocks[::-1], self.ups[::-1], skips[::-1]):
             h = block(up(h) + skip)
-        return h[..., :n_frames]
+        # Cut with the channels last, so that the gradient has that layout, too.
+        return h.permute(0, 2, 3, 1)[:, :, :n_frames].permute(0, 3, 1, 2)
 
 
 class Block(nn.Module):
@@ -210,8 +214,8 @@ class Block(nn.Module):
     def forward(self, x):
         """Maps (batch, chan, n_bands, n_frames) to the same shape."""
         h = self.conv(x)
-        inner = self.narrow_norm(torch.einsum("bckt,jk->bcjt", h, self.narrow))
-        return x + h + self.widen_norm(torch.einsum("bcjt,kj->bckt", inner, self.widen))
+        inner = self.narrow_norm(_mix_bands(self.narrow, h))
+        return x + h + self.widen_norm(_mix_bands(self.widen, inner))
 
 
 class BandSplit(nn.Module):
@@ -228,37 +232,44 @@ class BandSplit(nn.Module):
 
     def forward(self, x):  # noqa: D102
         batch, n_frames = x.shape[:2]
-        out, start = [], 0
-        for (bins, size), weight in zip(self.bands, self.weights):
-            band = x[:, :, start : start + bins].reshape(batch * n_frames, bins // size, -1)
+        out = []
+        parts = x.split([bins for bins, _ in self.bands], 2)
+        for part, (bins, size), weight in zip(parts, self.bands, self.weights):
+            band = part.reshape(batch * n_frames, bins // size, -1)
             out.append(torch.bmm(band.transpose(0, 1), weight))
-            start += bins
         h = torch.cat(out) + self.bias
         return h.view(len(h), batch, n_frames, -1).permute(1, 3, 0, 2)
 
 
 class BandMerge(nn.Module):
-    """The way back: (batch, chan, n_bands, n_frames) to (batch, n_frames, n_bins, n_out)."""
+    """The way back: (batch, chan, n_bands, n_frames) to (batch, n_src, n_frames, n_bins, 2)."""
 
-    def __init__(self, bands, chan, n_out):
+    def __init__(self, bands, chan, n_src):
         super().__init__()
-        self.bands, self.n_out = bands, n_out
+        self.bands, self.n_src = bands, n_src
         self.weights, self.biases = nn.ParameterList(), nn.ParameterList()
         for bins, size in bands:
-            shape = (bins // size, chan, n_out * size)
+            shape = (bins // size, chan, 2 * n_src * size)
             self.weights.append(nn.Parameter(0.3 * torch.randn(shape) / chan**0.5))
-            self.biases.append(nn.Parameter(torch.zeros(bins // size, 1, n_out * size)))
+            self.biases.append(nn.Parameter(torch.zeros(bins // size, 1, 2 * n_src * size)))
 
     def forward(self, h):  # noqa: D102
         batch, _, _, n_frames = h.shape
-        out, start = [], 0
-        for (bins, size), weight, bias in zip(self.bands, self.weights, self.biases):
+        out = []
+        parts = h.split([bins // size for bins, size in self.bands], 2)
+        for part, (bins, size), weight, bias in zip(parts, self.bands, self.weights, self.biases):
             n = bins // size
-            band = h[:, :, start : start + n].permute(2, 0, 3, 1).reshape(n, batch * n_frames, -1)
-            y = torch.baddbmm(bias, band, weight).view(n, batch, n_frames, size, self.n_out)
-            out.append(y.permute(1, 2, 0, 3, 4).reshape(batch, n_frames, bins, self.n_out))
-            start += n
-        return torch.cat(out, 2)
+            band = part.permute(2, 0, 3, 1).reshape(n, batch * n_frames, -1)
+            y = torch.baddbmm(bias, band, weight).view(n, batch, n_frames, size, self.n_src, 2)
+            out.append(y.permute(1, 4, 2, 0, 3, 5).flatten(3, 4))
+        return torch.cat(out, 3)
+
+
+def _mix_bands(matrix, x):
+    # (j, k), (batch, chan, k, t) -> (batch, chan, j, t); channels last, it copies nothing.
+    x = x.permute(0, 2, 3, 1)
+    mixed = torch.bmm(matrix.expand(len(x), -1, -1), x.flatten(2))
+    return mixed.view(len(x), -1, *x.shape[2:]).permute(0, 3, 1, 2)
 
 
 def _normed(conv, chan):

@@ -28,8 +28,9 @@ class EncoderSystem(TrainingSystem):
     def loss_terms(self, batch):  # noqa: D102
         with torch.autocast(batch.device.type, enabled=False):
             parts, _ = self.model.transform(batch.float())
-        mean = self.model.masked(parts.sum(1))
-        error = (mean - parts[:, : self.model.n_src]).abs().square().mean((2, 3))
+        guesses = self.model.masked_bins(parts.sum(1))
+        error = guesses - parts[:, : self.model.n_src, : self.model.n_bins]
+        error = 2 * torch.view_as_real(error).square().mean((2, 3, 4))
         return torch.log10(error + ERROR_FLOOR).sum(), error.numel()
 
 
