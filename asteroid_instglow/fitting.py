@@ -1,7 +1,9 @@
 """Runs Lightning on a system: loaders that can resume anywhere, checkpoints, logs."""
 
 import logging
+import os
 import pickle
+import signal
 import warnings
 from contextlib import contextmanager
 
@@ -13,6 +15,8 @@ from torch.utils.data import DataLoader, Sampler
 
 from .precision import resolve_precision
 from .training_callbacks import BEST, LAST, Checkpoints, SeedSteps, Stop, TrainingBar, WeightEMA
+
+logger = logging.getLogger(__name__)
 
 # Batch k is items k * batch_size onwards of one endless epoch, so that a position is one number.
 ENDLESS = 2**31
@@ -64,6 +68,7 @@ def fit(
 
     Raises:
         KeyboardInterrupt: After Ctrl-C, when the checkpoint is written.
+        Terminated: After SIGTERM, likewise; it ends the program with exit code 143.
     """
     stop = Stop(n_steps, time_limit)
     precision = resolve_precision(precision, accelerator)
@@ -96,10 +101,11 @@ def fit(
             trainer.fit(system, ckpt_path=resume_from, weights_only=True)
         except SystemExit:
             # So Lightning ends on a second Ctrl-C.
-            if not stop.interrupted:
+            if stop.received is None:
                 raise
-    if stop.interrupted:
-        raise KeyboardInterrupt
+    if stop.received == signal.SIGTERM and trainer.is_global_zero:
+        logger.warning("ended by SIGTERM at step %d, to go on from there", trainer.global_step)
+    stop.raise_for_signal()
 
 
 class StreamBatches(Sampler):
@@ -163,6 +169,7 @@ def stream_loader(dataset, batch_size, num_workers=0):
         num_workers=num_workers,
         # Its own, for the global generator belongs to the steps.
         generator=torch.Generator(),
+        worker_init_fn=_leave_the_group,
     )
 
 
@@ -238,6 +245,12 @@ def trained_weights(output, keep):
     else:
         state, prefix = last["state_dict"], "model."
     return {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
+
+
+def _leave_the_group(worker):
+    # A signal to the group is for the training, which ends its workers once it needs them no more.
+    if hasattr(os, "setpgrp"):
+        os.setpgrp()
 
 
 def _rank():

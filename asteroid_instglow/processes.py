@@ -1,13 +1,16 @@
 """Several processes for one training: they start with it and end with it."""
 
+import signal
 import socket
 
 import torch
 from pytorch_lightning.plugins.environments import ClusterEnvironment
 from torch.multiprocessing.spawn import ProcessExitedException, ProcessRaisedException
 
+from .training_callbacks import Terminated
 
-def run_processes(function, n_processes, *args):
+
+def run_processes(function, n_processes, *args, stop):
     """Calls ``function(environment, *args)`` in new processes and waits for all of them.
 
     Lightning's own ways do not serve here: one pickles the model, which weight norm forbids, the
@@ -17,6 +20,7 @@ def run_processes(function, n_processes, *args):
         function (Callable): Of a module, so that a new process finds it.
         n_processes (int): How many.
         *args: Anything that can be pickled.
+        stop (Stop): Which catches signals here; SIGTERM is passed on, Ctrl-C they all get.
 
     Raises:
         RuntimeError: If a process fails; the others are ended.
@@ -25,11 +29,20 @@ def run_processes(function, n_processes, *args):
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     threads = max(1, torch.get_num_threads() // n_processes)
+    context = torch.multiprocessing.spawn(
+        _start, (n_processes, port, threads, function, args), nprocs=n_processes, join=False
+    )
+    told = False
     try:
-        torch.multiprocessing.spawn(
-            _start, (n_processes, port, threads, function, args), nprocs=n_processes
-        )
+        while not context.join(timeout=0.5):
+            if stop.received == signal.SIGTERM and not told:
+                told = True
+                for process in context.processes:
+                    process.terminate()
     except (ProcessRaisedException, ProcessExitedException) as error:
+        if stop.received == signal.SIGTERM:
+            # One that had not begun, or had ended already.
+            return
         reason = str(error).strip().splitlines()[-1]
         raise RuntimeError(f"a training process failed: {reason}") from error
 
@@ -94,4 +107,8 @@ class LocalProcesses(ClusterEnvironment):
 
 def _start(rank, n_processes, port, threads, function, args):
     torch.set_num_threads(threads)
-    function(LocalProcesses(rank, n_processes, port), *args)
+    try:
+        function(LocalProcesses(rank, n_processes, port), *args)
+    except Terminated:
+        # The calling process ends the program, as after Ctrl-C; what it passes on came here before.
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)

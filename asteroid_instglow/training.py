@@ -57,7 +57,8 @@ def train_prior(
     :meth:`GlowPrior.from_pretrained`), ``training.json`` (what was done, with what, how well),
     ``checkpoints/`` (``last.ckpt``, ``best.ckpt``) and ``logs/`` (TensorBoard). Called again, a run
     that was stopped goes on where it stopped, bit for bit; with a larger ``n_steps`` a finished one
-    goes on, too. Ctrl-C finishes the step, writes a checkpoint and raises KeyboardInterrupt.
+    goes on, too. Ctrl-C finishes the step, writes a checkpoint and raises
+    KeyboardInterrupt; SIGTERM does the same and ends the program with exit code 143.
 
     Args:
         source (str): Name of the source, "bass" say.
@@ -158,9 +159,8 @@ def train_prior(
             find_by_source([source], data)
             weights = model.state_dict()
             with Stop(n_steps) as stop:
-                run_processes(_fit_prior, devices, weights, *job)
-            if stop.interrupted:
-                raise KeyboardInterrupt
+                run_processes(_fit_prior, devices, weights, *job, stop=stop)
+            stop.raise_for_signal()
     model.load_state_dict(trained_weights(output, keep))
     _with_its_encoder(model.eval(), output, resume).save_pretrained(output)
     arguments = {**arguments, "n_steps": n_steps, "val_every": val_every, "keep": keep}

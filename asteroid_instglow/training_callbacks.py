@@ -94,35 +94,60 @@ class SeedSteps(Callback):
         torch.manual_seed(int(np.random.SeedSequence(entropy).generate_state(1, np.uint64)[0] >> 1))
 
 
+class Terminated(SystemExit):
+    """A run was ended by SIGTERM; uncaught, it gives the exit code that shells give that."""
+
+    def __init__(self):
+        super().__init__(128 + signal.SIGTERM)
+
+
 class Stop(Callback):
     """Ends a run after a number of steps, after a time, or with Ctrl-C when the step is done.
 
-    A second Ctrl-C interrupts at once. As a context manager it catches Ctrl-C from there on.
+    SIGTERM is as Ctrl-C, but that a second Ctrl-C interrupts at once. As a context manager it
+    catches both from there on.
 
     Args:
         n_steps (int): Batches in all, over all resumptions.
         minutes (float, optional): Of this run.
+
+    Attributes:
+        received (signal.Signals): What it caught first, or None.
     """
 
     def __init__(self, n_steps, minutes=None):
         self.n_steps = n_steps
         self.minutes = minutes
-        self.interrupted = False
-        self._previous = None
+        self.received = None
         self._started = None
+        self._previous = {}
 
     def __enter__(self):
+        # Only the main thread may catch signals.
         if threading.current_thread() is threading.main_thread():
-            self._previous = signal.signal(signal.SIGINT, self._on_sigint)
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._previous[number] = signal.signal(number, self._on_signal)
         return self
 
     def __exit__(self, *error):
-        if self._previous is not None:
-            signal.signal(signal.SIGINT, self._previous)
-            self._previous = None
+        while self._previous:
+            signal.signal(*self._previous.popitem())
+
+    def raise_for_signal(self):
+        """Raises KeyboardInterrupt or :class:`Terminated` after such a signal."""
+        if self.received == signal.SIGINT:
+            raise KeyboardInterrupt
+        if self.received == signal.SIGTERM:
+            raise Terminated
+
+    def on_sanity_check_start(self, trainer, pl_module):
+        """Takes SIGTERM back from Lightning, which might end the run without a checkpoint."""
+        if self._previous:
+            signal.signal(signal.SIGTERM, self._on_signal)
 
     def on_train_start(self, trainer, pl_module):
         """Starts the clock; a run that is resumed may have nothing left to do."""
+        self.on_sanity_check_start(trainer, pl_module)
         self._started = time.monotonic()
         trainer.should_stop = trainer.global_step >= self.n_steps
 
@@ -131,7 +156,7 @@ class Stop(Callback):
         late = self.minutes is not None and time.monotonic() - self._started > 60 * self.minutes
         late, interrupted = (
             trainer.strategy.reduce_boolean_decision(flag, all=False)
-            for flag in (late, self.interrupted or trainer.received_sigterm)
+            for flag in (late, self.received is not None)
         )
         if late or interrupted or trainer.global_step >= self.n_steps:
             trainer.should_stop = True
@@ -139,10 +164,11 @@ class Stop(Callback):
         if interrupted and trainer.global_step % trainer.val_check_batch:
             trainer.limit_val_batches = 0
 
-    def _on_sigint(self, number, frame):
-        if self.interrupted:
+    def _on_signal(self, number, frame):
+        # SIGTERM often comes twice: to the process and to its group.
+        if self.received is not None and number == signal.SIGINT:
             raise KeyboardInterrupt
-        self.interrupted = True
+        self.received = self.received or signal.Signals(number)
 
 
 class Checkpoints(Checkpoint):

@@ -18,6 +18,7 @@ from asteroid_instglow.prior import GlowPrior
 from asteroid_instglow.processes import run_processes
 from asteroid_instglow.system import PriorSystem
 from asteroid_instglow.training import train_prior
+from asteroid_instglow.training_callbacks import Stop
 
 RATE = 4000
 TINY = {
@@ -91,12 +92,12 @@ def weights(output):
     return GlowPrior.from_pretrained(output).state_dict()
 
 
-def press_ctrl_c(monkeypatch, step):
+def send(number, monkeypatch, step):
     def on_train_batch_end(self, outputs, batch, batch_idx):
         if self.trainer.global_step == step:
-            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(number)
 
-    # The module's hook comes after the callbacks': as if pressed during the next step.
+    # The module's hook comes after the callbacks': as if sent during the next step.
     monkeypatch.setattr(PriorSystem, "on_train_batch_end", on_train_batch_end, raising=False)
 
 
@@ -111,17 +112,21 @@ class TestResume:
         assert_same_run(tmp_path / "whole", tmp_path / "parts")
 
     @pytest.mark.parametrize("step", [1, 2])  # stops before a validation, and at one
-    def test_after_ctrl_c(self, solos, tmp_path, monkeypatch, step):
-        handler = signal.getsignal(signal.SIGINT)
+    @pytest.mark.parametrize(
+        "number, error", [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, SystemExit)]
+    )
+    def test_after_a_signal(self, solos, tmp_path, monkeypatch, step, number, error):
+        handler = signal.getsignal(number)
         train(solos, tmp_path / "whole", n_steps=7, ema=0.5)
         with monkeypatch.context() as patch:
-            press_ctrl_c(patch, step)
-            with pytest.raises(KeyboardInterrupt):
+            send(number, patch, step)
+            with pytest.raises(error) as raised:
                 train(solos, tmp_path / "parts", n_steps=7, ema=0.5)
+        assert number == signal.SIGINT or raised.value.code == 143
 
         assert state(tmp_path / "parts")["global_step"] == step + 1
         assert not (tmp_path / "parts" / "model.safetensors").exists()
-        assert signal.getsignal(signal.SIGINT) is handler
+        assert signal.getsignal(number) is handler
         train(solos, tmp_path / "parts", n_steps=7, ema=0.5)
         assert_same_run(tmp_path / "whole", tmp_path / "parts")
 
@@ -384,7 +389,7 @@ class TestSharing:
 @pytest.mark.slow
 def test_a_process_that_fails_is_an_error():
     with pytest.raises(RuntimeError, match="a training process failed: TypeError"):
-        run_processes(len, 1)
+        run_processes(len, 1, stop=Stop(1))
 
 
 SCRIPT = """
