@@ -1,0 +1,220 @@
+"""Measures what separating costs: time, memory, and how far from the floor that is.
+
+separation.py [--song FILE] [--lengths SECONDS ...] [--no-paper] [--results FILE]
+
+Every measurement runs in a fresh process. The default separator hears a song, repeated to each
+length: CPU and wall seconds of ``separate`` a second of audio, and memory, of which the audio's own
+is the mixture and the stems, and the rest should not grow. The paper's solver searches with four
+priors of the paper's size and random weights, 8 s, a few steps. The floor is the time for the
+multiply-adds alone, at the rate of this processor's convolutions, measured right after.
+"""
+
+import argparse
+import json
+import statistics
+import time
+from concurrent.futures import ProcessPoolExecutor
+from importlib.resources import as_file, files
+from multiprocessing import get_context
+from pathlib import Path
+
+import torch
+from torch.nn import functional as F
+from torch.utils.flop_counter import FlopCounterMode
+
+from asteroid_instglow import GenerativeSeparator, GlowPrior
+from asteroid_instglow.audio import load_audio
+from asteroid_instglow.folder import write_atomic
+
+OUTPUT = Path(__file__).parent / "results" / "separation.json"
+MIB = 2**20
+DTYPES = {"32": torch.float32, "bf16-mixed": torch.bfloat16}
+# The published code on 8 s with four priors, one thread, on another machine.
+PUBLISHED = {"cpu_seconds_a_step": [0.95, 1.19], "peak_mib": 2600}
+COUNTED = 10.0  # seconds of audio, at most, whose multiply-adds are counted
+
+
+def main(argv=None):
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--song", type=Path, help="audio file; by default the bundled song")
+    parser.add_argument("--priors", default="minislakh", help="of a separator")
+    parser.add_argument("--lengths", nargs="+", type=float, default=[10, 60, 600], metavar="S")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--paper", action=argparse.BooleanOptionalAction, default=True)
+    parser.add_argument("--paper-seconds", type=float, default=8.0)
+    parser.add_argument("--paper-steps", type=int, default=10, help="timed, at least 2")
+    parser.add_argument("--results", type=Path, default=OUTPUT)
+    args = parser.parse_args(argv)
+    rows, paper = [], []
+    for seconds in args.lengths:
+        rows.append(fresh(measure_default, args.song, args.priors, seconds, args.threads))
+        print(default_line(rows[-1]), flush=True)
+    for precision in DTYPES if args.paper else ():
+        options = args.paper_seconds, precision, args.paper_steps, args.threads
+        paper.append(fresh(measure_paper, args.song, *options))
+        print(paper_line(paper[-1]), flush=True)
+    # Late, because its imports are not those of a user's process, and new processes repeat them.
+    from quality import machine
+
+    torch.set_num_threads(args.threads)
+    lengths = " ".join(f"{seconds:g}" for seconds in args.lengths)
+    results = {
+        "command": f"python benchmarks/separation.py --lengths {lengths} --threads {args.threads}"
+        + ("" if args.paper else " --no-paper"),
+        "machine": machine(),
+        "song": "bundled" if args.song is None else args.song.name,
+        "default": rows,
+        **({"paper": paper, "published": PUBLISHED} if args.paper else {}),
+    }
+    args.results.parent.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(rounded(results), indent=1) + "\n"
+    write_atomic(args.results, lambda new: Path(new).write_text(text))
+
+
+def fresh(function, *args):
+    """What a function returns in a process of its own."""
+    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+        return pool.submit(function, *args).result()
+
+
+def measure_default(song, priors, seconds, threads):
+    """Time and memory of the default separation of a tensor."""
+    torch.set_num_threads(threads)
+    model = GenerativeSeparator.from_pretrained(priors)
+    loaded = peak()
+    wav = repeated(song, seconds, model.sample_rate)
+    cpu, wall = time.process_time(), time.perf_counter()
+    out = model.separate(wav)
+    cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
+    highest, audio = peak(), (wav.nbytes + out.nbytes) / MIB
+    short = wav[..., : round(COUNTED * model.sample_rate)]
+    macs = multiply_adds(lambda: model.separate(short)) * wav.shape[-1] / short.shape[-1]
+    return {
+        "seconds": seconds,
+        "cpu_seconds": cpu,
+        "wall_seconds": wall,
+        "cpu_seconds_per_second": cpu / seconds,
+        "real_time_factor": wall / seconds,
+        **floor(macs / seconds, "32"),
+        "peak_mib": highest,
+        "loaded_mib": loaded,
+        "audio_mib": audio,
+        "beyond_audio_mib": highest - loaded - audio,
+    }
+
+
+def measure_paper(song, seconds, precision, n_iter, threads):
+    """Time a step and memory of the published search."""
+    torch.set_num_threads(threads)
+    model = paper_separator()
+    wav, loaded, clocks = repeated(song, seconds, model.sample_rate), peak(), []
+
+    def search(n_iter, progress=None):
+        model.separate(wav, n_iter=n_iter, precision=precision, progress=progress)
+
+    search(n_iter, lambda iteration, loss: clocks.append(time.process_time()))
+    if len(clocks) < n_iter:
+        raise RuntimeError(f"the search must take {n_iter} steps, it ended after {len(clocks)}")
+    highest, steps = peak(), [after - before for before, after in zip(clocks, clocks[1:])]
+    # The difference of two: after the last step the sources are decoded once more.
+    macs = multiply_adds(lambda: search(2)) - multiply_adds(lambda: search(1))
+    return {
+        "precision": precision,
+        "seconds": seconds,
+        "parameters_of_a_prior": sum(p.numel() for p in model.priors[0].flow.parameters()),
+        "cpu_seconds_a_step": statistics.median(steps),
+        "fastest_step": min(steps),
+        **floor(macs, precision),
+        "peak_mib": highest,
+        "loaded_mib": loaded,
+    }
+
+
+def multiply_adds(function):
+    """Those in the convolutions and matrix products that a function calls."""
+    with FlopCounterMode(display=False) as counter:
+        function()
+    return counter.get_total_flops() // 2
+
+
+def floor(macs, precision):
+    """CPU seconds that so many multiply-adds take as convolutions."""
+    rate = convolution_rate(precision)
+    return {"macs": macs, "convolution_macs_per_second": rate, "floor": macs / rate}
+
+
+def convolution_rate(precision, n_frames=345, repeats=40):
+    """Multiply-adds a CPU second in a convolution of the paper's conditioner, on 8 s."""
+    conv = GlowPrior(n_blocks=1).flow.steps.transforms[2].conditioner.in_layers[0]
+    weight = conv.weight.detach().to(DTYPES[precision])
+    x = torch.randn(1, weight.shape[1], n_frames).to(weight)
+    spent = []
+    for _ in range(repeats):
+        start = time.process_time()
+        for _ in range(10):
+            F.conv1d(x, weight, padding=conv.padding[0])
+        spent.append((time.process_time() - start) / 10)
+    return weight.numel() * n_frames / statistics.median(spent)
+
+
+def paper_separator():
+    """Four priors of the published size, whose weights are random, the last layers' included."""
+    torch.manual_seed(0)
+    priors = {name: GlowPrior(name) for name in ("bass", "drums", "guitar", "piano")}
+    for prior in priors.values():
+        for coupling in prior.flow.steps.transforms[2::3]:
+            torch.nn.init.normal_(coupling.conditioner.end.weight, std=1e-3)
+    return GenerativeSeparator(priors, solver="paper")
+
+
+def repeated(song, seconds, rate):
+    """A song (channels, time) repeated and cut to a length; None: the bundled one, mixed."""
+    if song is None:
+        with as_file(files("asteroid_instglow") / "demo_song") as folder:
+            wav = sum(load_audio(path, rate)[0] for path in sorted(folder.glob("*.flac")))
+    else:
+        wav, _ = load_audio(song, rate)
+    n = round(seconds * rate)
+    return wav.repeat(1, -(-n // wav.shape[-1]))[None, :, :n]
+
+
+def peak():
+    """The most memory that this process has had, MiB."""
+    # Not ru_maxrss: that of a new process begins with what its parent had.
+    status = Path("/proc/self/status").read_text()
+    return int(status.split("VmHWM:")[1].split()[0]) / 1024
+
+
+def rounded(value):
+    """Numbers to four digits, in dicts and lists, too."""
+    if isinstance(value, dict):
+        return {key: rounded(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [rounded(item) for item in value]
+    return float(f"{value:.4g}") if isinstance(value, float) else value
+
+
+def default_line(row):
+    """One line of the table."""
+    return (
+        f"{row['seconds']:6g} s: {row['cpu_seconds_per_second']:.3f} CPU s and "
+        f"{row['real_time_factor']:.3f} s on the clock a second, floor "
+        f"{row['floor']:.3f}; peak {row['peak_mib']:.0f} MiB = loaded "
+        f"{row['loaded_mib']:.0f} + audio {row['audio_mib']:.0f} + {row['beyond_audio_mib']:.0f}"
+    )
+
+
+def paper_line(row):
+    """One line of the table."""
+    faster = " to ".join(
+        f"{s / row['cpu_seconds_a_step']:.1f}" for s in PUBLISHED["cpu_seconds_a_step"]
+    )
+    return (
+        f"paper, {row['precision']}: {row['cpu_seconds_a_step']:.3f} CPU s a step, floor "
+        f"{row['floor']:.3f}; {faster} times as fast as published; peak "
+        f"{row['peak_mib']:.0f} MiB, loaded {row['loaded_mib']:.0f}"
+    )
+
+
+if __name__ == "__main__":
+    main()
