@@ -27,8 +27,8 @@ def diagnose(separator, mixture, stems=None, **options):
         steps.append((iteration, loss))
 
     found = separator.torch_separate(mixture, progress=progress, **options)
-    options = separator.options.updated(options)
-    searches = separator._solver(options) != "encoder"
+    options = separator.resolved(separator.options.updated(options))
+    searches = options.solver != "encoder"
     priors = dict(zip(separator.sources, separator.priors))
     estimates = dict(zip(separator.sources, found))
     return {
@@ -37,7 +37,7 @@ def diagnose(separator, mixture, stems=None, **options):
             for stem, wav in (stems or {}).items()
         },
         "estimates": {name: likelihood(p, estimates[name]) for name, p in priors.items()},
-        "search": stops(steps, separator._n_iter(options), options.early_stop) if searches else [],
+        "search": stops(steps, options.n_iter, options.early_stop) if searches else [],
     }
 
 

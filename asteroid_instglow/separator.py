@@ -104,13 +104,35 @@ class GenerativeSeparator(PiecewiseSeparation, PretrainedModel):
             **vars(self.options),
         }
 
+    def resolved(self, options):
+        """What a separation goes by: the solver that "auto" stands for, with its own numbers.
+
+        Args:
+            options (SeparationOptions): Such as :attr:`options`.
+
+        Returns:
+            SeparationOptions: With no "auto" solver, and ``n_iter``, ``lr`` and ``wiener`` set.
+
+        Raises:
+            ValueError: If the solver needs encoders that some prior has not.
+        """
+        lacking = [
+            n for n, p in zip(self._names, self.priors) if getattr(p, "encoder", None) is None
+        ]
+        if options.solver in ("encoder", "posterior") and lacking:
+            raise ValueError(
+                f'solver "{options.solver}" needs encoders; {", ".join(lacking)} has none'
+            )
+        auto = "paper" if lacking else "encoder"
+        return options.resolved(auto if options.solver == "auto" else options.solver)
+
     def _n_iter(self, options):
-        solver_name = self._solver(options)
-        return 1 if solver_name == "encoder" else options.resolved(solver_name).n_iter
+        options = self.resolved(options)
+        return 1 if options.solver == "encoder" else options.n_iter
 
     def _solve(self, wav, options, report):
         # Mixture (batch, channels, time) at the priors' rate -> (n_src, batch, channels, time).
-        options = options.resolved(self._solver(options))
+        options = self.resolved(options)
         if options.solver == "paper":
             return self._solve_paper(wav, options, report)
         batch, channels, n = wav.shape
@@ -158,24 +180,12 @@ class GenerativeSeparator(PiecewiseSeparation, PretrainedModel):
             out = dsp.apply_phase(x, spec)
         return dsp.istft(out, first.n_fft, first.hop_length, n)
 
-    def _solver(self, options):
-        lacking = [
-            n for n, p in zip(self._names, self.priors) if getattr(p, "encoder", None) is None
-        ]
-        if options.solver in ("encoder", "posterior") and lacking:
-            raise ValueError(
-                f'solver "{options.solver}" needs encoders; {", ".join(lacking)} has none'
-            )
-        if options.solver == "auto":
-            return "paper" if lacking else "encoder"
-        return options.solver
-
     def _sums_up(self, options):
         return options.sums_up
 
     def _stereo(self, options):
         if options.stereo == "auto":
-            slow = self._solver(options) == "paper"
+            slow = self.resolved(options).solver == "paper"
             return "mid" if slow and self._sums_up(options) else "channels"
         if options.stereo == "mid" and not self._sums_up(options):
             raise ValueError('stereo="mid" needs the final filter: wiener must not be False')

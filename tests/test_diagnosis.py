@@ -116,3 +116,19 @@ def test_command(separator, tmp_path, capsys):
     wrong = ["--references", str(tmp_path / "none")]
     assert main(["diagnose", str(tmp_path / "one.wav"), *wrong, *args]) == 2
     assert "references must hold a folder one" in capsys.readouterr().err
+
+
+def test_the_separator_tells_what_it_goes_by(separator):
+    found = separator.resolved(separator.options)
+    assert (found.solver, found.n_iter, found.lr, found.wiener) == ("paper", 3, 0.01, True)
+    for prior in separator.priors:
+        prior.add_encoder({"n_fft": 64, "hop_length": 16, "bands": [[16, 2], [16, 4]], "width": 4})
+    assert separator.resolved(separator.options).solver == "encoder"
+    searching = separator.options.updated({"solver": "posterior", "n_iter": None})
+    found = separator.resolved(searching)
+    assert (found.solver, found.n_iter, found.lr) == ("posterior", 40, 0.05)
+    # And it is what diagnose tells of.
+    wav = sum(song().values())
+    assert diagnose(separator, wav)["search"] == []
+    (piece,) = diagnose(separator, wav, solver="posterior")["search"]
+    assert piece["iterations"] == 3
