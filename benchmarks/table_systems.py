@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from asteroid_instglow import GenerativeSeparator, GlowPrior
 from asteroid_instglow.baselines import SYSTEMS, load_baseline, system_class
 from asteroid_instglow.baselines.training import train_baseline
-from asteroid_instglow.encoder_training import train_encoder
+from asteroid_instglow.encoder_training import take_encoder, train_encoder
 from asteroid_instglow.pretraining import pretrain_encoders
 from asteroid_instglow.training import train_prior
 
@@ -41,7 +41,7 @@ CPU = {
     PUBLISHED: {"flow": {}, "training": {}, "n_iter": 120},
     OURS: {
         **{"flow": {"n_blocks": 8, "hidden": 64}, "encoder": {"width": 24}},
-        **{"training": {"lr": 5e-4, "ema": 0.99, "keep": "last"}, "shares": (0.15, 0.65, 0.2)},
+        **{"training": {"lr": 5e-4, "ema": 0.99, "keep": "last"}, "shares": (0.1, 0.9, 0.0)},
     },
 }
 GPU = {
@@ -54,7 +54,7 @@ GPU = {
     PUBLISHED: {"flow": {}, "training": {"batch_size": 32}, "n_iter": 150},
     OURS: {
         **{"flow": {"n_blocks": 8, "hidden": 64}, "encoder": {"width": 48}},
-        **{"training": {"lr": 5e-4, "ema": 0.99, "keep": "last"}, "shares": (0.15, 0.65, 0.2)},
+        **{"training": {"lr": 5e-4, "ema": 0.99, "keep": "last"}, "shares": (0.1, 0.9, 0.0)},
     },
 }
 ENCODER_LR = 7e-3  # of an encoder that starts from what the joint one has learnt
@@ -201,7 +201,7 @@ def load(name, output, sources, device, added=()):
 
 
 def _train_ours(data, validation, output, sources, budget, options, init):
-    """The flows, then the encoders: together, if no ``init`` is given, and each from there."""
+    """The encoders, together if there are several and else from ``init``, and the flows."""
     common = {"validation_data": validation, "accelerator": budget.accelerator, "progress": False}
     shares = dict(zip(("flow", "joint", "encoder"), options.get("shares", (1.0, 0.0, 0.0))))
     if len(sources) == 1 and shares["joint"]:
@@ -244,6 +244,8 @@ def _train_ours(data, validation, output, sources, budget, options, init):
         if shares["encoder"]:
             record = spend("encoder", encoder, folder, shares["encoder"] / len(sources))
             losses[f"{source} encoder"] = _losses(record)
+        elif init:
+            take_encoder(folder, init)
         parameters += sum(p.numel() for p in GlowPrior.from_pretrained(folder).parameters())
     minutes = round(budget.spent(output), 4)
     return {"steps": steps, "parameters": parameters, "training_minutes": minutes, "losses": losses}
