@@ -19,7 +19,8 @@ def diagnose(separator, mixture, stems=None, **options):
     Returns:
         dict: "stems": stem to prior to its NLL of the stem; "estimates": source to its own prior's
         NLL of what was separated; both in nats per dimension. "search": one a piece, see
-        :func:`stops`.
+        :func:`stops`. "true_loss": what the loss of that search is of the true stems (solver
+        "posterior", with a stem for every prior; else None): below it, it went too far.
     """
     steps = []
 
@@ -31,13 +32,16 @@ def diagnose(separator, mixture, stems=None, **options):
     searches = options.solver != "encoder"
     priors = dict(zip(separator.sources, separator.priors))
     estimates = dict(zip(separator.sources, found))
+    table = {
+        stem: {name: likelihood(prior, wav) for name, prior in priors.items()}
+        for stem, wav in (stems or {}).items()
+    }
+    comparable = options.solver == "posterior" and set(priors) <= set(table)
     return {
-        "stems": {
-            stem: {name: likelihood(prior, wav) for name, prior in priors.items()}
-            for stem, wav in (stems or {}).items()
-        },
+        "stems": table,
         "estimates": {name: likelihood(p, estimates[name]) for name, p in priors.items()},
         "search": stops(steps, options.n_iter, options.early_stop) if searches else [],
+        "true_loss": sum(table[name][name] for name in priors) if comparable else None,
     }
 
 

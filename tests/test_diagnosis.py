@@ -7,6 +7,7 @@ from conftest import tiny_prior
 
 from asteroid_instglow import GenerativeSeparator, objective
 from asteroid_instglow.cli import main
+from asteroid_instglow.cli.diagnose import describe
 from asteroid_instglow.diagnosis import diagnose, likelihood, stops, summarise
 
 NAMES = ("bass", "drums")
@@ -130,5 +131,12 @@ def test_the_separator_tells_what_it_goes_by(separator):
     # And it is what diagnose tells of.
     wav = sum(song().values())
     assert diagnose(separator, wav)["search"] == []
-    (piece,) = diagnose(separator, wav, solver="posterior")["search"]
-    assert piece["iterations"] == 3
+    found = diagnose(separator, wav, solver="posterior", chunk=0.15, overlap=0.01)
+    assert [piece["iterations"] for piece in found["search"]] == [3, 3]
+    assert found["true_loss"] is None
+    # What the true stems have is there to compare with, where there are all.
+    found = diagnose(separator, wav, song(), solver="posterior", chunk=0.15, overlap=0.01)
+    assert found["true_loss"] == sum(found["stems"][name][name] for name in NAMES)
+    table = describe({"songs": {"one": found}, **summarise([found])})
+    assert "one, piece 2: iteration 3, n_iter, loss" in table
+    assert f"one: of the true stems that loss is {found['true_loss']:.4g}" in table

@@ -63,17 +63,21 @@ def describe(answer):
         lines.append(f"the right prior is the likeliest for {right} of {known} stems")
     else:
         lines.append("no true stems: pass --references, or folders of stems")
-    lines += ["", "NLL of the estimates, and that less the true stem's (below 0: over-optimised)"]
+    lines += ["", "NLL of the estimates, and that less the true stem's (below 0: likelier)"]
     lines.append(_row("", priors))
     lines.append(_row("estimate", [f"{value:.3f} " for value in answer["estimates"].values()]))
     gaps = [f"{answer['gap'][n]:+.3f} " if n in answer["gap"] else "- " for n in priors]
     lines += [_row("gap", gaps), "", "where the search stopped, and why"]
     for song, result in answer["songs"].items():
-        for piece in result["search"]:
+        for i, piece in enumerate(result["search"]):
+            name = song if len(result["search"]) == 1 else f"{song}, piece {i + 1}"
             losses = [piece["first_loss"], piece["last_loss"]]
             path = " -> ".join("none" if loss is None else f"{loss:.4g}" for loss in losses)
             end = f"iteration {piece['iterations']}, {piece['stopped']}"
-            lines.append(f"{song}: {end}, loss {path}")
+            lines.append(f"{name}: {end}, loss {path}")
+        if result["true_loss"] is not None:
+            truth = f"{result['true_loss']:.4g}"
+            lines.append(f"{song}: of the true stems that loss is {truth}; below, it went too far")
         if not result["search"]:
             lines.append(f"{song}: no search")
     return "\n".join(lines)
