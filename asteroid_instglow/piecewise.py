@@ -71,7 +71,8 @@ class PiecewiseSeparation(FileSeparation):
             # Floating-point audio above full scale is heard at full scale: models know no louder.
             gain = peak.clamp_min(1.0)
             with SeparationProgress(progress) as report, torch.no_grad():
-                out = self._separate_long(mixture / gain, rate, options, report) * gain
+                # In place: a long separation is as large as all else.
+                out = self._separate_long(mixture / gain, rate, options, report).mul_(gain)
         out = out.movedim(0, 1).to(wav.device)
         if mixture.shape[1] == 1:
             out = out.squeeze(2)

@@ -71,11 +71,13 @@ def solve_paper(mixture, priors, options, progress=None):
     schedule = torch.optim.lr_scheduler.StepLR(optimiser, step_size=800, gamma=0.2)
     losses = []
     best, best_loss = None, float("inf")
+    # Before the weights are cached, which would keep them in memory once more.
+    searched = for_search(priors, options.precision, mixture.device)
     with torch.enable_grad(), frozen(priors):
-        priors = for_search(priors, options.precision, mixture.device)
         for iteration in range(options.n_iter):
             optimiser.zero_grad()
-            sources, ladjs = decode(priors, latents, mixture, options.frame_mask and iteration >= 5)
+            masked = options.frame_mask and iteration >= 5
+            sources, ladjs = decode(searched, latents, mixture, masked)
             loss = total_loss(mixture, sources, latents, ladjs, options, priors[0].n_chan)
             value = loss.item() / batch
             if not value < float("inf"):
@@ -93,7 +95,7 @@ def solve_paper(mixture, priors, options, progress=None):
                 break
         with torch.no_grad():
             masked = options.frame_mask and options.n_iter > 5
-            sources, _ = decode(priors, latents, mixture, masked)
+            sources, _ = decode(searched, latents, mixture, masked)
             if not all(source.isfinite().all() for source in sources):
                 sources = best or sources
     return torch.stack(sources).nan_to_num(0.0, 0.0, 0.0)
@@ -154,15 +156,16 @@ def solve_posterior(guesses, mixture, priors, options, progress=None):
     logits = start[:n].clamp_min(SHARE_FLOOR).log().requires_grad_()
     optimiser = torch.optim.Adam([logits], lr=options.lr)
     losses = []
+    # Before the weights are cached, which would keep them in memory once more.
+    searched = for_search(priors, options.precision, mixture.device)
     with torch.enable_grad(), frozen(priors):
-        priors = for_search(priors, options.precision, mixture.device)
         for iteration in range(options.n_iter):
             shares = explained * logits.softmax(0)
             dither = torch.rand(shares.shape, generator=generator).to(shares) * DITHER
             sources = shares.detach() * magnitude + dither
             value, gradients = 0.0, []
             # One prior after the other, so that only one has its activations in memory.
-            for prior, source in zip(priors, sources):
+            for prior, source in zip(searched, sources):
                 loss = objective.constrained_nll(prior, source.requires_grad_()).sum()
                 gradients += torch.autograd.grad(loss, source)
                 value += loss.item() / batch

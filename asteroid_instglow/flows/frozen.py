@@ -100,7 +100,8 @@ class _Block:
         x1, x2 = x.chunk(2)
         shift, log_scale, kept = self._condition(x1, batch)
         ladj = self._ladj(log_scale, batch)
-        scale = log_scale.exp_()
+        # Not in place: what is kept for the gradient would hold the shift, too.
+        scale = log_scale.exp()
         scaled = scale * x2
         torch.add(scaled, shift, out=x2)
         return x, ladj, [scale, scaled, *kept]
@@ -119,8 +120,9 @@ class _Block:
         z1, z2 = z.chunk(2)
         shift, log_scale, kept = self._condition(z1, batch)
         ladj = -self._ladj(log_scale, batch)
-        unscale = log_scale.neg_().exp_()
-        x2 = z2.sub_(shift).mul_(unscale)
+        unscale = log_scale.neg().exp_()
+        # Kept apart, so that the other half is let go.
+        x2 = z2.sub_(shift).mul_(unscale).clone()
         x = _product(self.unmix, z)
         return torch.addcmul(self.unbias, self.unscale, x, out=x), ladj, [unscale, x2, *kept]
 

@@ -58,8 +58,9 @@ class FrozenWaveNet:
 
     def _plain(self, conv):
         # Weight (out_chan, kernel * in_chan), taps outermost, and bias; weight norm is done here.
-        weight = conv.weight.transpose(1, 2).flatten(1)
-        return weight.to(self.dtype, copy=True), conv.bias.to(self.dtype, copy=True)
+        layout = {"copy": True, "memory_format": torch.contiguous_format}
+        weight = conv.weight.transpose(1, 2).to(self.dtype, **layout).flatten(1)
+        return weight, conv.bias.to(self.dtype, copy=True)
 
 
 def _windows(h, kernel, dilation, batch):
