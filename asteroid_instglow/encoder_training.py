@@ -104,14 +104,7 @@ def train_encoder(
         encoder = owner.add_encoder(_encoder_of(init, owner.source) if init else model or {})
         arguments = {
             "source": owner.source,
-            "n_steps": n_steps,
-            "batch_size": batch_size,
-            "segment": float(segment),
-            "lr": float(lr),
-            "seed": seed,
-            "eq_db": float(eq_db),
-            "model": model or {},
-            "init": None if init is None else str(init),
+            **recorded(n_steps, batch_size, segment, lr, seed, eq_db, model, init),
         }
         checkpoint = checkpoint_to_resume(output, resume, arguments)
         background = set(others or list_all_sources(data)) - {owner.source}
@@ -160,6 +153,20 @@ def take_encoder(prior, init):
     owner.eval().save_pretrained(prior)
     record = {"source": owner.source, "steps": 0, "arguments": {"init": str(init)}}
     return write_record(prior / ENCODER_RECORD, record)
+
+
+def recorded(n_steps, batch_size, segment, lr, seed, eq_db, model, init):
+    """The arguments of :func:`train_encoder` that decide what comes of it, as plain types."""
+    return {
+        "n_steps": n_steps,
+        "batch_size": batch_size,
+        "segment": float(segment),
+        "lr": float(lr),
+        "seed": seed,
+        "eq_db": float(eq_db),
+        "model": model or {},
+        "init": None if init is None else str(init),
+    }
 
 
 def fit_encoder(

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 
 from .data import RandomMixtureDataset
-from .encoder_training import FOLDER, fit_encoder, save_trained, split_recordings
+from .encoder_training import FOLDER, fit_encoder, recorded, save_trained, split_recordings
 from .fitting import ENDLESS, checkpoint_to_resume
 from .joint_encoder import JointEncoder
 
@@ -71,14 +71,7 @@ def pretrain_encoders(
         sample_rate = int(joint.sample_rate)
         arguments = {
             "sources": list(sources),
-            "n_steps": n_steps,
-            "batch_size": batch_size,
-            "segment": float(segment),
-            "lr": float(lr),
-            "seed": seed,
-            "eq_db": float(eq_db),
-            "model": model or {},
-            "init": None if init is None else str(init),
+            **recorded(n_steps, batch_size, segment, lr, seed, eq_db, model, init),
         }
         checkpoint = checkpoint_to_resume(output / FOLDER, resume, arguments)
         files, held_out = split_recordings(sources, data, validation_data, seed)

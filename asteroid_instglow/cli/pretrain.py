@@ -19,7 +19,7 @@ def add_arguments(parser):
 
 
 def add_encoder_arguments(parser):
-    """Declares what training an encoder, alone or with others, has in common."""
+    """Declares what the trainings have in common, and what those of encoders have."""
     parser.add_argument("--validation-data", nargs="+", type=Path, metavar="DIR")
     parser.add_argument("--eq-db", type=float, default=0.0, help="spread of a random equaliser")
     parser.add_argument("--seed", type=int, default=0)
@@ -28,6 +28,19 @@ def add_encoder_arguments(parser):
     parser.add_argument("--time-limit", type=float, help="minutes; of each part")
     parser.add_argument("--no-resume", dest="resume", action="store_false")
     parser.add_argument("--quiet", action="store_true", help="no progress bars")
+
+
+def training_options(args):
+    """What every training takes of the options of :func:`add_encoder_arguments`."""
+    return {
+        "validation_data": args.validation_data,
+        "seed": args.seed,
+        "accelerator": args.accelerator,
+        "num_workers": args.num_workers,
+        "time_limit": args.time_limit,
+        "resume": args.resume,
+        "progress": not args.quiet,
+    }
 
 
 def run(args):
@@ -41,17 +54,11 @@ def run(args):
         args.output,
         n_steps=args.n_steps,
         lr=args.lr,
-        validation_data=args.validation_data,
-        seed=args.seed,
-        resume=args.resume,
-        num_workers=args.num_workers,
-        progress=not args.quiet,
-        time_limit=args.time_limit,
         model={} if args.width is None else {"width": args.width},
-        accelerator=args.accelerator,
         eq_db=args.eq_db,
         precision=args.precision,
         init=args.init,
+        **training_options(args),
     )
 
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from .pretrain import add_encoder_arguments
+from .pretrain import add_encoder_arguments, training_options
 
 HELP = "train the prior (flow and encoder) of one source"
 
@@ -59,20 +59,14 @@ def run(args):
         batch_size=args.batch_size,
         segment=args.segment,
         lr=args.lr,
-        validation_data=args.validation_data,
         val_every=args.val_every,
-        seed=args.seed,
         precision=args.precision,
         ema=args.ema,
-        resume=args.resume,
         devices=args.devices,
-        num_workers=args.num_workers,
-        progress=not args.quiet,
-        time_limit=args.time_limit,
         model=model,
-        accelerator=args.accelerator,
         keep=args.keep,
         gain_db=tuple(args.gain_db),
+        **training_options(args),
     )
     encoder = None
     if args.init and not args.encoder_steps:
@@ -86,15 +80,9 @@ def run(args):
             lr=args.encoder_lr,
             init=args.init,
             precision=args.encoder_precision,
-            time_limit=args.time_limit,
-            validation_data=args.validation_data,
-            seed=args.seed,
-            resume=args.resume,
-            num_workers=args.num_workers,
-            progress=not args.quiet,
             model={} if args.encoder_width is None else {"width": args.encoder_width},
-            accelerator=args.accelerator,
             eq_db=args.eq_db,
+            **training_options(args),
         )
     return {"prior": str(args.output), "flow": flow, "encoder": encoder}
 
