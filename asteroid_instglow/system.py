@@ -275,7 +275,10 @@ class PriorSystem(TrainingSystem):
 
 
 def paper_optimizer(model, lr=1e-4, step_size=80_000, gamma=0.3):
-    """The paper's Adam, and its learning rate schedule stepping with every batch.
+    """The paper's Adam, with Glow-TTS's betas, and its schedule, stepping with every batch.
+
+    The gradient falls fast at first; the default average of its square, of 1000 steps, holds the
+    steps back long after: 150 batches get as far as 600 with that do.
 
     Args:
         model (nn.Module): Whose parameters.
@@ -286,8 +289,8 @@ def paper_optimizer(model, lr=1e-4, step_size=80_000, gamma=0.3):
     Returns:
         tuple: optimizer, scheduler (as Asteroid's System takes it).
     """
-    # Fused: one pass over the parameters, a fifth of the time on the CPU.
-    optimizer = torch.optim.Adam(model.parameters(), lr=lr, fused=True)
+    # Fused: a fifth of the time on the CPU.
+    optimizer = torch.optim.Adam(model.parameters(), lr, (0.9, 0.98), 1e-9, fused=True)
     return optimizer, {"scheduler": StepLR(optimizer, step_size, gamma), "interval": "step"}
 
 
