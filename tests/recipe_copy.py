@@ -21,6 +21,7 @@ TINY = {
         **{"n_steps": 3, "batch_size": 2, "segment": 0.5, "val_every": 3, "num_workers": 0},
     },
     "encoder_model": {"n_fft": 64, "hop_length": 16, "bands": [[16, 2], [16, 4]], "width": 4},
+    "pretrain": {"segment": 0.5, "num_workers": 0, "validation_items": 4},
     "encoder_training": {"segment": 0.5, "num_workers": 0, "validation_items": 4},
     "separation": {"n_iter": 2},
     "evaluation": {"n_examples": 1, "example_seconds": 1.0},
@@ -45,7 +46,9 @@ class Recipe:
         self.exp = self.folder / "exp" / "tiny"
         self.data = root / "in"
         conf = yaml.safe_load((self.folder / "local" / "conf.yml").read_text())
-        named = {section: {"sources": self.sources} for section in ("data", "evaluation")}
+        named = {
+            section: {"sources": self.sources} for section in ("data", "pretrain", "evaluation")
+        }
         for change in (TINY, named, changes or {}):
             for section, values in change.items():
                 conf[section].update(values)

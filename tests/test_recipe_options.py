@@ -23,6 +23,7 @@ from asteroid_instglow.data.stem_folders import stem_folder_tracks
 from asteroid_instglow.encoder import SourceEncoder
 from asteroid_instglow.encoder_training import train_encoder
 from asteroid_instglow.options import SeparationOptions
+from asteroid_instglow.pretraining import pretrain_encoders
 from asteroid_instglow.recipes.testing import evaluate
 from asteroid_instglow.training import train_prior
 
@@ -64,6 +65,34 @@ def test_one_prior_a_gpu_and_a_failure_is_not_hidden(slakh):
     assert len(list(done.iterdir())) == 2
 
 
+def test_what_the_encoders_start_from_is_left_alone_by_a_source_that_is_added(slakh):
+    recipe = slakh
+    fake = recipe.folder / "fake_python"
+    # Stands in for the trainings: says which, and makes what they make.
+    fake.write_text(
+        "#!/bin/bash\n"
+        f'case "$1" in train.py) made=priors/$2 links=$2 ;; utils/pretrain.py) made=joint '
+        f'links=encoders ;; *) exec {sys.executable} "$@" ;; esac\n'
+        'echo "$1 $2" >>calls.txt; mkdir -p "exp/more/$made" "exp/more/checkpoints/$links"\n'
+        'touch "exp/more/$made/config.json" "exp/more/$made/model.safetensors"\n'
+    )
+    fake.chmod(0o755)
+    common = ("--stage", "1", "--stop_stage", "1", "--tag", "more", "--python_path", fake)
+    changes = "pretrain.n_steps=2 data.sources=[bass,drums,kantele]"
+    calls = recipe.folder / "calls.txt"
+
+    code, output = recipe.run(*common, "--set", changes, "--sources", "bass,drums")
+    assert code == 0, output
+    together = ["utils/pretrain.py --conf", "train.py bass", "train.py drums"]
+    assert calls.read_text().splitlines() == together
+    # Its recordings are in the data now.
+    (recipe.folder / "data" / "manifest.json").write_text('{"new": 1}')
+    changes += " encoder_training.n_steps=2"
+    code, output = recipe.run(*common, "--set", changes, "--sources", "kantele")
+    assert code == 0, output
+    assert calls.read_text().splitlines() == [*together, "train.py kantele"]
+
+
 def check_mistake(recipe, options, message):
     """One line, at once, and nothing is written."""
     before, seconds = states(recipe.folder), []
@@ -90,6 +119,14 @@ def check_mistake(recipe, options, message):
         (["--set", "training.n_steps=[3"], "set must be section.name=value with a YAML value"),
         (["--set", "model.sample_rate=9000"], "model.sample_rate must be at most data.sample_rate"),
         (["--sources", "bass,triangle"], "sources must be of data.sources bass, drums"),
+        (
+            ["--set", "pretrain.n_steps=2 pretrain.sources=[bass,piano]"],
+            "pretrain.sources must be two or more of data.sources bass, drums",
+        ),
+        (
+            ["--set", "pretrain.n_steps=2 data.sources=[bass,drums,voice]"],
+            "encoder_training.n_steps must be above 0 for voice",
+        ),
         (["--set", "evaluation.sources=[piano]"], "evaluation.sources must be of data.sources"),
         (["--tag", "new", "--stage", "2"], "there is no prior of bass in exp/new"),
         (["--tag", "new", "--sources", "bass"], "there is no prior of drums in exp/new"),
@@ -190,6 +227,7 @@ def test_the_configuration_names_arguments(name):
         "dataset": {"musdb": stem_folder_tracks, "slakh": slakh_tracks}[name],
         **{"data": prepare, "model": GlowPrior, "training": train_prior, "publishing": Card},
         **{"encoder_model": SourceEncoder, "encoder_training": train_encoder},
+        "pretrain": pretrain_encoders,
         **{"separation": SeparationOptions, "evaluation": evaluate},
     }
     assert set(conf) == {*read_by, "others"}

@@ -23,8 +23,10 @@ from hub_server import HubServer, client_environment
 from recipe_copy import Recipe, finish, states
 
 from asteroid_instglow import GenerativeSeparator, GlowPrior, load_audio
+from asteroid_instglow.joint_encoder import JointEncoder
 
-ENCODERS = {"encoder_training": {"n_steps": 2}, "separation": {"solver": "auto"}}
+JOINT = {"pretrain": {"n_steps": 2}}
+ENCODERS = {**JOINT, "encoder_training": {"n_steps": 2}, "separation": {"solver": "auto"}}
 TRACKS = {"Track01876", "Track01877"}
 
 
@@ -42,7 +44,7 @@ class Case(NamedTuple):
 
 
 CASES = {
-    # With encoders, and the test set as it came.
+    # With encoders that go on from what they learnt together, and the test set as it came.
     "stem.mp4": Case(
         *("musdb", make_musdb_stems, ("vocals", "accompaniment")),
         {"data": {"test_format": "native"}, **ENCODERS},
@@ -61,8 +63,9 @@ CASES = {
         },
         {"missing": [], "silent": [f"{SPECIAL}/vocals"], "padded": [f"{SPECIAL}/bass"]},
     ),
+    # With the encoders as they learnt together, but the paper's search.
     "slakh": Case(
-        *("slakh", make_slakh, ("bass", "piano"), {}, TRACKS, (1, 8000)),
+        *("slakh", make_slakh, ("bass", "piano"), JOINT, TRACKS, (1, 8000)),
         {"missing": ["Track00002/S03"], "silent": ["Track00002/piano"], "padded": []},
         {"missing": ["Track01877/S04"], "silent": [], "padded": ["Track01876/bass"]},
     ),
@@ -88,6 +91,7 @@ def test_recipe_from_the_data_to_the_hub(name, tmp_path):
     check_that_a_second_run_skips_everything(recipe, options)
     if name == "stem.mp4":
         lost = ["priors/accompaniment/model.safetensors", "checkpoints/vocals/encoder/last.ckpt"]
+        lost += ["joint/model.safetensors"]
         check_that_what_is_broken_is_repeated(recipe, options, lost)
         check_stems_of_ones_own(recipe)
     elif name == "wav":
@@ -96,7 +100,9 @@ def test_recipe_from_the_data_to_the_hub(name, tmp_path):
         check_that_what_is_separated_is_kept(recipe)
     else:
         check_that_what_is_broken_is_repeated(
-            recipe, options, ["checkpoints/piano/prior/last.ckpt"]
+            recipe,
+            options,
+            ["checkpoints/piano/prior/last.ckpt", "checkpoints/encoders/joint/last.ckpt"],
         )
         check_that_another_configuration_repeats_what_depends_on_it(recipe)
         check_that_ctrl_c_keeps_a_checkpoint(recipe)
@@ -111,26 +117,38 @@ def check_counts(recipe, case):
 
 def check_folder_of_the_experiment(recipe):
     names = {path.name for path in recipe.exp.iterdir() if not path.name.startswith(".")}
-    assert names == {
+    conf = yaml.safe_load((recipe.exp / "conf.yml").read_text())
+    is_pretrained = bool(conf["pretrain"]["n_steps"])
+    assert names - {"joint"} == {
         *("conf.yml", "checkpoints", "best_model.pth", "final_metrics.json", "all_metrics.csv"),
         *("examples", "publish_dir", "priors", "estimates", "scores", "logs"),
     }
-    conf = yaml.safe_load((recipe.exp / "conf.yml").read_text())
+    assert ("joint" in names) == is_pretrained
     assert conf == yaml.safe_load((recipe.folder / "tiny.yml").read_text())
-    has_encoders = bool(conf["encoder_training"]["n_steps"])
+    learns_on = bool(conf["encoder_training"]["n_steps"])
+    joint = JointEncoder.from_pretrained(recipe.exp / "joint") if is_pretrained else None
+    assert joint is None or (joint.sources, joint.sample_rate) == (recipe.sources, 8000)
 
     separator = GenerativeSeparator.from_pretrained(recipe.exp / "best_model.pth")
     assert separator.sources == recipe.sources
     assert separator.options.solver == conf["separation"]["solver"]
     for source, prior in zip(recipe.sources, separator.priors):
-        assert (prior.encoder is not None) == has_encoders
+        assert (prior.encoder is not None) == (is_pretrained or learns_on)
+        if is_pretrained:
+            check_where_the_encoder_comes_from(prior, joint.encoder_of(source), learns_on)
         trained = GlowPrior.from_pretrained(recipe.exp / "priors" / source)
         for name, value in trained.state_dict().items():
             assert torch.equal(prior.state_dict()[name], value)
         runs = {path.name: path for path in (recipe.exp / "checkpoints" / source).iterdir()}
-        assert sorted(runs) == ["encoder", "prior"][1 - has_encoders :]
+        assert sorted(runs) == ["encoder", "prior"][1 - learns_on :]
         for folder in runs.values():
             assert {path.name for path in folder.iterdir()} == {"best.ckpt", "last.ckpt"}
+
+
+def check_where_the_encoder_comes_from(prior, start, learns_on):
+    record = prior.encoder.state_dict()
+    same = [torch.equal(record[name], value) for name, value in start.state_dict().items()]
+    assert not all(same) if learns_on else all(same)
 
 
 def check_scores(recipe, case):
@@ -178,7 +196,9 @@ def check_that_a_second_run_skips_everything(recipe, options):
     code, output = recipe.run(*options, torch=False)
 
     assert code == 0, output
-    stages = ["prepare", *(f"prior-{source}" for source in recipe.sources), "evaluate", "publish"]
+    joint = ["joint"] * (recipe.exp / "joint").is_dir()
+    priors = [f"prior-{source}" for source in recipe.sources]
+    stages = ["prepare", *joint, *priors, "evaluate", "publish"]
     assert [line for line in output.splitlines() if "done already" in line] == [
         f"{stage}: done already" for stage in stages
     ]
@@ -200,16 +220,21 @@ def check_that_what_is_broken_is_repeated(recipe, options, lost, damage=False):
     for source in recipe.sources:
         repeated = any(f"/{source}/" in name for name in lost)
         assert f"prior-{source}: {'begins' if repeated else 'done already'}" in output
+    if (recipe.exp / "joint").is_dir():
+        assert f"joint: {'begins' if 'joint' in '/'.join(lost) else 'done already'}" in output
     for stage in ("prepare", "evaluate", "publish"):
         assert f"{stage}: done already" in output
     after = states(recipe.folder)
     changed = {name for name in before if before[name] != after.get(name)}
-    sources = [name.split("/")[1] for name in lost]
-    assert all(any(f"/priors/{source}/" in name for source in sources) for name in changed)
+    made = [name.split("/")[1] for name in lost if "joint" not in name]
+    folders = ["joint", *(f"priors/{source}" for source in made)][
+        all("joint" not in n for n in lost) :
+    ]
+    assert all(any(f"exp/tiny/{folder}/" in name for folder in folders) for name in changed)
     for path in paths:
         assert path.relative_to(recipe.folder.resolve()).as_posix() in changed
-    for source in sources:
-        name = f"exp/tiny/priors/{source}/model.safetensors"
+    for folder in folders:
+        name = f"exp/tiny/{folder}/model.safetensors"
         assert after[name][0] == before[name][0]
 
 

@@ -3,8 +3,8 @@
     conf.py local/conf.yml --set "training.n_steps=2000 separation.solver=auto" -o new.yml
 
 With --before, the file of an earlier run, stages that are not run keep what they had there. Prints,
-for a shell, the sources to be trained and those to be separated. Needs no torch, so that a mistake
-shows at once.
+for a shell, the sources to be trained, those whose encoders learn together, and those to be
+separated. Needs no torch, so that a mistake shows at once.
 """
 
 import argparse
@@ -18,16 +18,21 @@ import yaml
 # Which sections each stage reads.
 STAGES = {
     0: ("dataset", "data"),
-    1: ("model", "training", "encoder_model", "encoder_training", "others"),
+    1: ("model", "training", "encoder_model", "pretrain", "encoder_training", "others"),
     2: ("separation", "evaluation"),
     3: ("publishing",),
 }
 # What is in the experiment's folder once a stage has begun; stage 0 writes elsewhere.
 LEFT = {0: "", 1: "checkpoints", 2: "estimates", 3: "publish_dir"}
 # What stage 1 goes on from with the same arguments only, save some.
-RUNS = {"prior": ("model", "training"), "encoder": ("encoder_model", "encoder_training")}
+RUNS = {
+    "prior": ("model", "training"),
+    "joint": ("encoder_model", "pretrain"),
+    "encoder": ("encoder_model", "encoder_training"),
+}
 MAY_CHANGE = {
     "prior": ("n_steps", "val_every", "keep", "num_workers"),
+    "joint": ("val_every", "num_workers"),
     "encoder": ("val_every", "num_workers"),
 }
 
@@ -90,6 +95,25 @@ def keep(conf, path, stages):
                 )
 
 
+def joint_sources(conf, trained):
+    """The sources whose encoders learn together; a mistake ends the program."""
+    if not conf["pretrain"]["n_steps"]:
+        return []
+    joint, prepared = conf["pretrain"]["sources"], conf["data"]["sources"]
+    if len(set(joint)) < 2 or not set(joint) <= set(prepared):
+        sys.exit(
+            f"pretrain.sources must be two or more of data.sources {', '.join(prepared)}, "
+            f"got {joint}"
+        )
+    new = [name for name in trained if name not in joint]
+    if new and not conf["encoder_training"]["n_steps"]:
+        sys.exit(
+            f"encoder_training.n_steps must be above 0 for {', '.join(new)}, which "
+            "pretrain.sources have not (or leave it out: --sources)"
+        )
+    return joint
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("conf")
@@ -111,9 +135,14 @@ def main():
     rates = [conf[section]["sample_rate"] for section in ("data", "model")]
     if 1 in stages and rates[1] > rates[0]:
         sys.exit("model.sample_rate must be at most data.sample_rate {}, got {}".format(*rates))
+    joint = joint_sources(conf, trained) if 1 in stages else []
     with open(args.output, "w", encoding="utf-8") as file:
         yaml.safe_dump(conf, file, sort_keys=False, allow_unicode=True, default_flow_style=None)
-    for name, values in (("sources", trained), ("test_sources", separated)):
+    for name, values in (
+        ("sources", trained),
+        ("joint_sources", joint),
+        ("test_sources", separated),
+    ):
         print(f"{name}={shlex.quote(' '.join(values))}")
 
 

@@ -47,7 +47,8 @@ begin() {
     local answer source new
     new=$(mktemp)
     trap 'rm -f "'"$new"'"' EXIT
-    # Sets sources, those of stage 1, and test_sources, those of stage 2.
+    # Sets sources, those of stage 1, joint_sources, those of its pretraining, and test_sources, those
+    # of stage 2.
     answer=$("$python_path" utils/conf.py "$conf" --set "$set" --sources "$sources" \
         --stages "$stage" "$stop_stage" --before "$expdir/conf.yml" -o "$new") || exit 2
     eval "$answer"
@@ -103,17 +104,37 @@ prepare() { # prepare OPTIONS: stage 0, with these options of local/prepare_data
         --output "$data_dir" --jobs "$n_jobs" "$@"
 }
 
+# What the encoders start from. It is made again for its own sources only: one that is added goes on
+# from what is there, and leaves it as it is.
+pretrain() {
+    local source wanted=
+    [ -f "$expdir/joint/model.safetensors" ] || wanted=true
+    for source in $sources; do
+        if [[ " $joint_sources " == *" $source "* ]]; then wanted=true; fi
+    done
+    if [ -z "$wanted" ]; then return; fi
+    once "$expdir/.done/joint" --sections encoder_model pretrain \
+        --inputs "$data_dir/manifest.json" \
+        --outputs "$expdir"/joint/{config.json,model.safetensors} "$expdir/checkpoints/encoders" -- \
+        "$python_path" utils/pretrain.py --conf "$expdir/conf.yml" --data "$data_dir" --exp "$expdir"
+}
+
 train_one() {
     local prior=$expdir/priors/$1 # train.py links its checkpoints from $expdir/checkpoints
-    once "$expdir/.done/prior-$1" --sections model training encoder_model encoder_training others \
-        --inputs "$data_dir/manifest.json" \
+    local inputs=("$data_dir/manifest.json")
+    if [ -n "$joint_sources" ]; then inputs+=("$expdir/joint/model.safetensors"); fi
+    once "$expdir/.done/prior-$1" \
+        --sections model training encoder_model pretrain encoder_training others \
+        --inputs "${inputs[@]}" \
         --outputs "$prior"/{config.json,model.safetensors} "$expdir/checkpoints/$1" -- \
         "$python_path" train.py "$1" --conf "$expdir/conf.yml" --data "$data_dir" --exp "$expdir"
 }
 
-# Stage 1: one prior after the other, or one on each of the GPUs named by --id.
+# Stage 1: what the encoders start from; then one prior after the other, or one on each of the GPUs
+# named by --id.
 train() {
     local names=($sources) gpus pids=() gpu k failed=
+    if [ -n "$joint_sources" ]; then pretrain; fi
     IFS=, read -ra gpus <<<"$id"
     if [ ${#gpus[@]} -le 1 ]; then
         for k in "${names[@]}"; do train_one "$k"; done
