@@ -71,8 +71,7 @@ class PiecewiseSeparation(FileSeparation):
             # Floating-point audio above full scale is heard at full scale: models know no louder.
             gain = peak.clamp_min(1.0)
             with SeparationProgress(progress) as report, torch.no_grad():
-                # In place: a long separation is as large as all else.
-                out = self._separate_long(mixture / gain, rate, options, report).mul_(gain)
+                out = self._separate_long(mixture, gain, rate, options, report)
         out = out.movedim(0, 1).to(wav.device)
         if mixture.shape[1] == 1:
             out = out.squeeze(2)
@@ -96,22 +95,23 @@ class PiecewiseSeparation(FileSeparation):
         """Samples that a wav must have at least."""
         return 1
 
-    def _separate_long(self, mixture, rate, options, report):
-        # (batch, channels, time) -> (n_src, batch, channels, time), piece by piece.
+    def _separate_long(self, mixture, gain, rate, options, report):
+        # (batch, channels, time) -> (n_src, batch, channels, time), piece by piece: nothing but
+        # mixture and sources is as long as the mixture.
         bounds = dsp.chunk_bounds(
             mixture.shape[-1], round(options.chunk * rate), round(options.overlap * rate)
         )
         out = mixture.new_zeros(len(self.sources), *mixture.shape)
         report.start(len(bounds), self._n_iter(options))
         for i, (start, end) in enumerate(bounds):
-            piece = mixture[..., start:end]
+            piece = mixture[..., start:end] / gain
             weights = dsp.crossfade_weights(bounds, i).to(mixture)
             # What is silent stays silent, whatever else is in the batch.
             weights = weights * (piece.abs().amax((1, 2), keepdim=True) > 0)
             if piece.any():
                 out[..., start:end] += self._separate_piece(piece, rate, options, report) * weights
             report.next_piece()
-        return out
+        return out.mul_(gain)
 
     def _separate_piece(self, piece, rate, options, report):
         n = piece.shape[-1]
