@@ -45,30 +45,41 @@ def main(argv=None):
     parser.add_argument("--paper-steps", type=int, default=10, help="timed, at least 2")
     parser.add_argument("--results", type=Path, default=OUTPUT)
     args = parser.parse_args(argv)
-    rows, paper = [], []
+    torch.set_num_threads(args.threads)
+    results = describe(args)
     for seconds in args.lengths:
-        rows.append(fresh(measure_default, args.song, args.priors, seconds, args.threads))
-        print(default_line(rows[-1]), flush=True)
+        row = fresh(measure_default, args.song, args.priors, seconds, args.threads)
+        add(results, "default", row, default_line, args.results)
     for precision in DTYPES if args.paper else ():
         options = args.paper_seconds, precision, args.paper_steps, args.threads
-        paper.append(fresh(measure_paper, args.song, *options))
-        print(paper_line(paper[-1]), flush=True)
-    # Late, because its imports are not those of a user's process, and new processes repeat them.
+        row = fresh(measure_paper, args.song, *options)
+        add(results, "paper", row, paper_line, args.results)
+
+
+def describe(args):
+    """What was run, and where."""
+    # Here, because a new process imports what the script does, and a user's separation not this.
     from quality import machine
 
-    torch.set_num_threads(args.threads)
     lengths = " ".join(f"{seconds:g}" for seconds in args.lengths)
-    results = {
-        "command": f"python benchmarks/separation.py --lengths {lengths} --threads {args.threads}"
-        + ("" if args.paper else " --no-paper"),
+    command = f"python benchmarks/separation.py --lengths {lengths} --threads {args.threads}"
+    return {
+        "command": command + ("" if args.paper else " --no-paper"),
         "machine": machine(),
         "song": "bundled" if args.song is None else args.song.name,
-        "default": rows,
-        **({"paper": paper, "published": PUBLISHED} if args.paper else {}),
+        "published": PUBLISHED,
+        "default": [],
+        "paper": [],
     }
-    args.results.parent.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(rounded(results), indent=1) + "\n"
-    write_atomic(args.results, lambda new: Path(new).write_text(text))
+
+
+def add(results, part, row, line, path):
+    """Prints a row, and keeps it with those before."""
+    results[part].append(rounded(row))
+    print(line(row), flush=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(results, indent=1) + "\n"
+    write_atomic(path, lambda new: Path(new).write_text(text))
 
 
 def fresh(function, *args):
