@@ -29,6 +29,7 @@ from . import dsp
 
 BANDS = ((96, 4), (128, 8), (192, 16), (608, 38))
 FLOOR = 1e-4
+MASK = "mask."  # of the parameters that are a source's own
 
 
 class SourceEncoder(nn.Module):
@@ -121,26 +122,41 @@ class SourceEncoder(nn.Module):
         scale = level * (0.375 * self.n_fft) ** 0.5
         return dsp.stft(parts, self.n_fft, self.hop_length) / scale[..., None], scale
 
-    def masked(self, spec):
+    def masked(self, spec, hidden=None):
         """Guesses from a scaled spectrogram.
 
         Args:
             spec (torch.Tensor): Of the mixture, complex (batch, n_freq, n_frames), see
                 :meth:`transform`.
+            hidden (torch.Tensor, optional): What the body makes of it, if that is known.
 
         Returns:
             torch.Tensor: Complex (batch, n_src, n_freq, n_frames), on the same scale.
         """
         # Above the bands there is nothing to say.
-        return F.pad(self.masked_bins(spec), (0, 0, 0, spec.shape[1] - self.n_bins))
+        return F.pad(self.masked_bins(spec, hidden), (0, 0, 0, spec.shape[1] - self.n_bins))
 
-    def masked_bins(self, spec):
+    def masked_bins(self, spec, hidden=None):
         """As :meth:`masked`, of the ``n_bins`` lowest frequencies alone."""
-        bins = spec[:, : self.n_bins].transpose(1, 2).contiguous()
-        h = self.body(self.features(bins))
+        bins = self._bins(spec)
+        h = self.hidden(spec) if hidden is None else hidden
         with torch.autocast(h.device.type, enabled=False):
             guess = (torch.view_as_complex(self.mask(h.float())) + 0.25) * bins[:, None]
         return guess.transpose(2, 3)
+
+    def hidden(self, spec):
+        """What the body makes of a scaled spectrogram: (batch, width, n_bands, n_frames)."""
+        return self.body(self.features(self._bins(spec)))
+
+    def has_body_of(self, other):
+        """Whether another encoder differs in its mask alone."""
+        own, others = self.state_dict(), other.state_dict()
+        names = [name for name in own if not name.startswith(MASK)]
+        alike = names == [name for name in others if not name.startswith(MASK)]
+        return alike and all(torch.equal(own[name], others[name]) for name in names)
+
+    def _bins(self, spec):
+        return spec[:, : self.n_bins].transpose(1, 2).contiguous()
 
     @torch.no_grad()
     def alone(self, index):
@@ -155,7 +171,7 @@ class SourceEncoder(nn.Module):
         encoder = SourceEncoder(**{**self._args, "n_src": 1}).to(next(self.parameters()).device)
         own = encoder.state_dict()
         for name, value in self.state_dict().items():
-            if not name.startswith("mask."):
+            if not name.startswith(MASK):
                 own[name] = value
             elif index >= 0:
                 parts = value.unflatten(-1, (-1, self.n_src, 2))
@@ -186,6 +202,26 @@ class SourceEncoder(nn.Module):
             h = block(up(h) + skip)
         # Cut with the channels last, so that the gradient has that layout, too.
         return h.permute(0, 2, 3, 1)[:, :, :n_frames].permute(0, 3, 1, 2)
+
+
+def guess_each(encoders, spec):
+    """Guesses of one encoder a source; a body that several have alike works once.
+
+    Args:
+        encoders (Sequence[SourceEncoder]): Of one STFT setting and one source each.
+        spec (torch.Tensor): Of the mixture, scaled, complex (batch, n_freq, n_frames).
+
+    Returns:
+        torch.Tensor: Complex (n_encoders, batch, n_freq, n_frames), on the same scale.
+    """
+    bodies, guesses = [], []
+    for encoder in encoders:
+        hidden = next((h for other, h in bodies if encoder.has_body_of(other)), None)
+        if hidden is None:
+            hidden = encoder.hidden(spec)
+            bodies.append((encoder, hidden))
+        guesses.append(encoder.masked(spec, hidden)[:, 0])
+    return torch.stack(guesses)
 
 
 class Block(nn.Module):

@@ -6,6 +6,7 @@ import torch
 from torch.nn.utils import parametrize
 
 from . import filters, objective
+from .encoder import guess_each
 from .precision import resolve_precision
 
 PLATEAU = 20  # iterations looked back on by the early stop
@@ -118,7 +119,7 @@ def solve_encoder(wav, encoders, residual=False, constrained=True):
     """
     with torch.no_grad(), frozen(encoders):
         spec, scale = encoders[0].transform(wav)
-        means = torch.stack([encoder.masked(spec[:, 0])[:, 0] for encoder in encoders]) * scale
+        means = guess_each(encoders, spec[:, 0]) * scale
     mixture = spec[:, 0] * scale
     weights = means.abs()
     if residual:

@@ -4,7 +4,7 @@ from conftest import tiny_prior
 from torch.testing import assert_close
 
 from asteroid_instglow import GenerativeSeparator, JointEncoder, dsp
-from asteroid_instglow.encoder import SourceEncoder
+from asteroid_instglow.encoder import SourceEncoder, guess_each
 from asteroid_instglow.filters import project_sum, share_remainder, shares
 from asteroid_instglow.solver import solve_encoder
 
@@ -167,3 +167,21 @@ def test_separator_chooses_the_encoders_if_all_have_one():
     odd = tiny_prior("odd", 3, encoder={**TINY, "hop_length": 8})
     with pytest.raises(ValueError, match="share one encoder hop_length"):
         GenerativeSeparator({**with_encoder, "odd": odd})
+
+
+def test_a_body_that_encoders_share_works_once():
+    joint = encoder(n_src=2)
+    encoders = [joint.alone(0), encoder(7), joint.alone(1)]
+    assert encoders[0].has_body_of(encoders[2]) and not encoders[0].has_body_of(encoders[1])
+    calls = []
+    for one in encoders:
+        one.eval().split.register_forward_hook(lambda *_, one=one: calls.append(one))
+    spec = encoders[0].transform(torch.randn(2, 800))[0][:, 0]
+    with torch.no_grad():
+        guesses = guess_each(encoders, spec)
+        assert calls == encoders[:2]
+        for one, guess in zip(encoders, guesses):
+            assert_close(one.masked(spec)[:, 0], guess)
+    with torch.no_grad():  # one that was trained on has a body of its own
+        encoders[2].split.bias += 0.1
+        assert not encoders[0].has_body_of(encoders[2])
