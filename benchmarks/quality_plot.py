@@ -11,7 +11,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 ROOT = Path(__file__).parent
-COLOURS = {"encoder": "#1f5fa8", "posterior": "#c8641b", "paper": "#8a8a8a"}
+COLOURS = {"encoder": "#1f5fa8", "posterior": "#c8641b", "paper": "#8a8a8a", "nmf": "#3a8a4a"}
+
+NMF = ROOT / "results" / "nmf_validation.json"
 
 
 def main():
@@ -21,11 +23,21 @@ def main():
     parser.add_argument("--output", type=Path, default=ROOT.parent / "docs/images/quality.png")
     args = parser.parse_args()
     results = {p.stem: json.loads(p.read_text()) for p in sorted(args.results.glob("*.json"))}
+    if NMF.is_file():
+        results["nmf"] = baseline(json.loads(NMF.read_text()))
     results = {name: r for name, r in results.items() if args.songs in r["sets"]}
     if not results:
         parser.error(f"--songs must be a set that {args.results} has results of, got {args.songs}")
     figure = draw(results, args.songs)
     FigureCanvasAgg(figure).print_png(str(args.output))
+
+
+def baseline(kept):
+    """The kept scores of KL-NMF on the validation songs, as a result of quality.py."""
+    average = kept["scores"]["protocols"]["sisec"]["scores"]["estimates"]["average"]
+    cost = kept["cpu_seconds_per_second"]
+    found = {"cpu_seconds_per_second": cost, "SDR": {"average": average["SDR"]}}
+    return {"options": {"solver": "nmf"}, "sets": {"validation": found}}
 
 
 def draw(results, songs):
