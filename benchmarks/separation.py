@@ -64,7 +64,8 @@ def describe(args):
     lengths = " ".join(f"{seconds:g}" for seconds in args.lengths)
     command = f"python benchmarks/separation.py --lengths {lengths} --threads {args.threads}"
     return {
-        "command": command + (f" --paper-steps {args.paper_steps}" if args.paper else " --no-paper"),
+        "command": command
+        + (f" --paper-steps {args.paper_steps}" if args.paper else " --no-paper"),
         "machine": machine(),
         "song": "bundled" if args.song is None else args.song.name,
         "published": PUBLISHED,
