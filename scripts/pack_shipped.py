@@ -10,7 +10,6 @@ from pathlib import Path
 
 from asteroid_instglow import GenerativeSeparator, GlowPrior
 
-JOINT = ("joint", "joint2")
 SOURCES = ("bass", "drums", "guitar", "piano")
 DESCRIPTION = """\
 Four priors (bass, drums, guitar, piano) for music at 22 050 Hz. Each flow was trained on solo
@@ -46,7 +45,7 @@ def main():
         "command": "scripts/train_shipped.sh VALIDATION TRAIN...",
         "hardware": args.hardware,
         "training data": args.data,
-        **{f"joint.{i}": joint(args.priors / name) for i, name in enumerate(JOINT, 1)},
+        **{path.name: joint(path) for path in sorted(args.priors.glob("joint*"))},
     }
     separator = GenerativeSeparator(priors)
     shutil.rmtree(args.output, ignore_errors=True)

@@ -4,8 +4,8 @@
 #   scripts/train_shipped.sh VALIDATION TRAIN [TRAIN...]
 #
 # Each folder: <track>/{bass,drums,guitar,piano}.flac; docs/quality.md tells which were used. First the
-# four encoders together, beside the flows; each prior takes its own from there. A run that was stopped goes
-# on where it stopped.
+# four encoders together, in rounds (steps:rate), beside the flows; each prior takes its own from the last.
+# A run that was stopped goes on where it stopped.
 set -euo pipefail
 if [ $# -lt 2 ]; then
     sed -n '2,8p' "${BASH_SOURCE[0]}" >&2
@@ -15,9 +15,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 validation=$1
 shift
 work=${WORK:-exp/shipped}
-joint_steps=${JOINT_STEPS:-6500}
+rounds=(${ROUNDS:-6500:0.02 2800:0.012 12000:0.014})
 width=${WIDTH:-48}
-again_steps=${AGAIN_STEPS:-2800}
 flow_steps=${FLOW_STEPS:-400}
 mkdir -p "$work"
 export OMP_NUM_THREADS=1
@@ -31,13 +30,15 @@ train() { # SOURCE [OPTION...]: the flow, where it is not finished, and what the
 }
 
 data=("$@")
-pretrain() {
-    .venv/bin/instglow pretrain --sources bass drums guitar piano --data "${data[@]}" \
-        --validation-data "$validation" --eq-db 3 --precision auto --quiet "$@"
-}
 {
-    pretrain -o "$work/joint" --n-steps "$joint_steps" --width "$width" --seed 1
-    pretrain -o "$work/joint2" --init "$work/joint" --n-steps "$again_steps" --lr 0.012 --seed 2
+    start=(--width "$width")
+    for i in "${!rounds[@]}"; do
+        n=$((i + 1))
+        .venv/bin/instglow pretrain --sources bass drums guitar piano --data "${data[@]}" \
+            --validation-data "$validation" -o "$work/joint$n" --n-steps "${rounds[i]%:*}" \
+            --lr "${rounds[i]#*:}" --seed "$n" --eq-db 3 --precision auto --quiet "${start[@]}"
+        start=(--init "$work/joint$n")
+    done
 } &
 joint=$!
 for source in bass drums guitar piano; do
@@ -45,6 +46,6 @@ for source in bass drums guitar piano; do
 done
 wait "$joint"
 for source in bass drums guitar piano; do
-    train "$source" --init "$work/joint2"
+    train "$source" --init "$work/joint${#rounds[@]}"
 done
 .venv/bin/python scripts/pack_shipped.py "$work" "${OUTPUT:-asteroid_instglow/pretrained_data/minislakh}" --data "${ABOUT_DATA:-}"
