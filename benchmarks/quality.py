@@ -59,16 +59,17 @@ def main():
         write_atomic(target, lambda new, t=text: Path(new).write_text(t))
 
 
-def score(model, songs, folder, args):
-    """Scores of each source and on average, and the cost."""
+def score(model, songs, folder, args, unknown=()):
+    """Scores of each of the model's sources and on average, and the cost."""
     tracks = sorted(path for path in songs.iterdir() if path.is_dir())
     if folder.exists():
         raise FileExistsError(f"--work must be a new folder, {folder} is there")
-    cost = separate(model, tracks, folder, args.seconds, "cpu")
+    cost = separate(model, tracks, folder, args.seconds, "cpu", unknown)
     report = evaluate_folders(
         folder / "references",
         folder / "estimates",
         ["sisec", "si-sdr"],
+        model.sources,
         baseline="mixture",
         progress=False,
     )

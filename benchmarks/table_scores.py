@@ -43,15 +43,19 @@ def score(model, data, output, seconds, device):
     return {**found, "seconds_per_second": float(f"{cost:.3g}")}
 
 
-def separate(model, tracks, folder, seconds, device):
+def separate(model, tracks, folder, seconds, device, unknown=()):
     """Writes the true sources of each track's beginning, mono, and what is made of their sum.
+
+    Args:
+        unknown (Sequence[str]): Sources that sound, too, but are none of the model's.
 
     Returns:
         float: Seconds of CPU time, or on the clock with a GPU, a second of audio.
     """
     clock, spent, heard = Budget(0, device).clock, 0.0, 0.0
+    names = [*model.sources, *unknown]
     for track in tracks:
-        wavs, rates = zip(*(load_audio(next(track.glob(f"{n}.*"))) for n in model.sources))
+        wavs, rates = zip(*(load_audio(next(track.glob(f"{name}.*"))) for name in names))
         truth = torch.stack([wav.mean(0)[: round(seconds * rates[0])] for wav in wavs])
         options = {"references": truth[None]} if isinstance(model, Oracle) else {}
         start = clock()
@@ -60,7 +64,7 @@ def separate(model, tracks, folder, seconds, device):
         spent, heard = spent + clock() - start, heard + truth.shape[-1] / rates[0]
         for kind, signals in (("references", truth), ("estimates", out)):
             (folder / kind / track.name).mkdir(parents=True)
-            for name, wav in zip(model.sources, signals):
+            for name, wav in zip(names, signals):
                 path = folder / kind / track.name / f"{name}.wav"
                 save_audio(path, wav, rates[0], "FLOAT", clip="none")
     return spent / heard
