@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 ROOT = Path(__file__).parent
 COLOURS = {"encoder": "#1f5fa8", "posterior": "#c8641b", "paper": "#8a8a8a", "nmf": "#3a8a4a"}
-
+COST = "cpu_seconds_per_second"
 NMF = ROOT / "results" / "nmf_validation.json"
 
 
@@ -35,8 +35,7 @@ def main():
 def baseline(kept):
     """The kept scores of KL-NMF on the validation songs, as a result of quality.py."""
     average = kept["scores"]["protocols"]["sisec"]["scores"]["estimates"]["average"]
-    cost = kept["cpu_seconds_per_second"]
-    found = {"cpu_seconds_per_second": cost, "SDR": {"average": average["SDR"]}}
+    found = {COST: kept[COST], "SDR": {"average": average["SDR"]}}
     return {"options": {"solver": "nmf"}, "sets": {"validation": found}}
 
 
@@ -44,11 +43,15 @@ def draw(results, songs):
     """One point a result, with the 95 % interval over songs."""
     figure = Figure(figsize=(8, 5), layout="constrained")
     axes = figure.add_subplot()
-    for name, result in results.items():
-        found = result["sets"][songs]
-        cost, sdr = found["cpu_seconds_per_second"], found["SDR"]["average"]["value"]
-        axes.plot(cost, sdr, "o", color=COLOURS[result["options"]["solver"]], markersize=8)
-        axes.annotate(name, (cost, sdr), (7, 5), textcoords="offset points", fontsize=9)
+    cheapest_first = sorted(results, key=lambda n: results[n]["sets"][songs][COST])
+    for i, name in enumerate(cheapest_first):
+        found = results[name]["sets"][songs]
+        at = found[COST], found["SDR"]["average"]["value"]
+        colour = COLOURS[results[name]["options"]["solver"]]
+        axes.plot(*at, "o", color=colour, markersize=8)
+        # Above and below in turn, so that neighbours do not hide each other.
+        offset = (0, (9, -16)[i % 2])
+        axes.annotate(name, at, offset, textcoords="offset points", fontsize=9, ha="center")
     axes.set_xscale("log")
     axes.set_xlabel("CPU seconds a second of audio (one core)")
     axes.set_ylabel("SDR (dB), average of the sources")
