@@ -209,30 +209,30 @@ def _train_ours(data, validation, output, sources, budget, options, init):
     elif shares["joint"]:
         init = output / "joint"
 
-    def flow(n_steps, folder, source=sources[0]):
-        every = max(1, n_steps // 4)
-        arguments = {"val_every": every, "model": options["flow"], **options["training"]}
-        return train_prior(source, data, folder, n_steps, **arguments, **common)
+    def flow(n_steps, folder, source=sources[0], **more):
+        arguments = {"model": options["flow"], **options["training"], **common, **more}
+        return train_prior(source, data, folder, n_steps, **arguments)
 
-    def joint(n_steps, folder):
+    def joint(n_steps, folder, **more):
         model = options["encoder"]
         rate = options["flow"].get("sample_rate", 22050)
         return pretrain_encoders(
-            sources, data, folder, n_steps, model=model, sample_rate=rate, **common
+            sources, data, folder, n_steps, model=model, sample_rate=rate, **common, **more
         )
 
-    def encoder(n_steps, folder):
+    def encoder(n_steps, folder, **more):
         if not folder.is_dir():  # a trial
             folder.mkdir(parents=True)
             for file in ("config.json", "model.safetensors"):
                 shutil.copy(output / "priors" / sources[0] / file, folder)
         start = {"init": init, "lr": ENCODER_LR} if init else {"model": options["encoder"]}
-        return train_encoder(folder, data, n_steps=n_steps, **start, **common)
+        return train_encoder(folder, data, n_steps=n_steps, **start, **common, **more)
 
     def spend(part, train, folder, share, *more):
-        steps[part] = budget.steps(train, output / f"trial-{part}", share)
+        trial = functools.partial(train, val_every=10**6)
+        steps[part] = budget.steps(trial, output / f"trial-{part}", share)
         with budget.timed(output):
-            return train(steps[part], folder, *more)
+            return train(steps[part], folder, *more, val_every=max(1, steps[part] // 4))
 
     steps, losses, parameters = {}, {}, 0
     if shares["joint"]:
