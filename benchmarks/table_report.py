@@ -84,15 +84,16 @@ def picture(results):
         (right, "seconds_per_second", "separation, seconds a second of audio"),
     )
     for panel, key, label in axes:
-        for name, row in results["rows"].items():
-            title = TITLES[name].strip("*")
+        # In turn above and below, so that neighbours do not hide each other.
+        for i, (name, row) in enumerate(sorted(results["rows"].items(), key=lambda r: _sdr(r[1]))):
+            title, above = TITLES[name].strip("*"), i % 2 == 0
             if row["kind"] == "oracle":
                 panel.axhline(_sdr(row), color=COLOURS["oracle"], linewidth=0.8, linestyle=":")
                 place = (1.0, _sdr(row))
-                panel.annotate(title, place, xycoords=("axes fraction", "data"), **_LABEL_RIGHT)
+                panel.annotate(title, place, xycoords=("axes fraction", "data"), **_right(above))
                 continue
             panel.plot(row[key], _sdr(row), "o", color=COLOURS[row["kind"]])
-            panel.annotate(title, (row[key], _sdr(row)), **_LABEL)
+            panel.annotate(title, (row[key], _sdr(row)), **_label(above))
         panel.set_xlabel(label)
         panel.grid(alpha=0.3)
         panel.margins(x=0.25)
@@ -106,11 +107,13 @@ def picture(results):
     return image.getvalue()
 
 
-_LABEL = {"xytext": (4, 4), "textcoords": "offset points", "fontsize": 7}
-_LABEL_RIGHT = {
-    **{"xytext": (-3, 2), "textcoords": "offset points", "fontsize": 7, "ha": "right"},
-    "color": COLOURS["oracle"],
-}
+def _label(above):
+    return {"xytext": (4, 4 if above else -10), "textcoords": "offset points", "fontsize": 7}
+
+
+def _right(above):
+    offset = (-3, 2 if above else -8)
+    return {**_label(above), "xytext": offset, "ha": "right", "color": COLOURS["oracle"]}
 
 
 def _sdr(row):
