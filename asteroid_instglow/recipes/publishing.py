@@ -54,9 +54,11 @@ def _records(prior):
 
 def _outcome(record):
     steps = f"{record['steps']} steps"
+    if "nll_after" in record:
+        return f"{steps}, validation {record['nll_after']:.3f} nats/dim"
     if "loss_after" in record:
         return f"encoder {steps}, validation loss {record['loss_after']:.3f}"
-    return f"{steps}, validation {record['nll_after']:.3f} nats/dim"
+    return "encoder taken as it was pretrained"
 
 
 def _round(value):
