@@ -122,31 +122,32 @@ class SourceEncoder(nn.Module):
         scale = level * (0.375 * self.n_fft) ** 0.5
         return dsp.stft(parts, self.n_fft, self.hop_length) / scale[..., None], scale
 
-    def masked(self, spec, hidden=None):
+    def masked(self, spec):
         """Guesses from a scaled spectrogram.
 
         Args:
             spec (torch.Tensor): Of the mixture, complex (batch, n_freq, n_frames), see
                 :meth:`transform`.
-            hidden (torch.Tensor, optional): What the body makes of it, if that is known.
 
         Returns:
             torch.Tensor: Complex (batch, n_src, n_freq, n_frames), on the same scale.
         """
         # Above the bands there is nothing to say.
-        return F.pad(self.masked_bins(spec, hidden), (0, 0, 0, spec.shape[1] - self.n_bins))
+        return F.pad(self.masked_bins(spec), (0, 0, 0, spec.shape[1] - self.n_bins))
 
-    def masked_bins(self, spec, hidden=None):
+    def masked_bins(self, spec):
         """As :meth:`masked`, of the ``n_bins`` lowest frequencies alone."""
-        bins = self._bins(spec)
-        h = self.hidden(spec) if hidden is None else hidden
-        with torch.autocast(h.device.type, enabled=False):
-            guess = (torch.view_as_complex(self.mask(h.float())) + 0.25) * bins[:, None]
-        return guess.transpose(2, 3)
+        return self._apply_mask(*self._hidden(spec))
 
-    def hidden(self, spec):
-        """What the body makes of a scaled spectrogram: (batch, width, n_bands, n_frames)."""
-        return self.body(self.features(self._bins(spec)))
+    def _hidden(self, spec):
+        # The lowest bins of a spectrogram, time before frequency, and what the body makes of them.
+        bins = spec[:, : self.n_bins].transpose(1, 2).contiguous()
+        return bins, self.body(self.features(bins))
+
+    def _apply_mask(self, bins, hidden):
+        with torch.autocast(hidden.device.type, enabled=False):
+            guess = (torch.view_as_complex(self.mask(hidden.float())) + 0.25) * bins[:, None]
+        return guess.transpose(2, 3)
 
     def has_body_of(self, other):
         """Whether another encoder differs in its mask alone."""
@@ -154,9 +155,6 @@ class SourceEncoder(nn.Module):
         names = [name for name in own if not name.startswith(MASK)]
         alike = names == [name for name in others if not name.startswith(MASK)]
         return alike and all(torch.equal(own[name], others[name]) for name in names)
-
-    def _bins(self, spec):
-        return spec[:, : self.n_bins].transpose(1, 2).contiguous()
 
     @torch.no_grad()
     def alone(self, index):
@@ -216,11 +214,12 @@ def guess_each(encoders, spec):
     """
     bodies, guesses = [], []
     for encoder in encoders:
-        hidden = next((h for other, h in bodies if encoder.has_body_of(other)), None)
-        if hidden is None:
-            hidden = encoder.hidden(spec)
-            bodies.append((encoder, hidden))
-        guesses.append(encoder.masked(spec, hidden)[:, 0])
+        known = next((known for other, known in bodies if encoder.has_body_of(other)), None)
+        if known is None:
+            known = encoder._hidden(spec)
+            bodies.append((encoder, known))
+        guess = encoder._apply_mask(*known)[:, 0]
+        guesses.append(F.pad(guess, (0, 0, 0, spec.shape[1] - encoder.n_bins)))
     return torch.stack(guesses)
 
 

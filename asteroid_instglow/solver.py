@@ -15,19 +15,6 @@ MAX_GAIN = 2.0  # of a guess: where it has next to nothing, a share is no measur
 DITHER = 1 / 32768  # as in the priors' training
 
 
-def for_search(priors, precision, device):
-    """The priors as the searches use them, those that can be frozen so.
-
-    Args:
-        priors (Sequence[GlowPrior]): Or like ones.
-        precision (str): Of :data:`~asteroid_instglow.precision.PRECISIONS`.
-        device (torch.device): Where they are.
-    """
-    half = resolve_precision(precision, device.type) == "bf16-mixed"
-    dtype = torch.bfloat16 if half else None
-    return [p.frozen(dtype) if hasattr(p, "frozen") else p for p in priors]
-
-
 @contextlib.contextmanager
 def frozen(modules):
     """Evaluation mode without parameter gradients; every module is left as it was found."""
@@ -45,6 +32,23 @@ def frozen(modules):
             module.training = mode
         for parameter, grad in wanted.items():
             parameter.requires_grad_(grad)
+
+
+@contextlib.contextmanager
+def searching(priors, precision, device):
+    """As :func:`frozen`, with gradients; gives the priors as a search uses them.
+
+    Args:
+        priors (Sequence[GlowPrior]): Or like ones, that need not have a form of their own for it.
+        precision (str): Of :data:`~asteroid_instglow.precision.PRECISIONS`.
+        device (torch.device): Where they are.
+    """
+    half = resolve_precision(precision, device.type) == "bf16-mixed"
+    dtype = torch.bfloat16 if half else None
+    # Before the weights are cached, which would keep them in memory once more.
+    searched = [p.frozen(dtype) if hasattr(p, "frozen") else p for p in priors]
+    with torch.enable_grad(), frozen(priors):
+        yield searched
 
 
 def solve_paper(mixture, priors, options, progress=None):
@@ -72,9 +76,7 @@ def solve_paper(mixture, priors, options, progress=None):
     schedule = torch.optim.lr_scheduler.StepLR(optimiser, step_size=800, gamma=0.2)
     losses = []
     best, best_loss = None, float("inf")
-    # Before the weights are cached, which would keep them in memory once more.
-    searched = for_search(priors, options.precision, mixture.device)
-    with torch.enable_grad(), frozen(priors):
+    with searching(priors, options.precision, mixture.device) as searched:
         for iteration in range(options.n_iter):
             optimiser.zero_grad()
             masked = options.frame_mask and iteration >= 5
@@ -157,9 +159,7 @@ def solve_posterior(guesses, mixture, priors, options, progress=None):
     logits = start[:n].clamp_min(SHARE_FLOOR).log().requires_grad_()
     optimiser = torch.optim.Adam([logits], lr=options.lr)
     losses = []
-    # Before the weights are cached, which would keep them in memory once more.
-    searched = for_search(priors, options.precision, mixture.device)
-    with torch.enable_grad(), frozen(priors):
+    with searching(priors, options.precision, mixture.device) as searched:
         for iteration in range(options.n_iter):
             shares = explained * logits.softmax(0)
             dither = torch.rand(shares.shape, generator=generator).to(shares) * DITHER
