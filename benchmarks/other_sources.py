@@ -9,7 +9,6 @@ validation songs: other voices, words and songs.
 
 import argparse
 import itertools
-import json
 import subprocess
 import time
 from pathlib import Path
@@ -19,8 +18,8 @@ from quality import machine, score, summary
 
 from asteroid_instglow import GenerativeSeparator, load_audio, save_audio
 from asteroid_instglow.data import list_sources
+from asteroid_instglow.data.prepared import write_json
 from asteroid_instglow.encoder_training import train_encoder
-from asteroid_instglow.folder import write_atomic
 from asteroid_instglow.training import train_prior
 
 VOICES = ("en-gb", "en-us", "en-gb-scotland", "en-gb-x-rp")
@@ -91,8 +90,7 @@ def write(args, script, found):
         "seconds": args.seconds,
         **found,
     }
-    text = json.dumps(result, indent=1) + "\n"
-    write_atomic(args.results, lambda new: Path(new).write_text(text))
+    write_json(args.results, result)
 
 
 def make_solos(songs, folder):

@@ -9,7 +9,6 @@ draws them.
 """
 
 import argparse
-import json
 import platform
 from pathlib import Path
 
@@ -18,8 +17,8 @@ import yaml
 from table_scores import separate
 
 from asteroid_instglow import GenerativeSeparator
+from asteroid_instglow.data.prepared import write_json
 from asteroid_instglow.evaluation import evaluate_folders
-from asteroid_instglow.folder import write_atomic
 
 OUTPUT = Path(__file__).parent / "results" / "quality"
 
@@ -53,10 +52,7 @@ def main():
                 model, Path(folder), args.work / f"{args.tag}-{path.stem}" / name, args
             )
             print(f"{path.stem} on {name}: {summary(result['sets'][name])}", flush=True)
-        args.output.mkdir(parents=True, exist_ok=True)
-        text = json.dumps(result, indent=1) + "\n"
-        target = args.output / f"{args.tag}-{path.stem}.json"
-        write_atomic(target, lambda new, t=text: Path(new).write_text(t))
+        write_json(args.output / f"{args.tag}-{path.stem}.json", result)
 
 
 def score(model, songs, folder, args, unknown=()):

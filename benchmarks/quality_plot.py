@@ -40,7 +40,7 @@ def baseline(kept):
 
 
 def draw(results, songs):
-    """One point a result, with the 95 % interval over songs."""
+    """One point a result."""
     figure = Figure(figsize=(8, 5), layout="constrained")
     axes = figure.add_subplot()
     cheapest_first = sorted(results, key=lambda n: results[n]["sets"][songs][COST])

@@ -10,7 +10,6 @@ multiply-adds alone, at the rate of this processor's convolutions, measured righ
 """
 
 import argparse
-import json
 import statistics
 import time
 from concurrent.futures import ProcessPoolExecutor
@@ -24,7 +23,6 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from asteroid_instglow import GenerativeSeparator, GlowPrior
 from asteroid_instglow.audio import load_audio
-from asteroid_instglow.folder import write_atomic
 
 OUTPUT = Path(__file__).parent / "results" / "separation.json"
 MIB = 2**20
@@ -76,11 +74,12 @@ def describe(args):
 
 def add(results, part, row, line, path):
     """Prints a row, and keeps it with those before."""
+    # Here, as in describe.
+    from asteroid_instglow.data.prepared import write_json
+
     results[part].append(rounded(row))
     print(line(row), flush=True)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(results, indent=1) + "\n"
-    write_atomic(path, lambda new: Path(new).write_text(text))
+    write_json(path, results)
 
 
 def fresh(function, *args):

@@ -24,6 +24,7 @@ from table_scores import score
 from table_systems import NAMES, Budget, configuration, kind, load, train
 
 from asteroid_instglow.data import list_sources
+from asteroid_instglow.data.prepared import write_json
 
 
 def main(argv=None):
@@ -92,14 +93,13 @@ def measure(name, args):
     model = load(name, output, sources, args.device)
     row = {"key": key, "kind": kind(name), "configuration": settings["configuration"], **done}
     row |= score(model, args.data, output, args.seconds, args.device)
-    known.write_text(json.dumps(row, indent=1) + "\n")
+    write_json(known, row)
     return row
 
 
 def write(path, results, table):
     """Writes json and, beside it, Markdown."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(results, indent=1) + "\n")
+    write_json(path, results)
     path.with_suffix(".md").write_text(table)
 
 
