@@ -163,7 +163,7 @@ def stream_loader(dataset, batch_size, num_workers=0):
     Returns:
         DataLoader: Of this process's share.
     """
-    return DataLoader(
+    return _Loader(
         dataset,
         batch_sampler=StreamBatches(batch_size),
         num_workers=num_workers,
@@ -247,10 +247,26 @@ def trained_weights(output, keep):
     return {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
 
 
+class _Loader(DataLoader):
+    # A signal to the group is for the training, which ends its workers once it needs them no more:
+    # they leave the group, and SIGTERM waits until they have.
+    def __iter__(self):
+        if not hasattr(os, "setpgrp"):
+            return super().__iter__()
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+        try:
+            return super().__iter__()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+
 def _leave_the_group(worker):
-    # A signal to the group is for the training, which ends its workers once it needs them no more.
     if hasattr(os, "setpgrp"):
         os.setpgrp()
+        # Ignoring a signal drops the one that waits.
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _rank():

@@ -1,6 +1,7 @@
 """A training that is told to end, as `kill`, `timeout` and batch systems do."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -11,9 +12,17 @@ import pytest
 import soundfile
 import torch
 
+STEPS = r"\d(step/s|s/step)"
+
 SCRIPT = """
 import sys
+import time
+from torch.utils.data._utils import signal_handling
 from asteroid_instglow.training import train_prior
+
+# Workers that are slow to start: a signal finds them there.
+set_handlers = signal_handling._set_worker_signal_handlers
+signal_handling._set_worker_signal_handlers = lambda: (set_handlers(), time.sleep(1))
 
 if __name__ == "__main__":
     data, output, devices, num_workers = sys.argv[1:]
@@ -26,7 +35,7 @@ if __name__ == "__main__":
 
 @pytest.fixture
 def start(tmp_path):
-    """Starts a long training in a process group of its own; gives it once there are steps."""
+    """Starts a long training in a process group of its own; gives it once it has said so much."""
     (tmp_path / "tone").mkdir()
     for i in range(4):
         noise = 0.1 * np.random.default_rng(i).standard_normal(4000)
@@ -35,7 +44,7 @@ def start(tmp_path):
     script.write_text(SCRIPT)
     processes = []
 
-    def begin(devices, num_workers):
+    def begin(devices, num_workers, told):
         output = tmp_path / f"prior-{devices}-{num_workers}"
         with said.open("w") as file:
             process = subprocess.Popen(
@@ -47,7 +56,7 @@ def start(tmp_path):
             )
         processes.append(process)
         deadline = time.monotonic() + 300
-        while "step/s" not in said.read_text():
+        while not re.search(told, said.read_text()):
             assert process.poll() is None, said.read_text()
             assert time.monotonic() < deadline
             time.sleep(0.1)
@@ -64,19 +73,26 @@ def kill_group(process):
     os.killpg(process.pid, signal.SIGTERM)
 
 
+def kill_group_twice(process):
+    # What passes a signal on sends it once more.
+    kill_group(process)
+    process.terminate()
+
+
 @pytest.mark.parametrize(
-    "kill, devices, num_workers",
+    "kill, devices, num_workers, told",
     [
-        (subprocess.Popen.terminate, 1, 0),
-        # Its workers are of the group, too; and what passes a signal on sends it once more.
-        (lambda process: (kill_group(process), process.terminate()), 1, 1),
-        pytest.param(subprocess.Popen.terminate, 2, 0, marks=pytest.mark.slow),
-        pytest.param(kill_group, 2, 0, marks=pytest.mark.slow),
+        (subprocess.Popen.terminate, 1, 0, STEPS),
+        # Its workers are of the group, too.
+        (kill_group_twice, 1, 1, STEPS),
+        (kill_group_twice, 1, 1, r"0/10000000 "),
+        pytest.param(subprocess.Popen.terminate, 2, 0, STEPS, marks=pytest.mark.slow),
+        pytest.param(kill_group, 2, 0, STEPS, marks=pytest.mark.slow),
     ],
-    ids=["process", "group", "two processes", "their group"],
+    ids=["process", "group", "group, before the first step", "two processes", "their group"],
 )
-def test_checkpoint_exit_code_and_one_line(start, kill, devices, num_workers):
-    process, output, said = start(devices, num_workers)
+def test_checkpoint_exit_code_and_one_line(start, kill, devices, num_workers, told):
+    process, output, said = start(devices, num_workers, told)
     kill(process)
 
     assert process.wait(timeout=60) == 143
