@@ -21,7 +21,7 @@ from .training import train_prior
 N_SONGS, SECONDS = 9, 20.0
 # Small enough to train in a minute; the published flow has 12 blocks of 128 channels.
 FLOW = {"n_blocks": 4, "hidden": 32}
-ENCODER = {"width": 16}
+ENCODER = {"width": 128}
 
 
 def separate_bundled(output, priors="minislakh", progress=True):
@@ -41,7 +41,7 @@ def separate_bundled(output, priors="minislakh", progress=True):
 
 
 def train_and_separate(
-    output, seed=0, n_steps=150, joint_steps=500, encoder_steps=100, jobs=2, progress=True
+    output, seed=0, n_steps=150, joint_steps=200, encoder_steps=40, jobs=2, progress=True
 ):
     """Synthesises a small band, trains four small priors on it, separates a song kept aside.
 

@@ -40,15 +40,18 @@ def encoder_optimizer(encoder, n_steps, lr=0.02, adam_lr=2e-3):
     Args:
         encoder (SourceEncoder): Whose parameters.
         n_steps (int): Length of the training.
-        lr (float): Of the weight matrices.
+        lr (float): Of the matrices between features.
         adam_lr (float): Of the rest.
 
     Returns:
         tuple: optimizer, scheduler (as Asteroid's System takes it).
     """
-    matrices = [p for p in encoder.parameters() if p.ndim > 1]
-    others = [p for p in encoder.parameters() if p.ndim <= 1]
-    optimizer = Muon(matrices, others, lr, adam_lr)
+    gates = [p for p in encoder.lstm.parameters() if p.ndim > 1]
+    matrices = [encoder.join.weight]
+    # What has bins on one side is moved by Adam, which gives each its own step.
+    moved = {id(p) for p in gates + matrices}
+    others = [p for p in encoder.parameters() if id(p) not in moved]
+    optimizer = Muon(matrices, gates, others, lr, adam_lr)
 
     def factor(step):
         left = (n_steps - step) / n_steps

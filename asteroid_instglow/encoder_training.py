@@ -28,9 +28,9 @@ def train_encoder(
     prior,
     data,
     others=None,
-    n_steps=3000,
-    batch_size=3,
-    segment=2.0,
+    n_steps=2000,
+    batch_size=8,
+    segment=3.0,
     lr=0.02,
     validation_data=None,
     validation_items=48,
@@ -63,7 +63,7 @@ def train_encoder(
         n_steps (int): Batches in all; the learning rate falls to zero with the last.
         batch_size (int): Excerpts of a batch.
         segment (float): Length of an excerpt, seconds.
-        lr (float): Of the weight matrices (Muon); the rest gets a tenth of it (Adam).
+        lr (float): Of the matrices between features (Muon); the rest gets a tenth of it (Adam).
         validation_data (str, Path or list of them, optional): As ``data``; by default a tenth of
             the recordings of each source is set aside.
         validation_items (int): Mixtures of the validation.

@@ -10,11 +10,11 @@ _QUINTIC = (3.4445, -4.7750, 2.0315)
 class Muon(Optimizer):
     """Momentum whose direction is made orthogonal; AdamW where a parameter is no matrix.
 
-    ``torch.optim.Muon`` takes two-dimensional parameters only. Here kernels (out, in, height,
-    width) count as matrices (out, rest), and stacks (n, in, out) as n matrices.
+    The weights of an LSTM are those of its four gates one above the other: matrices of their own.
 
     Args:
-        matrices (Iterable[torch.nn.Parameter]): Of two dimensions or more.
+        matrices (Iterable[torch.nn.Parameter]): (rows, columns).
+        gates (Iterable[torch.nn.Parameter]): (4 * rows, columns).
         others (Iterable[torch.nn.Parameter]): What AdamW shall move.
         lr (float): Of the matrices.
         adam_lr (float): Of the others.
@@ -26,10 +26,13 @@ class Muon(Optimizer):
           https://kellerjordan.github.io/posts/muon/
     """
 
-    def __init__(self, matrices, others, lr=0.02, adam_lr=2e-3, momentum=0.95, weight_decay=0.01):
+    def __init__(
+        self, matrices, gates, others, lr=0.02, adam_lr=2e-3, momentum=0.95, weight_decay=0.01
+    ):
         groups = [
-            {"params": list(matrices), "lr": lr, "is_matrix": True},
-            {"params": list(others), "lr": adam_lr, "is_matrix": False},
+            {"params": list(matrices), "lr": lr, "n_stacked": 1},
+            {"params": list(gates), "lr": lr, "n_stacked": 4},
+            {"params": list(others), "lr": adam_lr, "n_stacked": 0},
         ]
         defaults = {"momentum": momentum, "weight_decay": weight_decay, "betas": (0.9, 0.99)}
         super().__init__([group for group in groups if group["params"]], defaults)
@@ -42,7 +45,7 @@ class Muon(Optimizer):
             with torch.enable_grad():
                 loss = closure()
         for group in self.param_groups:
-            update = self._muon if group["is_matrix"] else self._adam
+            update = self._muon if group["n_stacked"] else self._adam
             for parameter in group["params"]:
                 if parameter.grad is not None:
                     update(parameter, group, self.state[parameter])
@@ -53,7 +56,7 @@ class Muon(Optimizer):
             state["momentum"] = torch.zeros_like(parameter)
         average = state["momentum"].lerp_(parameter.grad, 1 - group["momentum"])
         direction = parameter.grad.lerp(average, group["momentum"])
-        direction = orthogonalise(direction if direction.ndim == 3 else direction.flatten(1))
+        direction = orthogonalise(direction.unflatten(0, (group["n_stacked"], -1)))
         rows, columns = direction.shape[-2:]
         parameter.mul_(1 - group["lr"] * group["weight_decay"])
         step = group["lr"] * max(1.0, rows / columns) ** 0.5

@@ -23,5 +23,6 @@ def resolve_precision(precision, accelerator):
 def _is_fast_at_bf16(accelerator):
     if accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available():
         return torch.cuda.is_bf16_supported(including_emulation=False)
-    # Without matrix instructions for it, bf16 convolutions are many times slower than float32.
-    return accelerator in ("auto", "cpu") and bool(torch.cpu._is_amx_tile_supported())
+    # Without instructions for it, bf16 is many times slower than float32.
+    has = torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
+    return accelerator in ("auto", "cpu") and bool(has)

@@ -84,6 +84,7 @@ def machine():
     return {
         "processor": names[0] if names else platform.machine(),
         "amx": bool(torch.cpu._is_amx_tile_supported()),
+        "avx512_bf16": bool(torch.cpu._is_avx512_bf16_supported()),
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
     }

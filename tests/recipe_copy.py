@@ -20,7 +20,7 @@ TINY = {
     "training": {
         **{"n_steps": 3, "batch_size": 2, "segment": 0.5, "val_every": 3, "num_workers": 0},
     },
-    "encoder_model": {"n_fft": 64, "hop_length": 16, "bands": [[16, 2], [16, 4]], "width": 4},
+    "encoder_model": {"n_fft": 64, "hop_length": 16, "width": 4},
     "pretrain": {"segment": 0.5, "num_workers": 0, "validation_items": 4},
     "encoder_training": {"segment": 0.5, "num_workers": 0, "validation_items": 4},
     "separation": {"n_iter": 2},

@@ -8,7 +8,7 @@ from asteroid_instglow.encoder import SourceEncoder, guess_each
 from asteroid_instglow.filters import project_sum, share_remainder, shares
 from asteroid_instglow.solver import solve_encoder
 
-TINY = {"n_fft": 64, "hop_length": 16, "bands": [[16, 2], [16, 4]], "width": 4}
+TINY = {"n_fft": 64, "hop_length": 16, "width": 4}
 
 
 def encoder(seed=0, **args):
@@ -50,6 +50,11 @@ def test_the_parts_of_a_mixture_are_scaled_by_the_mixture():
     assert 0.5 < mixture.abs().square().mean() < 2
 
 
+def test_above_its_bins_it_guesses_nothing():
+    guess = encoder(n_bins=20)(torch.randn(2, 800))
+    assert guess[:, :, :20].abs().min() > 0 and not guess[:, :, 20:].any()
+
+
 def test_gradients_reach_every_parameter():
     net = encoder(n_src=2).train()
     net(torch.randn(2, 800)).abs().sum().backward()
@@ -63,8 +68,8 @@ def test_an_encoder_alone_guesses_as_it_did_among_others():
     for i in range(3):
         one = joint.alone(i).eval()
         assert_close(one(wav)[:, 0], joint(wav)[:, i], rtol=1e-4, atol=1e-5)
-    one.split.weights[0].data.zero_()
-    assert joint.split.weights[0].any(), "the weights must be copies"
+    one.join.weight.data.zero_()
+    assert joint.join.weight.any(), "the weights must be copies"
 
 
 def test_a_new_source_takes_the_body_and_learns_its_mask():
@@ -73,7 +78,7 @@ def test_a_new_source_takes_the_body_and_learns_its_mask():
     taken, own = joint.state_dict(), one.state_dict()
     for name, value in own.items():
         assert name.startswith("mask.") or torch.equal(value, taken[name]), name
-    assert not torch.equal(one.alone(-1).mask.weights[0], one.mask.weights[0])
+    assert not torch.equal(one.alone(-1).mask.weight, one.mask.weight)
     assert SourceEncoder(**one.get_args()).n_src == 1
 
 
@@ -96,12 +101,12 @@ def test_a_joint_encoder_is_saved_and_gives_each_source_its_own(tmp_path):
 @pytest.mark.parametrize(
     "args, text",
     [
-        ({"bands": [[16, 3]]}, "multiples of their width"),
-        ({"bands": [[48, 4]]}, "at most 32 bins"),
-        ({"bands": [[10, 2]]}, "must number a multiple of 4, got 5"),
+        ({"n_bins": 33}, "n_bins must be 1 to n_fft / 2 = 32, got 33"),
+        ({"n_bins": 0}, "n_bins must be"),
+        ({"width": 5}, "width must be even and positive, got 5"),
     ],
 )
-def test_bad_bands_are_refused(args, text):
+def test_bad_sizes_are_refused(args, text):
     with pytest.raises(ValueError, match=text):
         SourceEncoder(**{**TINY, **args})
 
@@ -175,7 +180,7 @@ def test_a_body_that_encoders_share_works_once():
     assert encoders[0].has_body_of(encoders[2]) and not encoders[0].has_body_of(encoders[1])
     calls = []
     for one in encoders:
-        one.eval().split.register_forward_hook(lambda *_, one=one: calls.append(one))
+        one.eval().lstm.register_forward_hook(lambda *_, one=one: calls.append(one))
     spec = encoders[0].transform(torch.randn(2, 800))[0][:, 0]
     with torch.no_grad():
         guesses = guess_each(encoders, spec)
@@ -183,5 +188,5 @@ def test_a_body_that_encoders_share_works_once():
         for one, guess in zip(encoders, guesses):
             assert_close(one.masked(spec)[:, 0], guess)
     with torch.no_grad():  # one that was trained on has a body of its own
-        encoders[2].split.bias += 0.1
+        encoders[2].join.weight += 0.1
         assert not encoders[0].has_body_of(encoders[2])

@@ -18,7 +18,7 @@ FLOW = {
     **{"sample_rate": RATE, "n_fft": 128, "hop_length": 32},
     **{"n_blocks": 1, "hidden": 4, "n_layers": 1},
 }
-ENCODER = {"n_fft": 64, "hop_length": 16, "bands": [[16, 2], [16, 4]], "width": 2}
+ENCODER = {"n_fft": 64, "hop_length": 16, "width": 2}
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning")
 

@@ -8,7 +8,7 @@ from torch.testing import assert_close
 from asteroid_instglow import GenerativeSeparator, SeparationOptions, objective, solver
 from asteroid_instglow.filters import shares
 
-ENCODER = {"n_fft": 64, "hop_length": 16, "bands": [[16, 2], [16, 4]], "width": 4}
+ENCODER = {"n_fft": 64, "hop_length": 16, "width": 4}
 
 
 def options(**changes):

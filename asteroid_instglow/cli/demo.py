@@ -14,8 +14,8 @@ def add_arguments(parser):
         help="synthesise a band, train four small priors, separate a song they never heard",
     )
     parser.add_argument("--n-steps", type=int, default=150, help="of each flow, with --train")
-    parser.add_argument("--joint-steps", type=int, default=500, help="of the encoders together")
-    parser.add_argument("--encoder-steps", type=int, default=100, help="of each from there")
+    parser.add_argument("--joint-steps", type=int, default=200, help="of the encoders together")
+    parser.add_argument("--encoder-steps", type=int, default=40, help="of each from there")
     parser.add_argument("--jobs", type=int, default=2, help="priors trained at once, with --train")
     parser.add_argument("--seed", type=int, default=0, help="of band and training, with --train")
     parser.add_argument("--quiet", action="store_true", help="no progress bars")

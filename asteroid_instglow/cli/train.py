@@ -32,9 +32,9 @@ def add_arguments(parser):
     flow.add_argument("--dropout", type=float)
     encoder = parser.add_argument_group("encoder (trained if data holds other sources, too)")
     encoder.add_argument(
-        "--encoder-steps", type=int, default=3000, help="0: none, or --init's as it is"
+        "--encoder-steps", type=int, default=2000, help="0: none, or --init's as it is"
     )
-    encoder.add_argument("--encoder-width", type=int, help="channels of its first level")
+    encoder.add_argument("--encoder-width", type=int, help="its features of a frame")
     encoder.add_argument("--encoder-lr", type=float, default=0.02)
     encoder.add_argument("--encoder-precision", default="32", choices=["32", "bf16-mixed", "auto"])
     encoder.add_argument(

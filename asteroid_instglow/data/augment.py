@@ -1,6 +1,7 @@
 """Other timbres and keys from the same recordings: speed, equaliser, polarity."""
 
 import numpy as np
+from scipy import fft
 
 _LOWEST = 30.0  # Hz
 _POINTS = 6
@@ -35,6 +36,6 @@ def equalise(wav, rng, sample_rate, spread_db):
     octave = np.log2(np.maximum(frequency, _LOWEST) / _LOWEST)
     knots = np.linspace(0, octave[-1], _POINTS)
     gain = np.interp(octave, knots, rng.normal(0, spread_db, _POINTS))
-    out = np.fft.irfft(np.fft.rfft(wav) * 10 ** (gain / 20), len(wav))
+    out = fft.irfft(fft.rfft(wav) * (10 ** (gain / 20)).astype(wav.dtype), len(wav))
     level = np.sqrt(np.mean(np.square(wav)) / (np.mean(np.square(out)) + 1e-20))
     return (out * level).astype(np.float32)

@@ -20,7 +20,8 @@ class MixtureDataset(EpochDataset):
         sample_rate (int): In Hz.
         n_items (int): Mixtures in an epoch.
         p_speed (float): Chance that a piece is played faster or slower.
-        speed (float): Largest change of speed, as a natural logarithm (0.16: 17 %).
+        semitones (int): By how many at most; always by whole ones: played out of tune, solos teach
+            what music does not have.
         eq_db (float): Spread of a random equaliser, dB; 0 for none.
         gain_db (tuple): Range of the random gains in dB.
         silence_db (float): Pieces of a lower RMS (dB of full scale) are not taken.
@@ -36,9 +37,9 @@ class MixtureDataset(EpochDataset):
         sample_rate=22050,
         n_items=1000,
         p_speed=0.5,
-        speed=0.16,
+        semitones=2,
         eq_db=0.0,
-        gain_db=(-6.0, 6.0),
+        gain_db=(-3.0, 3.0),
         silence_db=-50.0,
         seed=0,
         cache_gb=4.0,
@@ -50,7 +51,9 @@ class MixtureDataset(EpochDataset):
                 f"files must name a source and n_items be positive, got {list(files)} and {n_items}"
             )
         check_chance("p_speed", p_speed)
-        self.p_speed, self.speed, self.eq_db = p_speed, speed, eq_db
+        if semitones < 1:
+            raise ValueError(f"semitones must be 1 or more (p_speed=0 for none), got {semitones}")
+        self.p_speed, self.semitones, self.eq_db = p_speed, semitones, eq_db
         self.gain_db = check_range("gain_db", gain_db)
         self.silence_db = silence_db
         self._n_items = n_items
@@ -65,7 +68,7 @@ class MixtureDataset(EpochDataset):
     def _piece(self, name, rng):
         rate = 1.0
         if rng.random() < self.p_speed:
-            rate = float(np.exp(rng.uniform(-self.speed, self.speed)))
+            rate = 2 ** (int(rng.choice([-1, 1]) * rng.integers(1, self.semitones + 1)) / 12)
         n = self.length if rate == 1.0 else int(self.length * rate) + 2
         wav = self.recordings[name].draw(rng, n, self.silence_db)
         if rate != 1.0:

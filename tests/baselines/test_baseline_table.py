@@ -19,7 +19,7 @@ TINY = {
     },
     "instglow": {
         "flow": {**TINY_STFT, "n_blocks": 1, "hidden": 4, "n_layers": 1},
-        "encoder": {"n_fft": 64, "hop_length": 16, "bands": [[16, 2], [16, 4]], "width": 2},
+        "encoder": {"n_fft": 64, "hop_length": 16, "width": 2},
         **{"training": {}, "shares": (0.4, 0.3, 0.3)},
     },
     "mixture": {"model": {"sample_rate": RATE}},

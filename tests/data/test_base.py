@@ -373,7 +373,7 @@ def test_gains_of_mixtures_vary_independently(band):
     assert (gains.std(0) > 3).all() and abs(np.corrcoef(gains.T)[0, 1]) < 0.2
 
 
-def test_speed_moves_the_pitch(band):
+def test_speed_moves_the_pitch_by_whole_semitones(band):
     time = np.arange(9 * RATE) / RATE
     for path in band.rglob("bass.*"):
         write(path, 0.5 * np.sin(2 * np.pi * 500 * time))
@@ -384,8 +384,9 @@ def test_speed_moves_the_pitch(band):
         return np.array([spectrum.argmax() * RATE / 4000 for spectrum in spectra])
 
     assert pitches() == pytest.approx(500, abs=2)
-    moved = pitches(p_speed=1.0, speed=0.16)
-    assert moved.min() > 500 / 1.19 and moved.max() < 500 * 1.19 and moved.std() > 20
+    moved = 12 * np.log2(pitches(p_speed=1.0, semitones=2) / 500)
+    assert moved == pytest.approx(moved.round(), abs=0.1)
+    assert set(moved.round()) == {-2, -1, 1, 2}
 
 
 def test_equaliser_changes_the_timbre_and_keeps_the_level(band):
