@@ -14,8 +14,8 @@ whose step costs little more than one source's and teaches them all. ``alone`` t
 source an encoder of its own, to go on from.
 
 References
-    - [1] : "Open-Unmix - A Reference Implementation for Music Source Separation", Stoter et al. 2019,
-      https://doi.org/10.21105/joss.01667 (the network; there one for each source, magnitudes only).
+    - [1] : "Open-Unmix - A Reference Implementation for Music Source Separation", Stoter et al.,
+      2019. https://doi.org/10.21105/joss.01667 (the network; there one a source, for magnitudes).
 """
 
 import copy

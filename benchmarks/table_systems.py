@@ -40,7 +40,7 @@ CPU = {
     },
     PUBLISHED: {"flow": {}, "training": {}, "n_iter": 120},
     OURS: {
-        **{"flow": {"n_blocks": 8, "hidden": 64}, "encoder": {"width": 24}},
+        **{"flow": {"n_blocks": 8, "hidden": 64}, "encoder": {"width": 256}},
         **{"training": {"lr": 5e-4, "ema": 0.99, "keep": "last"}, "shares": (0.1, 0.9, 0.0)},
     },
 }
@@ -53,7 +53,7 @@ GPU = {
     "wave-u-net": {"batch_size": 16, "segment": 6.0, "lr": 5e-4},
     PUBLISHED: {"flow": {}, "training": {"batch_size": 32}, "n_iter": 150},
     OURS: {
-        **{"flow": {"n_blocks": 8, "hidden": 64}, "encoder": {"width": 48}},
+        **{"flow": {"n_blocks": 8, "hidden": 64}, "encoder": {"width": 512}},
         **{"training": {"lr": 5e-4, "ema": 0.99, "keep": "last"}, "shares": (0.1, 0.9, 0.0)},
     },
 }
