@@ -59,8 +59,9 @@ def main():
 def joint(folder):
     """What a card says of a round of training the encoders together."""
     record = json.loads((folder / "encoder.json").read_text())
+    given = record["arguments"]
     return (
-        f"{record['steps']} steps of {record['arguments']['batch_size']} x 2 s, validation loss "
+        f"{record['steps']} steps of {given['batch_size']} x {given['segment']:g} s, validation loss "
         f"{record['loss_before']:.2f} -> {record['loss_after']:.2f}, {record['seconds']:.0f} s"
     )
 

@@ -15,8 +15,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 validation=$1
 shift
 work=${WORK:-exp/shipped}
-rounds=(${ROUNDS:-6500:0.02 2800:0.012 12000:0.014})
-width=${WIDTH:-48}
+rounds=(${ROUNDS:-11500:0.02})
+width=${WIDTH:-224}
 flow_steps=${FLOW_STEPS:-400}
 mkdir -p "$work"
 export OMP_NUM_THREADS=1
