@@ -61,8 +61,8 @@ def joint(folder):
     record = json.loads((folder / "encoder.json").read_text())
     given = record["arguments"]
     return (
-        f"{record['steps']} steps of {given['batch_size']} x {given['segment']:g} s, validation loss "
-        f"{record['loss_before']:.2f} -> {record['loss_after']:.2f}, {record['seconds']:.0f} s"
+        f"{record['steps']} steps of {given['batch_size']} x {given['segment']:g} s, validation "
+        f"loss {record['loss_before']:.2f} -> {record['loss_after']:.2f}, {record['seconds']:.0f} s"
     )
 
 
