@@ -5,6 +5,7 @@ from torch.testing import assert_close
 
 from asteroid_instglow import GenerativeSeparator, JointEncoder, dsp
 from asteroid_instglow.encoder import SourceEncoder, guess_each
+from asteroid_instglow.encoder_system import encoder_optimizer
 from asteroid_instglow.filters import project_sum, share_remainder, shares
 from asteroid_instglow.solver import solve_encoder
 
@@ -60,6 +61,17 @@ def test_gradients_reach_every_parameter():
     net(torch.randn(2, 800)).abs().sum().backward()
     for name, parameter in net.named_parameters():
         assert parameter.grad is not None and parameter.grad.abs().max() > 0, name
+
+
+def test_the_optimizer_has_every_parameter_once_and_gates_apart():
+    net = encoder(n_src=2)
+    optimizer, _ = encoder_optimizer(net, 10)
+    groups = {group["n_stacked"]: group["params"] for group in optimizer.param_groups}
+    moved = [id(p) for params in groups.values() for p in params]
+    assert sorted(moved) == sorted(id(p) for p in net.parameters())
+    # Four gates of two features each, of every layer and direction.
+    assert len(groups[4]) == 12 and {len(p) for p in groups[4]} == {8}
+    assert [p is net.join.weight for p in groups[1]] == [True]
 
 
 def test_an_encoder_alone_guesses_as_it_did_among_others():
