@@ -13,6 +13,7 @@ PLATEAU = 20  # iterations looked back on by the early stop
 SHARE_FLOOR = 1e-4
 MAX_GAIN = 2.0  # of a guess: where it has next to nothing, a share is no measure of it
 DITHER = 1 / 32768  # as in the priors' training
+MASK_POWER = 1.25  # of the ratio masks beside the encoders' guesses
 
 
 @contextlib.contextmanager
@@ -107,8 +108,9 @@ def solve_paper(mixture, priors, options, progress=None):
 def solve_encoder(wav, encoders, residual=False, constrained=True):
     """Sources as the encoders guess them, made to sum to the mixture.
 
-    What the guesses lack of the mixture is shared out by the square root of their magnitudes: more
-    to the loud, but not all. (Learnt variances of the guesses did no better.)
+    Half of it are the guesses, and what they lack of the mixture, shared out by the square root of
+    their magnitudes: more to the loud, but not all. (Learnt variances of the guesses did no
+    better.) The other half has the mixture's phase: ratio masks of the magnitudes.
 
     Args:
         wav (torch.Tensor): Mixture, (batch, time).
@@ -129,7 +131,10 @@ def solve_encoder(wav, encoders, residual=False, constrained=True):
         left = mixture - means.sum(0)
         means = torch.cat([means, torch.zeros_like(left)[None]])
         weights = torch.cat([weights, left.abs()[None]])
-    return filters.project_sum(means, mixture, weights.sqrt()) if constrained else means
+    if not constrained:
+        return means
+    projected = filters.project_sum(means, mixture, weights.sqrt())
+    return (projected + filters.shares(weights, MASK_POWER) * mixture) / 2
 
 
 def solve_posterior(guesses, mixture, priors, options, progress=None):
