@@ -95,7 +95,8 @@ def describe(answer):
         f"validation NLL {flow['nll_before']:.3f} -> {flow['nll_after']:.3f} nats/dim"
     ]
     if encoder is None:
-        lines.append("no encoder: the search alone will separate (data holds no other source)")
+        why = "0 steps, or data holds no other source"
+        lines.append(f"no encoder ({why}): the search alone will separate")
     elif not encoder["steps"]:
         lines.append(f"encoder: as it is in {encoder['arguments']['init']}")
     else:
