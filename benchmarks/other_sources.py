@@ -62,7 +62,7 @@ def parse(doc, argv):
     parser.add_argument("--data", type=Path, required=True, help="songs: train/ and validation/")
     parser.add_argument("--work", type=Path, required=True, help="a new folder")
     parser.add_argument("--init", default="minislakh", help="a separator's priors to start from")
-    parser.add_argument("--encoder-steps", type=int, default=120)
+    parser.add_argument("--encoder-steps", type=int, default=450)
     parser.add_argument("--flow-steps", type=int, default=60)
     parser.add_argument("--seconds", type=float, default=8.0, help="of each song")
     parser.add_argument("--results", type=Path)
