@@ -45,7 +45,8 @@ def separated(golden):
         n = expected[f"{mode}_wav"].shape[-1]
         options = {"n_iter": int(expected["iterations"]), "lr": float(expected["lr"]), **options}
         runs[mode] = [
-            separator.separate(mixture, init_scale=scale, **options)[:, :n] for scale in (0.0, 1e-6, 2e-6)
+            separator.separate(mixture, init_scale=scale, **options)[:, :n]
+            for scale in (0.0, 1e-6, 2e-6)
         ]
     return runs
 
