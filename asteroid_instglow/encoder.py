@@ -7,7 +7,7 @@ source, bin by bin,
 .. math:: \mu_i = M_i Y
 
 with a complex mask M, free to leave [0, 1]. What any set of independently trained encoders say of
-one mixture is joined in ``filters.project_sum``: what their sum lacks is shared out among them.
+one mixture is joined in ``solver.solve_encoder``, so that the sources sum to it.
 
 Encoders of several sources can learn together first: one body with a mask for each (``n_src``),
 whose step costs little more than one source's and teaches them all. ``alone`` then gives each
