@@ -3,6 +3,8 @@
 import torch
 import torch.nn.functional as F
 
+from .frozen_convolution import frozen_convolution, kernel_outermost
+
 
 class FrozenWaveNet:
     """What a :class:`WaveNet` is in evaluation mode, without masks.
@@ -20,16 +22,15 @@ class FrozenWaveNet:
         self.start, self.end = self._plain(net.start), self._plain(net.end)
         self.layers = []
         for conv, res_skip in zip(net.in_layers, net.res_skip_layers):
-            self.layers.append((*self._plain(conv), conv.dilation[0], *self._plain(res_skip)))
+            self.layers.append((frozen_convolution(conv, self.dtype), *self._plain(res_skip)))
 
     def __call__(self, x, batch):
         """Maps ``x``; also gives what :meth:`gradient` needs to ``keep``, two tensors a layer."""
         h = F.linear(x.to(self.dtype).t(), *self.start)
         chan, skip, kept = h.shape[1], 0, []
-        for weight, bias, dilation, res_skip, res_skip_bias in self.layers:
-            gates = F.linear(_windows(h, weight.shape[1] // chan, dilation, batch), weight, bias)
+        for convolution, res_skip, res_skip_bias in self.layers:
             # In the type of the data: tanh is slow in bfloat16.
-            a, b = gates.to(x.dtype).chunk(2, 1)
+            a, b = convolution(h, batch).to(x.dtype).chunk(2, 1)
             a, b = a.tanh_(), b.sigmoid_()
             kept += [a, b]
             out = F.linear((a * b).to(self.dtype), res_skip, res_skip_bias)
@@ -46,41 +47,19 @@ class FrozenWaveNet:
         skip.addmm_(grad_log_scale.to(self.dtype).t(), to_log_scale)
         chan, h = skip.shape[1], None
         for i in reversed(range(len(self.layers))):
-            weight, _, dilation, res_skip, _ = self.layers[i]
+            convolution, res_skip, _ = self.layers[i]
             a, b = kept[2 * i : 2 * i + 2]
             out = skip @ res_skip[-chan:]
             if h is not None:
                 out.addmm_(h, res_skip[:chan])
             gates = _gate_gradient(out.to(a.dtype), a, b).to(self.dtype)
-            added = _overlap_add(gates @ weight, chan, dilation, batch)
+            added = convolution.gradient(gates, batch)
             h = added if h is None else added.add_(h)
         return (self.start[0].t() @ h.t()).to(grad_shift.dtype)
 
     def _plain(self, conv):
-        # Weight (out_chan, kernel * in_chan), taps outermost, and bias; weight norm is done here.
-        layout = {"copy": True, "memory_format": torch.contiguous_format}
-        weight = conv.weight.transpose(1, 2).to(self.dtype, **layout).flatten(1)
-        return weight, conv.bias.to(self.dtype, copy=True)
-
-
-def _windows(h, kernel, dilation, batch):
-    # (batch * n_frames, chan) -> (batch * n_frames, kernel * chan): what each output is made of.
-    padding = (kernel - 1) * dilation // 2
-    padded = F.pad(h.view(batch, -1, h.shape[1]), (0, 0, padding, padding))
-    item, frame, one = padded.stride()
-    shape = (batch, len(h) // batch, kernel, h.shape[1])
-    return padded.as_strided(shape, (item, frame, dilation * frame, one)).reshape(len(h), -1)
-
-
-def _overlap_add(parts, chan, dilation, batch):
-    # The transpose of _windows.
-    parts = parts.view(batch, len(parts) // batch, -1, chan)
-    _, n_frames, kernel, _ = parts.shape
-    padding = (kernel - 1) * dilation // 2
-    out = parts.new_zeros(batch, n_frames + 2 * padding, chan)
-    for k in range(kernel):
-        out[:, k * dilation : k * dilation + n_frames] += parts[:, :, k]
-    return out[:, padding : padding + n_frames].reshape(-1, chan)
+        # Weight and bias of a convolution with a kernel of 1.
+        return kernel_outermost(conv.weight, self.dtype), conv.bias.to(self.dtype, copy=True)
 
 
 def _gate_gradient(grad, a, b):

@@ -1,0 +1,139 @@
+"""The convolutions over time of a frozen flow, as products of plain matrices."""
+
+import functools
+
+import torch
+import torch.nn.functional as F
+
+# Where the polynomials of Winograd's algorithm are evaluated, in this order, beside infinity.
+_POINTS = (0.0, 1.0, -1.0, 2.0, -2.0, 0.5, -0.5)
+_TILE = 4  # frames that Winograd's algorithm finds at once
+
+
+def frozen_convolution(conv, dtype):
+    """A convolution whose weights no longer change, by the algorithm that suits it.
+
+    Args:
+        conv (nn.Conv1d): Odd kernel, as long out as in. Left as it is.
+        dtype (torch.dtype): Of the products.
+
+    Returns:
+        Callable[[torch.Tensor, int], torch.Tensor]: Maps (batch * n_frames, in_chan) and batch to
+        (batch * n_frames, out_chan); its ``gradient`` maps the latter's back, with batch.
+    """
+    n_points = conv.kernel_size[0] + _TILE - 1
+    exact = dtype.itemsize >= 4  # in half precision sums of points would lose too much
+    winograd = exact and conv.dilation[0] == 1 and _TILE < n_points <= len(_POINTS) + 1
+    return (Winograd if winograd else Windows)(conv, dtype)
+
+
+class Windows:
+    """One product with windows of frames: of any kernel and dilation.
+
+    Args:
+        conv (nn.Conv1d): See :func:`frozen_convolution`.
+        dtype (torch.dtype): Of the products.
+    """
+
+    def __init__(self, conv, dtype):
+        self.weight = kernel_outermost(conv.weight, dtype)
+        self.bias = conv.bias.to(dtype, copy=True)
+        self.kernel, self.dilation = conv.kernel_size[0], conv.dilation[0]
+
+    def __call__(self, h, batch):  # noqa: D102
+        padding = self._padding()
+        padded = F.pad(h.view(batch, -1, h.shape[1]), (0, 0, padding, padding))
+        item, frame, one = padded.stride()
+        shape = (batch, len(h) // batch, self.kernel, h.shape[1])
+        windows = padded.as_strided(shape, (item, frame, self.dilation * frame, one))
+        return F.linear(windows.reshape(len(h), -1), self.weight, self.bias)
+
+    def gradient(self, grad, batch):  # noqa: D102
+        parts = (grad @ self.weight).view(batch, len(grad) // batch, self.kernel, -1)
+        n_frames, padding = parts.shape[1], self._padding()
+        out = parts.new_zeros(batch, n_frames + 2 * padding, parts.shape[3])
+        for k in range(self.kernel):
+            out[:, k * self.dilation : k * self.dilation + n_frames] += parts[:, :, k]
+        return out[:, padding : padding + n_frames].reshape(len(grad), -1)
+
+    def _padding(self):
+        return (self.kernel - 1) * self.dilation // 2
+
+
+class Winograd:
+    r"""Winograd's algorithm: fewer products, 8 for 4 frames where a kernel of 5 has 20.
+
+    Of a tile :math:`x` of frames, :math:`y = A^T (G g \odot B^T x)`: the kernel :math:`g` and the
+    frames are evaluated as polynomials at some points, where a convolution is a product.
+
+    Args:
+        conv (nn.Conv1d): Without dilation, see :func:`frozen_convolution`.
+        dtype (torch.dtype): Of the products.
+
+    References
+        - [1] : "Fast algorithms for convolutional neural networks", Lavin & Gray 2016.
+          https://arxiv.org/abs/1509.09308
+    """
+
+    def __init__(self, conv, dtype):
+        like = {"dtype": dtype, "device": conv.weight.device}
+        self.kernel = conv.kernel_size[0]
+        to_output, of_kernel, of_input = _transforms(self.kernel)
+        self.to_output, self.of_input = to_output.to(**like), of_input.to(**like)
+        # (points, in_chan, out_chan)
+        evaluated = torch.einsum("pk,oik->pio", of_kernel.to(conv.weight), conv.weight)
+        self.weight = evaluated.to(dtype).contiguous()
+        self.bias = conv.bias.to(dtype, copy=True)
+
+    def __call__(self, h, batch):  # noqa: D102
+        n_frames, chan = len(h) // batch, h.shape[1]
+        left, n_tiles = self.kernel // 2, -(-n_frames // _TILE)
+        n_padded = n_tiles * _TILE + self.kernel - 1
+        padding = (0, 0, left, n_padded - left - n_frames)
+        padded = F.pad(h.view(batch, n_frames, chan), padding)
+        shape = (len(self.weight), batch, n_tiles, chan)
+        item, frame, one = padded.stride()
+        tiles = padded.as_strided(shape, (frame, item, _TILE * frame, one))
+        points = self.of_input @ tiles.reshape(len(self.weight), -1)
+        points = torch.bmm(points.view(len(self.weight), -1, chan), self.weight)
+        out = self.to_output @ points.view(len(self.weight), -1)
+        out = out.view(_TILE, batch, n_tiles, -1).permute(1, 2, 0, 3)
+        out = out.reshape(batch, n_tiles * _TILE, -1)[:, :n_frames]
+        return out.reshape(len(h), -1).add_(self.bias)
+
+    def gradient(self, grad, batch):  # noqa: D102
+        n_frames, out_chan = len(grad) // batch, grad.shape[1]
+        left, n_tiles = self.kernel // 2, -(-n_frames // _TILE)
+        padded = F.pad(grad.view(batch, n_frames, out_chan), (0, 0, 0, n_tiles * _TILE - n_frames))
+        frames = padded.view(batch, n_tiles, _TILE, out_chan).permute(2, 0, 1, 3)
+        points = self.to_output.t() @ frames.reshape(_TILE, -1)
+        points = torch.bmm(points.view(len(self.weight), -1, out_chan), self.weight.mT)
+        tiles = (self.of_input.t() @ points.view(len(self.weight), -1)).view(
+            len(self.weight), batch, n_tiles, -1
+        )
+        out = grad.new_zeros(batch, n_tiles * _TILE + self.kernel - 1, tiles.shape[3])
+        for i, frame in enumerate(tiles):
+            out[:, i : i + _TILE * n_tiles : _TILE] += frame
+        return out[:, left : left + n_frames].reshape(len(grad), -1)
+
+
+def kernel_outermost(weight, dtype):
+    """(out_chan, in_chan, kernel) -> (out_chan, kernel * in_chan), a copy."""
+    layout = {"copy": True, "memory_format": torch.contiguous_format}
+    return weight.transpose(1, 2).to(dtype, **layout).flatten(1)
+
+
+@functools.cache
+def _transforms(kernel):
+    # A^T (tile, points), G (points, kernel), B^T (points, points), in float64.
+    n_points = kernel + _TILE - 1
+    points = torch.tensor(_POINTS[: n_points - 1], dtype=torch.float64)[:, None]
+
+    def evaluation(n_coefficients):
+        values = points ** torch.arange(n_coefficients)
+        at_infinity = torch.zeros(1, n_coefficients, dtype=torch.float64)
+        at_infinity[0, -1] = 1
+        return torch.cat([values, at_infinity])
+
+    to_output, of_kernel = evaluation(_TILE).t(), evaluation(kernel)
+    return to_output, of_kernel, torch.linalg.inv(evaluation(n_points)).t()
