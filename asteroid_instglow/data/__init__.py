@@ -3,8 +3,8 @@
 from .base import SoloDataset
 from .compose import Note, compose
 from .mixtures import MixDataset, RandomMixtureDataset
-from .recordings import Recordings, Solo, find_solos, list_sources, validation_split
-from .sources import as_list, find_by_source, list_all_sources, split_by_source
+from .recordings import Recordings, Solo, as_list, find_solos, list_sources, validation_split
+from .sources import find_by_source, list_all_sources, split_by_source
 from .synth import make_band, synthesise
 
 __all__ = [

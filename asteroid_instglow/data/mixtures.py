@@ -5,8 +5,8 @@ import torch
 
 from .augment import change_speed, equalise
 from .base import EpochDataset, check_range, draw_gain
-from .recordings import Recordings, find_solos, list_sources, rms_db
-from .sources import as_list
+from .recordings import Recordings, rms_db
+from .sources import find_by_source, list_all_sources
 
 _MAX_TRIES = 20
 
@@ -123,7 +123,9 @@ class MixDataset(MixtureDataset):
             raise ValueError(f"n_max must be positive, got {n_max}")
         if min(p_silent) < 0 or sum(p_silent) > 1:
             raise ValueError(f"p_silent must be two chances of a sum up to 1, got {p_silent}")
-        files = _files_by_source(root, source, others) if files is None else files
+        if files is None:
+            others = list_all_sources(root) if others is None else others
+            files = find_by_source([source, *others], root)
         if source not in files or len(files) < 2:
             raise ValueError(
                 f"files must hold {source!r} and at least one other source, got {sorted(files)}"
@@ -211,15 +213,6 @@ def check_chance(name, chance):
     """Refuses what is no probability."""
     if not 0 <= chance <= 1:
         raise ValueError(f"{name} must be a chance in [0, 1], got {chance}")
-
-
-def _files_by_source(root, source, others):
-    files = {}
-    for one in as_list(root):
-        for name in [source, *(list_sources(one) if others is None else others)]:
-            found = files.setdefault(name, [])
-            found += [path for path in find_solos(one, name) if path not in found]
-    return files
 
 
 def _songs(recordings):

@@ -34,15 +34,20 @@ class Solo(NamedTuple):
     stop: float | None = None
 
 
+def as_list(root):
+    """One folder or many, as a list."""
+    return list(root) if isinstance(root, (list, tuple)) else [root]
+
+
 def find_solos(root, source):
     """Finds the solo recordings of one source, in both layouts.
 
     Args:
-        root (str or Path): Folder of recordings.
+        root (str, Path or list of them): Folders of recordings; not every one need have the source.
         source (str): Name of the source, such as ``"bass"``.
 
     Returns:
-        list: Paths, sorted.
+        list: Paths, sorted in each folder.
 
     Raises:
         FileNotFoundError: If there is no such folder.
@@ -51,16 +56,18 @@ def find_solos(root, source):
     Examples
         >>> find_solos("musdb18hq/train", "vocals")  # doctest: +SKIP
     """
-    root = _check_root(root)
-    found = [path for path in (root / source).rglob("*") if _is_audio(path)]
-    found += [path for path in root.glob("*/*") if path.stem == source and _is_audio(path)]
+    roots, found = [_check_root(one) for one in as_list(root)], []
+    for one in roots:
+        inside = [path for path in (one / source).rglob("*") if _is_audio(path)]
+        inside += [path for path in one.glob("*/*") if path.stem == source and _is_audio(path)]
+        found += sorted(inside)
     if not found:
-        there = ", ".join(list_sources(root)) or "no recordings at all"
+        there = sorted({name for one in roots for name in list_sources(one)})
         raise ValueError(
-            f"source must be one that {root} holds as <source>/*.wav or <track>/<source>.wav "
-            f"({there}), got {source!r}"
+            f"source must be one that {', '.join(map(str, roots))} holds as <source>/*.wav or "
+            f"<track>/<source>.wav ({', '.join(there) or 'no recordings at all'}), got {source!r}"
         )
-    return sorted(set(found))
+    return list(dict.fromkeys(found))
 
 
 def list_sources(root):

@@ -1,11 +1,6 @@
 """Recordings of several sources in several folders, by source."""
 
-from .recordings import find_solos, list_sources, validation_split
-
-
-def as_list(root):
-    """One folder or many, as a list."""
-    return list(root) if isinstance(root, (list, tuple)) else [root]
+from .recordings import as_list, find_solos, list_sources, validation_split
 
 
 def list_all_sources(roots):
@@ -21,12 +16,10 @@ def find_by_source(names, roots):
     """Recordings of each source in all folders: name to list of paths.
 
     Args:
-        names (list[str]): Sources; each must be in every folder.
+        names (list[str]): Sources; each must be in one of the folders.
         roots (str, Path or list of them): Folders, see :func:`find_solos`.
     """
-    return {
-        name: [path for root in as_list(roots) for path in find_solos(root, name)] for name in names
-    }
+    return {name: find_solos(roots, name) for name in names}
 
 
 def split_by_source(names, roots, validation_roots=None, seed=0):

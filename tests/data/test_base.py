@@ -8,7 +8,7 @@ import soundfile as sf
 import torch
 from torch.utils.data import DataLoader
 
-from asteroid_instglow.data import MixDataset
+from asteroid_instglow.data import MixDataset, find_by_source
 from asteroid_instglow.data import recordings as module
 from asteroid_instglow.data.base import DITHER_STEP, SoloDataset
 from asteroid_instglow.data.recordings import (
@@ -81,6 +81,20 @@ def test_a_missing_root_and_a_missing_source(band):
     (band / "empty").mkdir()
     with pytest.raises(ValueError, match="no recordings at all"):
         find_solos(band / "empty", "bass")
+
+
+def test_a_source_need_not_be_in_every_folder(tmp_path):
+    for name in ("one/bass/a.wav", "two/bass/a.wav", "two/drums/a.wav"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    both = [tmp_path / "one", tmp_path / "two"]
+    assert find_by_source(["bass", "drums"], both) == {
+        "bass": [tmp_path / "one/bass/a.wav", tmp_path / "two/bass/a.wav"],
+        "drums": [tmp_path / "two/drums/a.wav"],
+    }
+    assert find_solos([both[0], both[0]], "bass") == [tmp_path / "one/bass/a.wav"]
+    with pytest.raises(ValueError, match=r"one, .*two holds .*\(bass, drums\), got 'kazoo'"):
+        find_solos(both, "kazoo")
 
 
 @pytest.mark.parametrize(
