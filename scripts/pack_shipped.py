@@ -19,9 +19,14 @@ songs. No paired mixture was used.
 The solos are synthesised: songs of POP909 (Wang et al., ISMIR 2020; MIT licence), bass and drums
 composed from their chord and beat annotations, played with the sampled instruments of FluidR3_GM
 (Frank Wen; MIT licence), MuseScore_General (S. Christian Collins, from FluidR3; MIT licence), the
-sf_GMbank sound font of Csound (LGPL 2.1 or later) and Freepats (GPL 2 or later, with an exception
-for music that is made with it). They know these sounds well, and real bands only so far."""
-FONTS = ("FluidR3_GM", "MuseScore_General", "sf_GMbank of Csound", "Freepats")
+sf_GMbank sound font of Csound (LGPL 2.1 or later), Freepats (GPL 2 or later, with an exception
+for music that is made with it) and Sonivox (Sonic Network; Apache licence 2.0), drums also with the
+sampled kits Black Pearl and Red Zeppelin (Glen MacArthur; CC BY-SA 3.0). They know these sounds
+well, and real bands only so far."""
+FONTS = (
+    *("FluidR3_GM", "MuseScore_General", "sf_GMbank of Csound", "Freepats", "Sonivox"),
+    "Black Pearl and Red Zeppelin",
+)
 DATASETS = [f"POP909, played with {font}" for font in FONTS]
 
 

@@ -15,7 +15,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 validation=$1
 shift
 work=${WORK:-exp/shipped}
-rounds=(${ROUNDS:-11500:0.02})
+rounds=(${ROUNDS:-11500:0.02 17000:0.016})
 width=${WIDTH:-224}
 flow_steps=${FLOW_STEPS:-400}
 mkdir -p "$work"
