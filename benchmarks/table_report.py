@@ -6,6 +6,7 @@ import math
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+TITLE_HEIGHT = 0.35  # dB
 TITLES = {
     "instglow": "**asteroid_instglow**",
     "instglow-paper": "InstGlow, as published",
@@ -83,37 +84,43 @@ def picture(results):
         (left, "training_minutes", f"training, {results['clock']}"),
         (right, "seconds_per_second", "separation, seconds a second of audio"),
     )
+    rows = sorted(results["rows"].items(), key=lambda item: _sdr(item[1]))
     for panel, key, label in axes:
-        # In turn above and below, so that neighbours do not hide each other.
-        for i, (name, row) in enumerate(sorted(results["rows"].items(), key=lambda r: _sdr(r[1]))):
-            title, above = TITLES[name].strip("*"), i % 2 == 0
+        above, free = True, -math.inf
+        for name, row in rows:
+            title, sdr = TITLES[name].strip("*"), _sdr(row)
             if row["kind"] == "oracle":
-                panel.axhline(_sdr(row), color=COLOURS["oracle"], linewidth=0.8, linestyle=":")
-                place = (1.0, _sdr(row))
-                panel.annotate(title, place, xycoords=("axes fraction", "data"), **_right(above))
+                panel.axhline(sdr, color=COLOURS["oracle"], linewidth=0.8, linestyle=":")
+                style = {"color": COLOURS["oracle"], "va": "bottom" if above else "top"}
+                panel.text(0.01, sdr, title, fontsize=7, transform=_across(panel), **style)
+                above = not above
                 continue
-            panel.plot(row[key], _sdr(row), "o", color=COLOURS[row["kind"]])
-            panel.annotate(title, (row[key], _sdr(row)), **_label(above))
+            panel.plot(row[key], sdr, "o", color=COLOURS[row["kind"]])
+            # Titles of neighbours stand one above the other.
+            free = max(sdr, free)
+            panel.annotate(title, (row[key], free), **_label())
+            free += TITLE_HEIGHT
         panel.set_xlabel(label)
         panel.grid(alpha=0.3)
-        panel.margins(x=0.25)
+        panel.margins(x=0.45)
     right.set_xscale("log")
     left.set_ylabel("average SDR (dB)")
     for kind in ("source-only", "supervised"):
         left.plot([], [], "o", color=COLOURS[kind], label=kind)
-    left.legend(frameon=False, fontsize=8)
+    left.set_xlim(left=0)
+    left.legend(frameon=False, fontsize=8, loc="center left")
     image = io.BytesIO()
     canvas.print_png(image)
     return image.getvalue()
 
 
-def _label(above):
-    return {"xytext": (4, 4 if above else -10), "textcoords": "offset points", "fontsize": 7}
+def _label():
+    return {"xytext": (5, 0), "textcoords": "offset points", "fontsize": 7, "va": "center"}
 
 
-def _right(above):
-    offset = (-3, 2 if above else -8)
-    return {**_label(above), "xytext": offset, "ha": "right", "color": COLOURS["oracle"]}
+def _across(panel):
+    # x in fractions of the panel, y in decibels.
+    return panel.get_yaxis_transform()
 
 
 def _sdr(row):
