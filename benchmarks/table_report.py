@@ -92,13 +92,16 @@ def picture(results):
             if row["kind"] == "oracle":
                 panel.axhline(sdr, color=COLOURS["oracle"], linewidth=0.8, linestyle=":")
                 style = {"color": COLOURS["oracle"], "va": "bottom" if above else "top"}
-                panel.text(0.01, sdr, title, fontsize=7, transform=_across(panel), **style)
+                # x in fractions of the panel, y in decibels.
+                across = panel.get_yaxis_transform()
+                panel.text(0.01, sdr, title, fontsize=7, transform=across, **style)
                 above = not above
                 continue
             panel.plot(row[key], sdr, "o", color=COLOURS[row["kind"]])
             # Titles of neighbours stand one above the other.
             free = max(sdr, free)
-            panel.annotate(title, (row[key], free), **_label())
+            style = {"textcoords": "offset points", "va": "center", "fontsize": 7}
+            panel.annotate(title, (row[key], free), xytext=(5, 0), **style)
             free += TITLE_HEIGHT
         panel.set_xlabel(label)
         panel.grid(alpha=0.3)
@@ -112,15 +115,6 @@ def picture(results):
     image = io.BytesIO()
     canvas.print_png(image)
     return image.getvalue()
-
-
-def _label():
-    return {"xytext": (5, 0), "textcoords": "offset points", "fontsize": 7, "va": "center"}
-
-
-def _across(panel):
-    # x in fractions of the panel, y in decibels.
-    return panel.get_yaxis_transform()
 
 
 def _sdr(row):
