@@ -44,6 +44,8 @@ class SourceEncoder(nn.Module):
         width (int): Features of a frame, even.
         n_layers (int): Of the LSTM.
         n_src (int): Sources that it guesses at once.
+        heard (list[str], optional): Names of the sources in the mixtures that it learnt from; None
+            where that is not known.
 
     Examples:
         >>> encoder = SourceEncoder(n_fft=64, hop_length=16, width=4)
@@ -51,7 +53,16 @@ class SourceEncoder(nn.Module):
         torch.Size([1, 1, 33, 251])
     """
 
-    def __init__(self, n_fft=2048, hop_length=512, n_bins=None, width=256, n_layers=3, n_src=1):
+    def __init__(
+        self,
+        n_fft=2048,
+        hop_length=512,
+        n_bins=None,
+        width=256,
+        n_layers=3,
+        n_src=1,
+        heard=None,
+    ):
         super().__init__()
         self._args = {k: v for k, v in locals().items() if k not in ("self", "__class__")}
         self.n_fft, self.hop_length, self.n_src = n_fft, hop_length, n_src
@@ -69,6 +80,15 @@ class SourceEncoder(nn.Module):
         self.mask = nn.Linear(width, n_src * self.n_bins * 2)
         with torch.no_grad():
             self.mask.weight.mul_(0.3)
+
+    @property
+    def heard(self):
+        """Names of the sources that it has learnt to tell apart, or None."""
+        return self._args["heard"]
+
+    @heard.setter
+    def heard(self, names):
+        self._args["heard"] = None if names is None else list(names)
 
     def get_args(self):
         """Plain arguments that rebuild this encoder, without its weights."""

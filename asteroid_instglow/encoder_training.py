@@ -109,6 +109,7 @@ def train_encoder(
         checkpoint = checkpoint_to_resume(output, resume, arguments)
         background = set(others or list_all_sources(data)) - {owner.source}
         names = [owner.source, *sorted(background)]
+        encoder.heard = names
         files, held_out = split_recordings(names, data, validation_data, seed)
         common = {"source": owner.source, "segment": segment, "progress": progress}
         common["sample_rate"] = int(owner.sample_rate)

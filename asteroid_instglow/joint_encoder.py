@@ -28,7 +28,9 @@ class JointEncoder(PretrainedModel):
             raise ValueError(f"sources must be names, each once, got {list(sources)}")
         self.sources = list(sources)
         self.encoder_args = dict(encoder or {})
-        self.encoder = SourceEncoder(**{**self.encoder_args, "n_src": len(self.sources)})
+        self.encoder = SourceEncoder(
+            **{**self.encoder_args, "n_src": len(self.sources), "heard": self.sources}
+        )
 
     def get_model_args(self):
         """Plain arguments that rebuild this model."""

@@ -109,7 +109,10 @@ class GlowPrior(PretrainedModel):
 
     def get_model_args(self):
         """Plain arguments that rebuild this model."""
-        return copy.deepcopy(self._model_args)
+        args = copy.deepcopy(self._model_args)
+        if self.encoder is not None and self.encoder.heard is not None:
+            args["encoder"]["heard"] = list(self.encoder.heard)
+        return args
 
     def frozen(self, dtype=None):
         """This prior as it is now, for a search: faster, with gradients over its input alone.

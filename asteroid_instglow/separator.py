@@ -140,7 +140,9 @@ class GenerativeSeparator(PiecewiseSeparation, PretrainedModel):
         heard = wav.mean(1) if mid else wav.flatten(0, 1)
         encoders = [prior.encoder for prior in self.priors]
         n_fft, hop = encoders[0].n_fft, encoders[0].hop_length
-        guesses = solver.solve_encoder(heard, encoders, self.residual, self._sums_up(options))
+        names = [prior.source for prior in self.priors]
+        sums_up = self._sums_up(options)
+        guesses = solver.solve_encoder(heard, encoders, self.residual, sums_up, names)
         out = dsp.istft(guesses, n_fft, hop, n)
         if options.solver == "posterior":
             out = self._search(out, heard, options, report)

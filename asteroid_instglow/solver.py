@@ -5,7 +5,7 @@ import contextlib
 import torch
 from torch.nn.utils import parametrize
 
-from . import filters, objective
+from . import dsp, filters, objective
 from .encoder import guess_each
 from .precision import resolve_precision
 
@@ -105,8 +105,11 @@ def solve_paper(mixture, priors, options, progress=None):
     return torch.stack(sources).nan_to_num(0.0, 0.0, 0.0)
 
 
-def solve_encoder(wav, encoders, residual=False, constrained=True):
+def solve_encoder(wav, encoders, residual=False, constrained=True, sources=None):
     """Sources as the encoders guess them, made to sum to the mixture.
+
+    Encoders that have never heard a source that was added later take some of it for their own: they
+    guess from what the encoder of that source, which has heard theirs, leaves of the mixture.
 
     Half of it are the guesses, and what they lack of the mixture, shared out by the square root of
     their magnitudes: more to the loud, but not all. (Learnt variances of the guesses did no
@@ -117,13 +120,23 @@ def solve_encoder(wav, encoders, residual=False, constrained=True):
         encoders (Sequence[SourceEncoder]): One a source, all of one STFT setting.
         residual (bool): Add a source that takes its part of what the others leave.
         constrained (bool): Make them sum to the mixture; else the guesses as they are.
+        sources (Sequence[str], optional): Names of the encoders' sources.
 
     Returns:
         torch.Tensor: Complex spectrograms in the encoders' STFT, (n_src, batch, n_freq, n_frames).
     """
+    first = encoders[0]
     with torch.no_grad(), frozen(encoders):
-        spec, scale = encoders[0].transform(wav)
+        spec, scale = first.transform(wav)
         means = guess_each(encoders, spec[:, 0]) * scale
+        added = _added_later(encoders, sources)
+        for later in sorted(set(added) - {()}, key=len):
+            earlier = [i for i in range(len(encoders)) if added[i] == later]
+            known = means[list(later)].sum(0)
+            known = dsp.istft(known, first.n_fft, first.hop_length, wav.shape[-1])
+            rest, rest_scale = first.transform(wav - known)
+            again = guess_each([encoders[i] for i in earlier], rest[:, 0])
+            means[earlier] = again * rest_scale
     mixture = spec[:, 0] * scale
     weights = means.abs()
     if residual:
@@ -135,6 +148,20 @@ def solve_encoder(wav, encoders, residual=False, constrained=True):
         return means
     projected = filters.project_sum(means, mixture, weights.sqrt())
     return (projected + filters.shares(weights, MASK_POWER) * mixture) / 2
+
+
+def _added_later(encoders, sources):
+    # For each encoder, which sources it has not heard whose encoders have heard its own.
+    if sources is None:
+        return [()] * len(encoders)
+
+    def later(i, j):
+        mine, others = encoders[i].heard, encoders[j].heard
+        known = mine is not None and others is not None
+        return known and sources[j] not in mine and sources[i] in others
+
+    each = range(len(encoders))
+    return [tuple(j for j in each if later(i, j)) for i in each]
 
 
 def solve_posterior(guesses, mixture, priors, options, progress=None):

@@ -167,6 +167,32 @@ def test_sources_of_encoders_sum_to_the_mixture():
         assert_close(out.sum(0), dsp.stft(wav, 64, 16), atol=1e-4, rtol=0)
 
 
+def test_what_was_added_later_is_taken_away_first():
+    torch.manual_seed(0)
+    wav, sources = torch.randn(2, 800), ["bass", "strings", "voice"]
+    old, strings, voice = encoder(0), encoder(1), encoder(2)
+    plain = solve_encoder(wav, [old, strings, voice], constrained=False)
+
+    def guesses():
+        return solve_encoder(wav, [old, strings, voice], constrained=False, sources=sources)
+
+    assert_close(guesses(), plain, atol=0, rtol=0)  # nothing is known
+    old.heard, voice.heard = ["bass", "drums"], ["voice", "drums"]
+    assert_close(guesses(), plain, atol=0, rtol=0)  # neither has heard the other
+    strings.heard = ["bass", "strings"]
+    found = guesses()
+    assert_close(found[1:], plain[1:], atol=0, rtol=0)
+    rest = wav - dsp.istft(plain[1], 64, 16, 800)
+    assert_close(found[0], solve_encoder(rest, [old], constrained=False)[0])
+    voice.heard = ["bass", "strings", "voice"]
+    found = guesses()
+    assert_close(found[2], plain[2], atol=0, rtol=0)
+    rest = wav - dsp.istft(plain[2], 64, 16, 800)
+    assert_close(found[1], solve_encoder(rest, [strings], constrained=False)[0])
+    rest = wav - dsp.istft(found[1] + found[2], 64, 16, 800)
+    assert_close(found[0], solve_encoder(rest, [old], constrained=False)[0])
+
+
 def test_separator_chooses_the_encoders_if_all_have_one():
     with_encoder = {n: tiny_prior(n, i, encoder=TINY) for i, n in enumerate(("bass", "drums"))}
     wav = torch.randn(1, 2, 4000)

@@ -42,6 +42,7 @@ def test_the_record_tells_what_was_done_and_on_what(solos, tmp_path):
     losses = [row["loss"] for row in record["history"]]
     assert (record["loss_before"], record["loss_after"]) == (losses[0], losses[-1])
     assert record["versions"]["torch"] in torch.__version__ and record["hardware"]["machine"]
+    assert GlowPrior.from_pretrained(tmp_path).encoder.heard == ["tone", "hum"]
 
 
 def test_a_finished_run_is_left_alone_and_told_again(solos, tmp_path):
@@ -159,6 +160,7 @@ def test_an_encoder_is_taken_as_it_is(solos, tmp_path):
 
     assert record["steps"] == 0 and record["source"] == "hum"
     taken = GlowPrior.from_pretrained(tmp_path / "hum").encoder
+    assert taken.heard == ["tone", "hum"]
     joint = JointEncoder.from_pretrained(tmp_path / "joint").encoder_of("hum")
     for weight, expected in zip(taken.parameters(), joint.parameters()):
         assert torch.equal(weight, expected)
