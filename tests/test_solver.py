@@ -38,15 +38,14 @@ def golden(reference):
 
 @pytest.fixture(scope="module")
 def separated(golden):
-    """Each published mode, run once, and twice more from latents moved by some 1e-6."""
+    """Each published mode, run once, and once more from latents moved by 1e-6."""
     separator, mixture, expected = golden
     runs = {}
     for mode, options in MODES.items():
         n = expected[f"{mode}_wav"].shape[-1]
         options = {"n_iter": int(expected["iterations"]), "lr": float(expected["lr"]), **options}
         runs[mode] = [
-            separator.separate(mixture, init_scale=scale, **options)[:, :n]
-            for scale in (0.0, 1e-6, 2e-6)
+            separator.separate(mixture, init_scale=scale, **options)[:, :n] for scale in (0.0, 1e-6)
         ]
     return runs
 
@@ -58,12 +57,12 @@ def test_golden_separation(separated, golden, mode):
     The search is chaotic: X / Y explodes where the sum of the sources crosses zero, and first
     latents that differ by 1e-6 (or float64 by 1e-12) end some -25 dB apart. So the goal of -30 dB
     (-20 dB with the Wiener step) is met where rounding allows it, and elsewhere the distance to
-    the published result must lie within 6 dB of the largest distance of two runs of our own.
+    the published result must lie within 6 dB of the distance between two runs of our own.
     """
-    exact, *moved = separated[mode]
+    exact, moved = separated[mode]
     expected = torch.from_numpy(golden[2][f"{mode}_wav"])
     goal = -20.0 if mode == "mle_z_wiener" else -30.0
-    floor = torch.stack([relative_db(other, exact) for other in moved]).amax(0)
+    floor = relative_db(moved, exact)
     distance = relative_db(exact, expected)
     assert (distance < torch.maximum(torch.tensor(goal), floor + 6)).all(), (distance, floor)
     assert (distance < -15).all()
