@@ -99,20 +99,13 @@ class GlowPrior(PretrainedModel):
         Returns:
             SourceEncoder: The encoder.
         """
-        if isinstance(encoder, dict):
-            self._model_args["encoder"] = copy.deepcopy(encoder)
-            encoder = SourceEncoder(**encoder)
-        else:
-            self._model_args["encoder"] = encoder.get_args()
-        self.encoder = encoder
-        return encoder
+        self.encoder = SourceEncoder(**encoder) if isinstance(encoder, dict) else encoder
+        return self.encoder
 
     def get_model_args(self):
         """Plain arguments that rebuild this model."""
-        args = copy.deepcopy(self._model_args)
-        if self.encoder is not None and self.encoder.heard is not None:
-            args["encoder"]["heard"] = list(self.encoder.heard)
-        return args
+        encoder = None if self.encoder is None else self.encoder.get_args()
+        return {**copy.deepcopy(self._model_args), "encoder": encoder}
 
     def frozen(self, dtype=None):
         """This prior as it is now, for a search: faster, with gradients over its input alone.

@@ -108,12 +108,12 @@ def solve_paper(mixture, priors, options, progress=None):
 def solve_encoder(wav, encoders, residual=False, constrained=True, sources=None):
     """Sources as the encoders guess them, made to sum to the mixture.
 
-    Encoders that have never heard a source that was added later take some of it for their own: they
-    guess from what the encoder of that source, which has heard theirs, leaves of the mixture.
-
     Half of it are the guesses, and what they lack of the mixture, shared out by the square root of
     their magnitudes: more to the loud, but not all. (Learnt variances of the guesses did no
     better.) The other half has the mixture's phase: ratio masks of the magnitudes.
+
+    Encoders that have never heard a source that was added later take some of it for their own: they
+    guess from what the encoder of that source, which has heard theirs, leaves of the mixture.
 
     Args:
         wav (torch.Tensor): Mixture, (batch, time).
@@ -125,19 +125,14 @@ def solve_encoder(wav, encoders, residual=False, constrained=True, sources=None)
     Returns:
         torch.Tensor: Complex spectrograms in the encoders' STFT, (n_src, batch, n_freq, n_frames).
     """
-    first = encoders[0]
     with torch.no_grad(), frozen(encoders):
-        spec, scale = first.transform(wav)
-        means = guess_each(encoders, spec[:, 0]) * scale
+        means, mixture = _guesses(encoders, wav)
         added = _added_later(encoders, sources)
         for later in sorted(set(added) - {()}, key=len):
             earlier = [i for i in range(len(encoders)) if added[i] == later]
-            known = means[list(later)].sum(0)
-            known = dsp.istft(known, first.n_fft, first.hop_length, wav.shape[-1])
-            rest, rest_scale = first.transform(wav - known)
-            again = guess_each([encoders[i] for i in earlier], rest[:, 0])
-            means[earlier] = again * rest_scale
-    mixture = spec[:, 0] * scale
+            n_fft, hop = encoders[0].n_fft, encoders[0].hop_length
+            known = dsp.istft(means[list(later)].sum(0), n_fft, hop, wav.shape[-1])
+            means[earlier], _ = _guesses([encoders[i] for i in earlier], wav - known)
     weights = means.abs()
     if residual:
         # Nothing is known of it: it may be all that there is left to explain.
@@ -148,6 +143,12 @@ def solve_encoder(wav, encoders, residual=False, constrained=True, sources=None)
         return means
     projected = filters.project_sum(means, mixture, weights.sqrt())
     return (projected + filters.shares(weights, MASK_POWER) * mixture) / 2
+
+
+def _guesses(encoders, wav):
+    # Of each encoder, (n_encoders, batch, n_freq, n_frames), and the spectrogram they are made of.
+    spec, scale = encoders[0].transform(wav)
+    return guess_each(encoders, spec[:, 0]) * scale, spec[:, 0] * scale
 
 
 def _added_later(encoders, sources):

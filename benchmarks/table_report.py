@@ -43,7 +43,7 @@ def markdown(results):
     Returns:
         str: Markdown.
     """
-    rows = sorted(results["rows"].items(), key=lambda item: _sdr(item[1]))
+    rows = _ordered(results)
     sources = [name for name in rows[0][1]["scores"] if name != "average"]
     head = ["system", "supervision", "parameters", "steps", results["clock"], "separation"]
     head += [*sources, "average", "on training songs", "paper: Slakh2100", "paper: MUSDB18"]
@@ -84,7 +84,7 @@ def picture(results):
         (left, "training_minutes", f"training, {results['clock']}"),
         (right, "seconds_per_second", "separation, seconds a second of audio"),
     )
-    rows = sorted(results["rows"].items(), key=lambda item: _sdr(item[1]))
+    rows = _ordered(results)
     for panel, key, label in axes:
         above, free = True, -math.inf
         for name, row in rows:
@@ -115,6 +115,10 @@ def picture(results):
     image = io.BytesIO()
     canvas.print_png(image)
     return image.getvalue()
+
+
+def _ordered(results):
+    return sorted(results["rows"].items(), key=lambda item: _sdr(item[1]))
 
 
 def _sdr(row):

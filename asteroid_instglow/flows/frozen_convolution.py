@@ -78,6 +78,7 @@ class Winograd:
     def __init__(self, conv, dtype):
         like = {"dtype": dtype, "device": conv.weight.device}
         self.kernel = conv.kernel_size[0]
+        self.n_points = self.kernel + _TILE - 1
         to_output, of_kernel, of_input = _transforms(self.kernel)
         self.to_output, self.of_input = to_output.to(**like), of_input.to(**like)
         # (points, in_chan, out_chan)
@@ -91,12 +92,12 @@ class Winograd:
         n_padded = n_tiles * _TILE + self.kernel - 1
         padding = (0, 0, left, n_padded - left - n_frames)
         padded = F.pad(h.view(batch, n_frames, chan), padding)
-        shape = (len(self.weight), batch, n_tiles, chan)
+        shape = (self.n_points, batch, n_tiles, chan)
         item, frame, one = padded.stride()
         tiles = padded.as_strided(shape, (frame, item, _TILE * frame, one))
-        points = self.of_input @ tiles.reshape(len(self.weight), -1)
-        points = torch.bmm(points.view(len(self.weight), -1, chan), self.weight)
-        out = self.to_output @ points.view(len(self.weight), -1)
+        points = self.of_input @ tiles.reshape(self.n_points, -1)
+        points = torch.bmm(points.view(self.n_points, -1, chan), self.weight)
+        out = self.to_output @ points.view(self.n_points, -1)
         out = out.view(_TILE, batch, n_tiles, -1).permute(1, 2, 0, 3)
         out = out.reshape(batch, n_tiles * _TILE, -1)[:, :n_frames]
         return out.reshape(len(h), -1).add_(self.bias)
@@ -107,10 +108,9 @@ class Winograd:
         padded = F.pad(grad.view(batch, n_frames, out_chan), (0, 0, 0, n_tiles * _TILE - n_frames))
         frames = padded.view(batch, n_tiles, _TILE, out_chan).permute(2, 0, 1, 3)
         points = self.to_output.t() @ frames.reshape(_TILE, -1)
-        points = torch.bmm(points.view(len(self.weight), -1, out_chan), self.weight.mT)
-        tiles = (self.of_input.t() @ points.view(len(self.weight), -1)).view(
-            len(self.weight), batch, n_tiles, -1
-        )
+        points = torch.bmm(points.view(self.n_points, -1, out_chan), self.weight.mT)
+        tiles = self.of_input.t() @ points.view(self.n_points, -1)
+        tiles = tiles.view(self.n_points, batch, n_tiles, -1)
         out = grad.new_zeros(batch, n_tiles * _TILE + self.kernel - 1, tiles.shape[3])
         for i, frame in enumerate(tiles):
             out[:, i : i + _TILE * n_tiles : _TILE] += frame
