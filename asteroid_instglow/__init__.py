@@ -1,11 +1,11 @@
 """Source-only music separation with generative flow priors, as a plugin of Asteroid."""
 
-from .audio import load_audio, save_audio
-from .joint_encoder import JointEncoder
+from .audio.io import load_audio, save_audio
+from .encoder.joint import JointEncoder
 from .options import SeparationOptions
-from .pretrained import register
 from .prior import GlowPrior
 from .separator import GenerativeSeparator
+from .weights.base import register
 
 __version__ = "0.1.0"
 

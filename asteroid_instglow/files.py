@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from .audio import load_audio, save_audio
+from .audio.io import load_audio, save_audio
 
 
 class FileSeparation:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, fields, replace
 
-from .precision import PRECISIONS
+from .utils.precision import PRECISIONS
 
 SOLVERS = ("auto", "posterior", "encoder", "paper")
 SEARCHES = {"posterior": (40, 0.05), "paper": (150, 0.01)}  # n_iter, lr

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import torch
 
-from . import dsp
-from .encoder import SourceEncoder
+from .audio.stft import apply_phase, even_frames, istft, pad_bins, stft
+from .encoder.lstm import SourceEncoder
 from .flows import FrozenGlow, Glow
-from .pretrained import PretrainedModel
-from .published import published_config, published_tensors
+from .weights.base import PretrainedModel
+from .weights.published import published_config, published_tensors
 
 
 class GlowPrior(PretrainedModel):
@@ -29,7 +29,7 @@ class GlowPrior(PretrainedModel):
         hop_length (int): Samples between frames.
         n_blocks, hidden, kernel_size, n_layers, dilation_rate, n_sqz, n_split, sigmoid_scale,
         dropout: Of the flow, see :class:`~asteroid_instglow.flows.Glow`; by default the paper's.
-        encoder (dict, optional): Arguments of a :class:`~asteroid_instglow.encoder.SourceEncoder`
+        encoder (dict, optional): Arguments of a :class:`~asteroid_instglow.encoder.lstm.SourceEncoder`
             that travels with the prior; without it the source is found by the search alone.
 
     Attributes:
@@ -124,7 +124,7 @@ class GlowPrior(PretrainedModel):
 
     def magnitude(self, wav):
         """Linear magnitudes (batch, n_freq, n_frames) of ``wav`` (batch, time)."""
-        return dsp.stft(wav, self.n_fft, self.hop_length).abs()
+        return stft(wav, self.n_fft, self.hop_length).abs()
 
     def encode(self, magnitude):
         """Latent (batch, n_chan, n_frames) of magnitudes (batch, n_freq, n_frames)."""
@@ -195,12 +195,12 @@ class GlowPrior(PretrainedModel):
     def forward_wav(self, wav):
         """Encodes, decodes and resynthesises ``wav`` (..., time) with its own phase."""
         flat = wav.reshape(-1, wav.shape[-1])
-        spec = dsp.stft(flat, self.n_fft, self.hop_length)
+        spec = stft(flat, self.n_fft, self.hop_length)
         n_frames = spec.shape[-1]
         spec = torch.nn.functional.pad(spec, (0, -n_frames % self.n_sqz))
         magnitude = self.decode(self.encode(spec.abs()))
-        spec = dsp.apply_phase(magnitude, spec)[..., :n_frames]
-        return dsp.istft(spec, self.n_fft, self.hop_length, wav.shape[-1]).reshape(wav.shape)
+        spec = apply_phase(magnitude, spec)[..., :n_frames]
+        return istft(spec, self.n_fft, self.hop_length, wav.shape[-1]).reshape(wav.shape)
 
     @classmethod
     def from_published(cls, checkpoint, config, source=None):
@@ -231,7 +231,7 @@ class GlowPrior(PretrainedModel):
                 f"magnitude must be (batch, n_freq={self.n_freq}, n_frames), "
                 f"got {tuple(magnitude.shape)}"
             )
-        return dsp.pad_bins(dsp.even_frames(magnitude, self.n_sqz), self.n_chan)
+        return pad_bins(even_frames(magnitude, self.n_sqz), self.n_chan)
 
 
 def length_mask(lengths, n_frames, dtype=torch.float32):

@@ -3,11 +3,12 @@
 import torch
 from torch import nn
 
-from . import dsp, filters, solver
+from . import masking, solver
+from .audio.stft import apply_phase, even_frames, hold_frames, istft, stft
+from .inference import PiecewiseSeparation
 from .options import SeparationOptions, check_option_names
-from .piecewise import PiecewiseSeparation
-from .pretrained import PretrainedModel
 from .prior import GlowPrior
+from .weights.base import PretrainedModel
 
 RESIDUAL = "residual"
 
@@ -143,44 +144,44 @@ class GenerativeSeparator(PiecewiseSeparation, PretrainedModel):
         names = [prior.source for prior in self.priors]
         sums_up = self._sums_up(options)
         guesses = solver.solve_encoder(heard, encoders, self.residual, sums_up, names)
-        out = dsp.istft(guesses, n_fft, hop, n)
+        out = istft(guesses, n_fft, hop, n)
         if options.solver == "posterior":
             out = self._search(out, heard, options, report)
         if mid:
-            shares = filters.shares(dsp.stft(out, n_fft, hop).abs())
-            out = dsp.istft(shares[:, :, None] * dsp.stft(wav, n_fft, hop), n_fft, hop, n)
+            shares = masking.shares(stft(out, n_fft, hop).abs())
+            out = istft(shares[:, :, None] * stft(wav, n_fft, hop), n_fft, hop, n)
         return out.view(-1, batch, channels, n)
 
     def _search(self, guesses, wav, options, report):
         # Guesses (n_src, batch, time) that sum to wav, and are likely guesses after it.
         first = self.priors[0]
-        spec = dsp.stft(wav, first.n_fft, first.hop_length)
-        solved = dsp.even_frames(spec, first.n_sqz)
-        sources = dsp.stft(guesses, first.n_fft, first.hop_length)
+        spec = stft(wav, first.n_fft, first.hop_length)
+        solved = even_frames(spec, first.n_sqz)
+        sources = stft(guesses, first.n_fft, first.hop_length)
         found = solver.solve_posterior(
-            dsp.even_frames(sources, first.n_sqz), solved, list(self.priors), options, report.step
+            even_frames(sources, first.n_sqz), solved, list(self.priors), options, report.step
         )
         sources[..., : found.shape[-1]] = found
-        return dsp.istft(sources, first.n_fft, first.hop_length, wav.shape[-1])
+        return istft(sources, first.n_fft, first.hop_length, wav.shape[-1])
 
     def _solve_paper(self, wav, options, report):
         batch, _, n = wav.shape
         first = self.priors[0]
-        spec = dsp.stft(wav, first.n_fft, first.hop_length)
+        spec = stft(wav, first.n_fft, first.hop_length)
         mid = wav.shape[1] > 1 and self._stereo(options) == "mid"
         heard = wav.mean(1, keepdim=True) if mid else wav
-        magnitude = dsp.stft(heard.flatten(0, 1), first.n_fft, first.hop_length).abs()
-        solved = dsp.even_frames(magnitude, first.n_sqz)
+        magnitude = stft(heard.flatten(0, 1), first.n_fft, first.hop_length).abs()
+        solved = even_frames(magnitude, first.n_sqz)
         x = solver.solve_paper(solved, list(self.priors), options, report.step)
-        x = dsp.hold_frames(x, magnitude.shape[-1])
+        x = hold_frames(x, magnitude.shape[-1])
         if self.residual:
-            x = torch.cat([x, filters.residual_magnitude(magnitude, x)[None]])
+            x = torch.cat([x, masking.residual_magnitude(magnitude, x)[None]])
         x = x.unflatten(1, (batch, -1))
         if self._sums_up(options):
-            out = filters.shares(x) * spec
+            out = masking.shares(x) * spec
         else:
-            out = dsp.apply_phase(x, spec)
-        return dsp.istft(out, first.n_fft, first.hop_length, n)
+            out = apply_phase(x, spec)
+        return istft(out, first.n_fft, first.hop_length, n)
 
     def _sums_up(self, options):
         return options.sums_up

@@ -5,9 +5,10 @@ import contextlib
 import torch
 from torch.nn.utils import parametrize
 
-from . import dsp, filters, objective
-from .encoder import guess_each
-from .precision import resolve_precision
+from . import masking, objective
+from .audio.stft import istft
+from .encoder.lstm import guess_each
+from .utils.precision import resolve_precision
 
 PLATEAU = 20  # iterations looked back on by the early stop
 SHARE_FLOOR = 1e-4
@@ -41,7 +42,7 @@ def searching(priors, precision, device):
 
     Args:
         priors (Sequence[GlowPrior]): Or like ones, that need not have a form of their own for it.
-        precision (str): Of :data:`~asteroid_instglow.precision.PRECISIONS`.
+        precision (str): Of :data:`~asteroid_instglow.utils.precision.PRECISIONS`.
         device (torch.device): Where they are.
     """
     half = resolve_precision(precision, device.type) == "bf16-mixed"
@@ -131,7 +132,7 @@ def solve_encoder(wav, encoders, residual=False, constrained=True, sources=None)
         for later in sorted(set(added) - {()}, key=len):
             earlier = [i for i in range(len(encoders)) if added[i] == later]
             n_fft, hop = encoders[0].n_fft, encoders[0].hop_length
-            known = dsp.istft(means[list(later)].sum(0), n_fft, hop, wav.shape[-1])
+            known = istft(means[list(later)].sum(0), n_fft, hop, wav.shape[-1])
             means[earlier], _ = _guesses([encoders[i] for i in earlier], wav - known)
     weights = means.abs()
     if residual:
@@ -141,8 +142,8 @@ def solve_encoder(wav, encoders, residual=False, constrained=True, sources=None)
         weights = torch.cat([weights, left.abs()[None]])
     if not constrained:
         return means
-    projected = filters.project_sum(means, mixture, weights.sqrt())
-    return (projected + filters.shares(weights, MASK_POWER) * mixture) / 2
+    projected = masking.project_sum(means, mixture, weights.sqrt())
+    return (projected + masking.shares(weights, MASK_POWER) * mixture) / 2
 
 
 def _guesses(encoders, wav):
@@ -187,7 +188,7 @@ def solve_posterior(guesses, mixture, priors, options, progress=None):
     n, batch = len(priors), len(mixture)
     generator = torch.Generator().manual_seed(options.seed)
     magnitude = mixture.abs()
-    start = filters.shares(guesses.abs())
+    start = masking.shares(guesses.abs())
     explained = start[:n].sum(0)
     logits = start[:n].clamp_min(SHARE_FLOOR).log().requires_grad_()
     optimiser = torch.optim.Adam([logits], lr=options.lr)
@@ -216,7 +217,7 @@ def solve_posterior(guesses, mixture, priors, options, progress=None):
     found = explained * logits.detach().softmax(0)
     gain = (found / start[:n].clamp_min(SHARE_FLOOR)).clamp_max(MAX_GAIN)
     moved = torch.cat([guesses[:n] * gain, guesses[n:]])
-    return filters.project_sum(moved, mixture, moved.abs().sqrt())
+    return masking.project_sum(moved, mixture, moved.abs().sqrt())
 
 
 def decode(priors, latents, mixture, frame_mask=False):

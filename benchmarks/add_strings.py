@@ -15,9 +15,9 @@ from quality import score, summary
 
 from asteroid_instglow import GenerativeSeparator, GlowPrior, load_audio, save_audio
 from asteroid_instglow.data import Note, find_solos, list_sources
-from asteroid_instglow.data.compose import SCALES, make_plan
-from asteroid_instglow.data.soundfont import find_soundfont, render_soundfont
-from asteroid_instglow.data.synth import active_rms
+from asteroid_instglow.data.band.compose import SCALES, make_plan
+from asteroid_instglow.data.band.soundfont import find_soundfont, render_soundfont
+from asteroid_instglow.data.band.synth import active_rms
 
 NEW = "strings"
 PROGRAMS = (48, 49, 50, 51)  # General MIDI: two ensembles, two synthesisers

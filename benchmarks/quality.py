@@ -17,7 +17,7 @@ import yaml
 from table_scores import separate
 
 from asteroid_instglow import GenerativeSeparator
-from asteroid_instglow.data.prepared import write_json
+from asteroid_instglow.data.corpora.manifest import write_json
 from asteroid_instglow.evaluation import evaluate_folders
 
 OUTPUT = Path(__file__).parent / "results" / "quality"

@@ -23,7 +23,7 @@ from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from asteroid_instglow import GenerativeSeparator, GlowPrior
-from asteroid_instglow.audio import load_audio
+from asteroid_instglow.audio.io import load_audio
 
 OUTPUT = Path(__file__).parent / "results" / "separation.json"
 MIB = 2**20
@@ -82,7 +82,7 @@ def describe(args):
 def add(results, part, row, line, path):
     """Prints a row, and keeps it with those before."""
     # Here, as in describe.
-    from asteroid_instglow.data.prepared import write_json
+    from asteroid_instglow.data.corpora.manifest import write_json
 
     results[part].append(rounded(row))
     print(line(row), flush=True)
@@ -212,7 +212,7 @@ def paper_separator():
 def repeated(song, seconds, rate):
     """A song (channels, time) repeated and cut to a length; None: the bundled one, mixed."""
     if song is None:
-        with as_file(files("asteroid_instglow") / "demo_song") as folder:
+        with as_file(files("asteroid_instglow.recipes") / "demo_song") as folder:
             wav = sum(load_audio(path, rate)[0] for path in sorted(folder.glob("*.flac")))
     else:
         wav, _ = load_audio(song, rate)

@@ -24,7 +24,7 @@ from table_scores import score
 from table_systems import NAMES, Budget, configuration, kind, load, train
 
 from asteroid_instglow.data import list_sources
-from asteroid_instglow.data.prepared import write_json
+from asteroid_instglow.data.corpora.manifest import write_json
 
 
 def main(argv=None):

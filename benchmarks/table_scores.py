@@ -5,7 +5,7 @@ import shutil
 import torch
 from table_systems import Budget
 
-from asteroid_instglow.audio import load_audio, save_audio
+from asteroid_instglow.audio.io import load_audio, save_audio
 from asteroid_instglow.baselines.oracles import Oracle
 from asteroid_instglow.evaluation import evaluate_folders
 

@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from asteroid_instglow import GenerativeSeparator, GlowPrior
 from asteroid_instglow.baselines import SYSTEMS, load_baseline, system_class
 from asteroid_instglow.baselines.training import train_baseline
-from asteroid_instglow.encoder_training import take_encoder, train_encoder
-from asteroid_instglow.pretraining import pretrain_encoders
-from asteroid_instglow.training import train_prior
+from asteroid_instglow.training.encoder import take_encoder, train_encoder
+from asteroid_instglow.training.joint import pretrain_encoders
+from asteroid_instglow.training.prior import train_prior
 
 OURS, PUBLISHED = "instglow", "instglow-paper"
 NAMES = (*SYSTEMS, PUBLISHED, OURS)

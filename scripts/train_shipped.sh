@@ -48,4 +48,4 @@ wait "$joint"
 for source in bass drums guitar piano; do
     train "$source" --init "$work/joint${#rounds[@]}"
 done
-.venv/bin/python scripts/pack_shipped.py "$work" "${OUTPUT:-asteroid_instglow/pretrained_data/minislakh}" --data "${ABOUT_DATA:-}"
+.venv/bin/python scripts/pack_shipped.py "$work" "${OUTPUT:-asteroid_instglow/weights/shipped/minislakh}" --data "${ABOUT_DATA:-}"

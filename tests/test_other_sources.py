@@ -9,8 +9,8 @@ import pytest
 import soundfile
 
 from asteroid_instglow import GenerativeSeparator, GlowPrior, load_audio
-from asteroid_instglow.data.soundfont import fluidsynth_ready
-from asteroid_instglow.data.synth import active_rms
+from asteroid_instglow.data.band.soundfont import fluidsynth_ready
+from asteroid_instglow.data.band.synth import active_rms
 
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 RATE, PARTS = 8000, ["bass", "drums"]

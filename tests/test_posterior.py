@@ -6,7 +6,7 @@ from conftest import tiny_prior
 from torch.testing import assert_close
 
 from asteroid_instglow import GenerativeSeparator, SeparationOptions, objective, solver
-from asteroid_instglow.filters import shares
+from asteroid_instglow.masking import shares
 
 ENCODER = {"n_fft": 64, "hop_length": 16, "width": 4}
 

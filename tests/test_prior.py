@@ -6,7 +6,7 @@ from torch.autograd.functional import jacobian
 from torch.testing import assert_close
 
 from asteroid_instglow import GlowPrior
-from asteroid_instglow.published import published_tensors
+from asteroid_instglow.weights.published import published_tensors
 
 
 @pytest.fixture(scope="module")

@@ -68,7 +68,7 @@ def test_what_a_search_costs_without_preparation(monkeypatch):
 LONG = """
 import torch
 from asteroid_instglow.options import SeparationOptions
-from asteroid_instglow.piecewise import PiecewiseSeparation
+from asteroid_instglow.inference import PiecewiseSeparation
 
 class Parts(PiecewiseSeparation):
     sources, sample_rate, options = ["a", "b", "c", "d"], 22050, SeparationOptions()

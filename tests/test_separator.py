@@ -9,8 +9,8 @@ from conftest import tiny_prior
 from torch.testing import assert_close
 
 from asteroid_instglow import GenerativeSeparator, GlowPrior
-from asteroid_instglow.audio import load_audio
-from asteroid_instglow.pretrained import register
+from asteroid_instglow.audio.io import load_audio
+from asteroid_instglow.weights.base import register
 
 RATE = 8000
 

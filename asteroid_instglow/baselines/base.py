@@ -5,8 +5,8 @@ import dataclasses
 import importlib
 from dataclasses import dataclass
 
-from ..piecewise import PiecewiseSeparation
-from ..pretrained import PretrainedModel
+from ..inference import PiecewiseSeparation
+from ..weights.base import PretrainedModel
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,10 @@ References
 
 import torch
 
-from .. import dsp, filters
+from .. import masking
+from ..audio.stft import istft, stft
 from ..data import SoloDataset
-from ..fitting import ENDLESS
+from ..training.fitting import ENDLESS
 from .base import channels_apart, constructor_arguments
 from .gan_networks import Adversaries, Generator
 from .gan_search import cut, join, search
@@ -84,7 +85,7 @@ class GanPrior(SourceOnly):
 
     def _solve(self, wav, options, report):
         def separate(mono):
-            spec = dsp.stft(mono, self.n_fft, self.hop_length)
+            spec = stft(mono, self.n_fft, self.hop_length)
             # The topmost bin, which no patch has, goes the way of its neighbour.
             magnitude = spec.abs()[:, :-1]
             patches = cut(magnitude, self.n_frames, self.overlap_frames)
@@ -94,8 +95,8 @@ class GanPrior(SourceOnly):
             found = found.unflatten(1, patches.shape[:2])
             sources = join(found, self.overlap_frames, magnitude.shape[-1])
             sources = torch.cat([sources, sources[:, :, -1:]], 2)
-            out = filters.shares(sources) * spec
-            return dsp.istft(out, self.n_fft, self.hop_length, mono.shape[-1]).movedim(0, 1)
+            out = masking.shares(sources) * spec
+            return istft(out, self.n_fft, self.hop_length, mono.shape[-1]).movedim(0, 1)
 
         return channels_apart(wav, separate)
 

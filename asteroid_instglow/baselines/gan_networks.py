@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from .. import dsp
+from ..audio.stft import stft
 
 KERNEL = 5
 SPREAD = 3.0  # standard deviations that the patches' range of [-1, 1] stands for
@@ -93,7 +93,7 @@ class Adversaries(nn.Module):
 
     def magnitude(self, wav):
         """Magnitudes (batch, n_bins, n_frames) of wavs, without the topmost bin."""
-        return dsp.stft(wav, self.n_fft, self.hop_length).abs()[:, :-1]
+        return stft(wav, self.n_fft, self.hop_length).abs()[:, :-1]
 
     def measure(self, wav):
         """Sets mean and spread of the log-magnitudes from wavs (batch, time)."""

@@ -2,7 +2,7 @@
 
 import torch
 
-from ..system import TrainingSystem
+from ..training.system import TrainingSystem
 
 CRITIC_STEPS = 5  # for each step of the generator
 PENALTY = 10.0

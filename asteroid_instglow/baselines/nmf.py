@@ -18,9 +18,10 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
-from .. import dsp, filters
+from .. import masking
+from ..audio.stft import istft, stft
 from ..data import Recordings
-from ..folder import CONFIG, read_model, write_model
+from ..weights.folder import CONFIG, read_model, write_model
 from .base import channels_apart, constructor_arguments
 from .source_only import SourceOnly
 
@@ -72,11 +73,11 @@ class KLNMF(SourceOnly):
 
     def _solve(self, wav, options, report):
         def separate(mono):
-            spec = dsp.stft(mono, self.n_fft, self.hop_length)
+            spec = stft(mono, self.n_fft, self.hop_length)
             atoms = [part.atoms for part in self.parts]
             magnitudes = explain(spec.abs(), atoms, self.n_iter)
-            out = filters.shares(magnitudes) * spec
-            return dsp.istft(out, self.n_fft, self.hop_length, mono.shape[-1]).movedim(0, 1)
+            out = masking.shares(magnitudes) * spec
+            return istft(out, self.n_fft, self.hop_length, mono.shape[-1]).movedim(0, 1)
 
         return channels_apart(wav, separate)
 
@@ -239,5 +240,5 @@ def _frames(files, model, seed, progress):
     n_pieces = max(1, args["max_frames"] // (1 + length // model.hop_length))
     chosen = np.random.default_rng(seed).permutation(len(pieces))[:n_pieces]
     wavs = [torch.from_numpy(recordings.read(*pieces[i], length)) for i in sorted(chosen)]
-    spectra = [dsp.stft(wav, model.n_fft, model.hop_length).abs() for wav in wavs]
+    spectra = [stft(wav, model.n_fft, model.hop_length).abs() for wav in wavs]
     return torch.cat(spectra, 1)

@@ -2,7 +2,7 @@
 
 import torch
 
-from .. import dsp
+from ..audio.stft import stft
 from .base import constructor_arguments, require
 from .supervised import Supervised
 
@@ -88,4 +88,4 @@ class OpenUnmixBaseline(Supervised):
             network.input_scale.data = 1 / scale.clamp_min(1e-4 * scale.max())
 
     def _magnitude(self, wav):
-        return dsp.stft(wav, self.n_fft, self.hop_length).abs()
+        return stft(wav, self.n_fft, self.hop_length).abs()

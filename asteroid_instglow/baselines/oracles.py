@@ -5,8 +5,9 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 
-from .. import dsp, filters
-from ..audio import AUDIO_SUFFIXES, load_audio
+from .. import masking
+from ..audio.io import AUDIO_SUFFIXES, load_audio
+from ..audio.stft import istft, stft
 from ..files import as_wav
 from .base import Baseline, constructor_arguments, require
 
@@ -84,12 +85,12 @@ class Oracle(Untrained):
         n = mixture.shape[-1]
         short = max(0, self.n_fft - n)
         spec, true_spec = (
-            dsp.stft(F.pad(x, (0, short)), self.n_fft, self.hop_length) for x in (mixture, truth)
+            stft(F.pad(x, (0, short)), self.n_fft, self.hop_length) for x in (mixture, truth)
         )
         # What the mixture has besides is a source, too, that nobody asks for.
         everything = torch.cat([true_spec, spec[None] - true_spec.sum(0, keepdim=True)])
         out = self.mask(everything, spec)[:-1]
-        out = dsp.istft(out, self.n_fft, self.hop_length, n + short)[..., :n].movedim(0, 1)
+        out = istft(out, self.n_fft, self.hop_length, n + short)[..., :n].movedim(0, 1)
         out = out.squeeze(2) if mixture.shape[1] == 1 else out
         return out[0] if len(shape) == 1 else out
 
@@ -126,14 +127,14 @@ class IdealRatioMask(Oracle):
     """Each bin of the mixture is shared out as the magnitudes of the true sources are."""
 
     def mask(self, truth, mixture):  # noqa: D102
-        return filters.shares(truth.abs()) * mixture
+        return masking.shares(truth.abs()) * mixture
 
 
 class IdealWiener(Oracle):
     """Each bin of the mixture is shared out as the powers of the true sources are."""
 
     def mask(self, truth, mixture):  # noqa: D102
-        return filters.shares(truth.abs(), power=2.0) * mixture
+        return masking.shares(truth.abs(), power=2.0) * mixture
 
 
 class IdealMultichannelWiener(Oracle):

@@ -7,14 +7,14 @@ import torch
 from torch.optim.lr_scheduler import LambdaLR
 
 from ..data import as_list, list_all_sources, split_by_source
-from ..fitting import (
+from ..training.fitting import (
     checkpoint_to_resume,
     fit,
     shard_loader,
     stream_loader,
     trained_weights,
 )
-from ..training_record import outcome
+from ..training.record import outcome
 
 DECAY_FROM = 0.5
 
@@ -34,7 +34,7 @@ class Run:
         lr (float): Learning rate.
         val_every (int): Steps between validations.
         seed, resume, precision, num_workers, progress, time_limit, accelerator,
-        checkpoint_minutes: As :func:`~asteroid_instglow.fitting.fit`'s.
+        checkpoint_minutes: As :func:`~asteroid_instglow.training.fitting.fit`'s.
     """
 
     files: dict
@@ -100,7 +100,7 @@ def fit_module(
     Args:
         run (Run): The training.
         module (nn.Module): Gets the weights that were learnt.
-        system_class (type): :class:`~asteroid_instglow.system.TrainingSystem` of the module.
+        system_class (type): :class:`~asteroid_instglow.training.system.TrainingSystem` of the module.
         output (Path): Folder for ``checkpoints/`` and ``logs/``.
         train (Dataset): Endless. validation (Dataset): With an end.
         keep (str): "best" or "last" weights.
@@ -109,7 +109,7 @@ def fit_module(
         betas (tuple), weight_decay (float): Of Adam.
 
     Returns:
-        dict: Record of the training, see :func:`~asteroid_instglow.training_record.outcome`.
+        dict: Record of the training, see :func:`~asteroid_instglow.training.record.outcome`.
     """
     checkpoint = checkpoint_to_resume(output, run.resume, run.arguments)
     optimizer = torch.optim.Adam(module.parameters(), run.lr, betas, weight_decay=weight_decay)

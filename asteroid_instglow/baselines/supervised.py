@@ -3,8 +3,8 @@
 import torch
 
 from ..data.mixtures import RandomMixtureDataset
-from ..fitting import ENDLESS
-from ..system import TrainingSystem
+from ..training.fitting import ENDLESS
+from ..training.system import TrainingSystem
 from .base import Baseline, channels_apart
 from .runs import fit_module
 

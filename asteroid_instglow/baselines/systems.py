@@ -2,7 +2,7 @@
 
 import importlib
 
-from ..package import read_package
+from ..weights.reading import read_package
 
 # Name: (module, class), imported when asked for: some need packages of the extra [baselines].
 SYSTEMS = {

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from ..training_record import PRIOR_RECORD, write_record
+from ..training.record import PRIOR_RECORD, write_record
 from .runs import Run, find_files
 from .systems import system_class
 

@@ -23,7 +23,7 @@ def add_arguments(parser):
 
 def run(args):
     """Runs the demo."""
-    from ..demo import separate_bundled, train_and_separate
+    from ..recipes.demo import separate_bundled, train_and_separate
 
     if not args.train:
         return separate_bundled(args.output, progress=not args.quiet)

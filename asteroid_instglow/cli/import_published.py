@@ -21,9 +21,9 @@ def add_arguments(parser):
 
 def run(args):
     """Reads the checkpoint strictly and writes the folder of a prior."""
-    from ..card import Card
-    from ..folder import load_pickle, sha256
     from ..prior import GlowPrior
+    from ..weights.card import Card
+    from ..weights.folder import load_pickle, sha256
     from .models import check_output_folder
 
     config_path = args.config or args.checkpoint.parent / "config.json"

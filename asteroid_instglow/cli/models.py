@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from ..pretrained import load_model
 from ..separator import GenerativeSeparator
+from ..weights.base import load_model
 
 
 def load_separator(specs, residual=False):

@@ -46,7 +46,7 @@ def training_options(args):
 def run(args):
     """Trains a joint encoder."""
     from ..data import list_all_sources
-    from ..pretraining import pretrain_encoders
+    from ..training.joint import pretrain_encoders
 
     return pretrain_encoders(
         args.sources or list_all_sources(args.data),

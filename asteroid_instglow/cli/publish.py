@@ -40,8 +40,8 @@ def run(args):
     """Makes the files and, if asked to, sends them."""
     import tempfile
 
-    from ..hub import check_repo_id
-    from ..pretrained import load_model, push_folder
+    from ..weights.base import load_model, push_folder
+    from ..weights.hub import check_repo_id
     from .models import check_output_folder
 
     check_repo_id(args.repo_id)
@@ -85,7 +85,7 @@ def read_card(args, saved):
     """
     import json
 
-    from ..card import Card, training_rows
+    from ..weights.card import Card, training_rows
 
     fields = {} if saved is None else saved.to_dict()
     record = Path(args.model, "training.json")
@@ -100,8 +100,8 @@ def read_card(args, saved):
 
 def list_folder(folder):
     """What is in a model's folder, for the answer."""
-    from ..folder import read_config
-    from ..hub import CARD
+    from ..weights.folder import read_config
+    from ..weights.hub import CARD
 
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     places = read_config(folder).get("priors", {})

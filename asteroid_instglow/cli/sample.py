@@ -21,9 +21,9 @@ def run(args):
     import torch
     from torchaudio.transforms import GriffinLim
 
-    from ..audio import save_audio
-    from ..pretrained import load_model
+    from ..audio.io import save_audio
     from ..prior import GlowPrior
+    from ..weights.base import load_model
 
     prior = load_model(args.prior)
     if not isinstance(prior, GlowPrior):

@@ -46,8 +46,8 @@ def add_arguments(parser):
 def run(args):
     """Trains the flow, then the encoder if there is a background to train it against."""
     from ..data import list_all_sources
-    from ..encoder_training import take_encoder, train_encoder
-    from ..training import train_prior
+    from ..training.encoder import take_encoder, train_encoder
+    from ..training.prior import train_prior
 
     background = set(args.others or list_all_sources(args.data))
     model = {n: getattr(args, n) for n in _FLOW if getattr(args, n) is not None}

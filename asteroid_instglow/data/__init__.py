@@ -1,11 +1,11 @@
 """Solo recordings to train from, and a small synthetic band to try things on."""
 
-from .base import SoloDataset
-from .compose import Note, compose
+from .band.compose import Note, compose
+from .band.synth import make_band, synthesise
 from .mixtures import MixDataset, RandomMixtureDataset
 from .recordings import Recordings, Solo, as_list, find_solos, list_sources, validation_split
+from .solos import SoloDataset
 from .sources import find_by_source, list_all_sources, split_by_source
-from .synth import make_band, synthesise
 
 __all__ = [
     "as_list",

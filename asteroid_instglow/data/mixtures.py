@@ -4,8 +4,8 @@ import numpy as np
 import torch
 
 from .augment import change_speed, equalise
-from .base import EpochDataset, check_range, draw_gain
 from .recordings import Recordings, rms_db
+from .solos import EpochDataset, check_range, draw_gain
 from .sources import find_by_source, list_all_sources
 
 _MAX_TRIES = 20

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from tqdm import tqdm
 
-from ..audio import audio_info, load_audio
+from ..audio.io import audio_info, load_audio
 
 SOLO_SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
 # Tells the layouts apart where folders and files could each be the sources.

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..audio import load_audio
-from ..parallel import run_parallel
+from ..audio.io import load_audio
+from ..utils.parallel import run_parallel
 from .layout import check_layout, find_tracks
 from .protocols import PROTOCOLS, check_options, evaluate_signals, parse_protocols
 from .store import read_track, write, write_track

@@ -3,7 +3,7 @@
 import math
 import unicodedata
 
-from ..audio import AUDIO_SUFFIXES, audio_info
+from ..audio.io import AUDIO_SUFFIXES, audio_info
 
 MIXTURE_NAMES = ("mixture", "mix")
 MAX_LENGTH_DIFFERENCE = 0.1  # seconds

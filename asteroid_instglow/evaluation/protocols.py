@@ -29,8 +29,8 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from ..audio import resample
-from ..metrics import BSS_METRICS, bss_eval, museval_bss_eval, sdr, si_sdr
+from ..audio.io import resample
+from .metrics import BSS_METRICS, bss_eval, museval_bss_eval, sdr, si_sdr
 
 STATUSES = ("scored", "silent", "no output", "no window", "missing")
 BACKENDS = {"builtin": bss_eval, "museval": museval_bss_eval}

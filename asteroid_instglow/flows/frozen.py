@@ -2,7 +2,7 @@
 
 import torch
 
-from .frozen_conditioner import FrozenWaveNet
+from .frozen_wavenet import FrozenWaveNet
 from .transform import Transform
 
 

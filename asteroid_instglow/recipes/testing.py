@@ -10,13 +10,13 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
-from ..audio import load_audio, save_audio
+from ..audio.io import load_audio, save_audio
 from ..baselines.oracles import Oracle
-from ..data.prepared import MANIFEST, write_json
-from ..data.prepared_tracks import save_stem
+from ..data.corpora.manifest import MANIFEST, write_json
+from ..data.corpora.tracks import save_stem
 from ..evaluation import evaluate_folders
-from ..folder import write_atomic
 from ..separator import GenerativeSeparator
+from ..weights.folder import write_atomic
 
 logger = logging.getLogger(__name__)
 
@@ -57,7 +57,7 @@ def evaluate(
 
     Args:
         separator (GenerativeSeparator): On its device.
-        data (str or Path): Folder that :func:`~asteroid_instglow.data.prepare.prepare` made.
+        data (str or Path): Folder that :func:`~asteroid_instglow.data.corpora.prepare.prepare` made.
         exp (str or Path): Folder of the experiment.
         sources (list[str], optional): Which to score, all of the separator by default.
         protocol (list[str]): See :func:`evaluate_folders`.

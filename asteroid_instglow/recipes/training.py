@@ -5,12 +5,12 @@ import logging
 import os
 from pathlib import Path
 
-from ..data.prepared import MANIFEST, write_json
-from ..encoder_training import FOLDER, take_encoder, train_encoder
-from ..fitting import load_checkpoint
-from ..pretraining import pretrain_encoders
-from ..training import train_prior
-from ..training_callbacks import BEST, LAST
+from ..data.corpora.manifest import MANIFEST, write_json
+from ..training.callbacks import BEST, LAST
+from ..training.encoder import FOLDER, take_encoder, train_encoder
+from ..training.fitting import load_checkpoint
+from ..training.joint import pretrain_encoders
+from ..training.prior import train_prior
 
 logger = logging.getLogger(__name__)
 
@@ -25,10 +25,10 @@ def pretrain_sources(data, exp, sample_rate, encoder_model, pretrain, progress=T
     ``<exp>/checkpoints/encoders/joint`` is a link to its checkpoints.
 
     Args:
-        data (str or Path): Folder that :func:`~asteroid_instglow.data.prepare.prepare` made.
+        data (str or Path): Folder that :func:`~asteroid_instglow.data.corpora.prepare.prepare` made.
         exp (str or Path): Folder of the experiment.
         sample_rate (int): Of the priors, Hz.
-        encoder_model (dict): Arguments of :class:`~asteroid_instglow.encoder.SourceEncoder`.
+        encoder_model (dict): Arguments of :class:`~asteroid_instglow.encoder.lstm.SourceEncoder`.
         pretrain (dict): Arguments of :func:`pretrain_encoders`.
         progress (bool): Whether bars show on stderr.
 
@@ -72,11 +72,11 @@ def train_source(
 
     Args:
         source (str): Name.
-        data (str or Path): Folder that :func:`~asteroid_instglow.data.prepare.prepare` made.
+        data (str or Path): Folder that :func:`~asteroid_instglow.data.corpora.prepare.prepare` made.
         exp (str or Path): Folder of the experiment.
         model (dict): Arguments of :class:`GlowPrior`.
         training (dict): Arguments of :func:`train_prior`.
-        encoder_model (dict): Arguments of :class:`~asteroid_instglow.encoder.SourceEncoder`.
+        encoder_model (dict): Arguments of :class:`~asteroid_instglow.encoder.lstm.SourceEncoder`.
         encoder_training (dict): Arguments of :func:`train_encoder`; ``n_steps`` 0: that of ``init``
             as it is, or none.
         others (list[str], optional): Background of the encoder, as far as it is prepared; all other

@@ -7,7 +7,7 @@ import numpy as np
 import soundfile as sf
 import torch
 
-from ..audio import audio_info, load_audio
+from ..audio.io import audio_info, load_audio
 
 # MP3 plays in every browser; libsndfile may have been built without it.
 _CODECS = {"MP3": ("MPEG_LAYER_III", "audio/mpeg"), "OGG": ("VORBIS", "audio/ogg")}

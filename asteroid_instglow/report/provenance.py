@@ -5,7 +5,6 @@ import platform
 from importlib.metadata import version
 from pathlib import PurePosixPath
 
-from .. import __version__
 from .curves import curve
 from .markup import details, number, section, tag
 
@@ -64,7 +63,7 @@ def made_section(found, command=None):
         pre = tag("pre", {"tabindex": "0"}, text)
         parts.append(details(f"{_title(record)}: {_brief(content)}", pre))
     made = {"command": command} if command else {}
-    made["asteroid_instglow"] = __version__
+    made["asteroid_instglow"] = version("asteroid_instglow")
     made["python"] = platform.python_version()
     made |= {name: version(name) for name in _PACKAGES}
     parts += [tag("h3", None, "This page"), _list(made)]

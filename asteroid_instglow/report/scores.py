@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..audio import audio_info, load_audio
+from ..audio.io import audio_info, load_audio
 from ..evaluation import Report, evaluate_signals
 from .experiment import add_rows, key
 from .markup import details, join, number, plural, table, tag

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..audio import AUDIO_SUFFIXES, audio_info, load_audio
+from ..audio.io import AUDIO_SUFFIXES, audio_info, load_audio
 from ..evaluation.layout import MIXTURE_NAMES, find_tracks
 from .experiment import key
 

@@ -4,8 +4,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from asteroid_instglow.data import musdb, slakh
-from asteroid_instglow.data.download import download
+from asteroid_instglow.data.corpora import musdb, slakh
+from asteroid_instglow.data.corpora.download import download
 from asteroid_instglow.recipes.stage import one_line_errors
 
 ARCHIVES = {"musdb": musdb.ARCHIVES, "slakh": slakh.ARCHIVES}

@@ -3,7 +3,7 @@ import torch
 from torch.testing import assert_close
 
 from asteroid_instglow.baselines import system_class
-from asteroid_instglow.metrics import sdr
+from asteroid_instglow.evaluation.metrics import sdr
 
 SOURCES = ["bass", "drums", "piano"]
 

@@ -13,7 +13,7 @@ from asteroid_instglow.evaluation import (
     parse_protocols,
     protocols,
 )
-from asteroid_instglow.metrics import NO_OUTPUT_SI_SDR
+from asteroid_instglow.evaluation.metrics import NO_OUTPUT_SI_SDR
 
 RATE = 8000
 SOURCES = ["bass", "drums"]

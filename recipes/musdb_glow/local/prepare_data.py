@@ -5,10 +5,10 @@ from pathlib import Path
 
 import yaml
 
-from asteroid_instglow.data.musdb import musdb_tracks
-from asteroid_instglow.data.prepare import prepare
-from asteroid_instglow.data.prepared import MANIFEST, describe
-from asteroid_instglow.data.stem_folders import stem_folder_tracks
+from asteroid_instglow.data.corpora.manifest import MANIFEST, describe
+from asteroid_instglow.data.corpora.musdb import musdb_tracks
+from asteroid_instglow.data.corpora.prepare import prepare
+from asteroid_instglow.data.corpora.stem_folders import stem_folder_tracks
 from asteroid_instglow.recipes.stage import one_line_errors
 
 if __name__ == "__main__":

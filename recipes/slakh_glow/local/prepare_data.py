@@ -5,9 +5,9 @@ from pathlib import Path
 
 import yaml
 
-from asteroid_instglow.data.prepare import prepare
-from asteroid_instglow.data.prepared import MANIFEST, describe
-from asteroid_instglow.data.slakh import slakh_tracks
+from asteroid_instglow.data.corpora.manifest import MANIFEST, describe
+from asteroid_instglow.data.corpora.prepare import prepare
+from asteroid_instglow.data.corpora.slakh import slakh_tracks
 from asteroid_instglow.recipes.stage import one_line_errors
 
 if __name__ == "__main__":

@@ -1,0 +1,5 @@
+"""Reading and writing audio files, resampling, and the short-time Fourier transform."""
+
+from .io import AUDIO_SUFFIXES, audio_info, load_audio, resample, save_audio
+
+__all__ = ["AUDIO_SUFFIXES", "audio_info", "load_audio", "resample", "save_audio"]

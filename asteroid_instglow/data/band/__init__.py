@@ -1,0 +1,1 @@
+"""The rule-made band: composes songs and renders each instrument alone."""

@@ -1,0 +1,183 @@
+"""A small synthetic band, so that everything can be tried where there is no music.
+
+Songs are composed by rule and rendered by plain synthesis, or by fluidsynth where it is installed.
+"""
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from ...audio.io import save_audio
+from .compose import SOURCES, compose, make_plan
+from .instruments import render_instrument
+from .soundfont import PROGRAMS, find_soundfont, fluidsynth_ready, render_soundfont
+
+RENDERERS = ("auto", "numpy", "fluidsynth")
+LEVEL_DB, JITTER_DB = -22.0, 2.5
+_NOTES = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
+
+
+def synthesise(notes, source, seconds, sample_rate=22050, seed=0, renderer="numpy"):
+    """Renders the notes of one source.
+
+    Args:
+        notes (list): ``Note`` tuples, as from ``compose``.
+        source (str): ``"bass"``, ``"drums"``, ``"guitar"`` or ``"piano"``.
+        seconds (float): Length of the result.
+        sample_rate (int): In Hz, at least 8000.
+        seed (int): Which timbre; with fluidsynth which program of the family.
+        renderer (str): ``"numpy"``, ``"fluidsynth"``, or ``"auto"``: fluidsynth if there.
+
+    Returns:
+        numpy.ndarray: float32 (time,), mono, its peak at 0.5.
+
+    Raises:
+        ValueError: If an option is unknown, there are no notes, or fluidsynth is wanted and not
+            there.
+
+    Examples
+        >>> wav = synthesise(compose(1, 5.0)["bass"], "bass", 5.0, seed=1)
+        >>> wav.shape
+        (110250,)
+    """
+    if source not in SOURCES:
+        raise ValueError(f"source must be one of {', '.join(SOURCES)}, got {source!r}")
+    if sample_rate < 8000:
+        raise ValueError(f"sample_rate must be at least 8000 Hz, got {sample_rate}")
+    if _resolve(renderer) == "fluidsynth":
+        program = _program(source, seed)
+        wav = render_soundfont(notes, source, seconds, sample_rate, program)
+    else:
+        rng = np.random.default_rng([seed, 2, SOURCES.index(source)])
+        wav = render_instrument(notes, source, seconds, sample_rate, rng)
+    peak = float(np.abs(wav).max()) if len(wav) else 0.0
+    if peak == 0:
+        raise ValueError(f"notes must sound within {seconds} s, got {len(notes)} that do not")
+    return (0.5 / peak * wav).astype(np.float32)
+
+
+def make_band(
+    folder,
+    n_songs,
+    seconds,
+    sample_rate=22050,
+    seed=0,
+    renderer="auto",
+    sources=SOURCES,
+    progress=True,
+):
+    """Writes songs as ``<folder>/Track00001/{bass,drums,guitar,piano,mixture}.flac``.
+
+    Each mixture is the exact sum of its stems, 16-bit step by 16-bit step. Stems lie 22 dB below
+    full scale where they play, 2.5 dB more or less. ``info.json`` says what was played.
+
+    Args:
+        folder (str or Path): Where to; made if need be.
+        n_songs (int): How many.
+        seconds (float): Length of each, at least 4.
+        sample_rate (int): In Hz.
+        seed (int): Which songs; song k is the same however many there are.
+        renderer (str): As in ``synthesise``.
+        sources (tuple): Which stems.
+        progress (bool): Whether a bar shows the work.
+
+    Returns:
+        list: The folders of the songs, as Paths.
+
+    Raises:
+        ValueError: If an option is out of range.
+        FileExistsError: If a song's folder exists already.
+
+    Examples
+        >>> make_band("band/train", n_songs=8, seconds=30.0)  # doctest: +SKIP
+    """
+    if n_songs < 1 or seconds < 4:
+        # The slowest bar takes 3.2 s: every instrument has come in by then.
+        raise ValueError(
+            f"n_songs must be at least 1 and seconds at least 4, got {n_songs} and {seconds}"
+        )
+    if not sources or not set(sources) <= set(SOURCES):
+        raise ValueError(f"sources must be some of {', '.join(SOURCES)}, got {sources}")
+    renderer = _resolve(renderer)
+    folder = Path(folder)
+    tracks = [folder / f"Track{number:05d}" for number in range(1, n_songs + 1)]
+    for track in tracks:
+        if track.exists():
+            raise FileExistsError(f"{track} exists already; choose an empty folder")
+    for number, track in enumerate(tqdm(tracks, "playing", unit="song", disable=not progress)):
+        song_seed = int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
+        stems, info = _song(song_seed, seconds, sample_rate, renderer, sources)
+        # A song appears whole or not at all.
+        temp = folder / f".{track.name}.tmp"
+        shutil.rmtree(temp, ignore_errors=True)
+        temp.mkdir(parents=True)
+        try:
+            for name, stem in stems.items():
+                wav = torch.from_numpy(stem.astype(np.float32) / 32768)
+                save_audio(temp / f"{name}.flac", wav, sample_rate, clip="none")
+            (temp / "info.json").write_text(json.dumps(info, indent=1))
+            os.replace(temp, track)
+        finally:
+            shutil.rmtree(temp, ignore_errors=True)
+    return tracks
+
+
+def _song(seed, seconds, sample_rate, renderer, sources):
+    # Stems and mixture as integers of 16 bits, and what there is to tell about them.
+    rng = np.random.default_rng([seed, 3])
+    notes, plan = compose(seed, seconds), make_plan(seed, seconds)
+    levels = {s: LEVEL_DB + float(rng.uniform(-JITTER_DB, JITTER_DB)) for s in SOURCES}
+    wavs = {}
+    for source in sources:
+        wav = synthesise(notes[source], source, seconds, sample_rate, seed, renderer)
+        wavs[source] = wav * 10 ** (levels[source] / 20) / active_rms(wav, sample_rate)
+    peak = max(np.abs(w).max() for w in [sum(wavs.values()), *wavs.values()])
+    scale = min(1.0, 0.97 / peak)
+    stems = {s: np.round(scale * 32768 * wav).astype(np.int32) for s, wav in wavs.items()}
+    stems["mixture"] = sum(stems.values())
+    info = {
+        "seed": seed,
+        "seconds": seconds,
+        "tempo": round(plan.tempo, 2),
+        "key": f"{_NOTES[plan.tonic]} {plan.mode}",
+        "renderer": renderer,
+        "level_db": {s: round(levels[s] + 20 * float(np.log10(scale)), 2) for s in sources},
+        "n_notes": {s: len(notes[s]) for s in sources},
+    }
+    if renderer == "fluidsynth":
+        info["soundfont"] = find_soundfont().name
+        info["programs"] = {s: _program(s, seed) for s in sources}
+    return stems, info
+
+
+def active_rms(wav, sample_rate):
+    """Root mean square of the moments at which a source plays.
+
+    Args:
+        wav (numpy.ndarray): (time,), at least 0.1 s.
+        sample_rate (int): In Hz.
+
+    Returns:
+        float: Over the tenths of a second within 30 dB of the loudest.
+    """
+    n = sample_rate // 10
+    power = np.square(wav[: len(wav) // n * n].reshape(-1, n)).mean(1)
+    return float(np.sqrt(power[power >= 1e-3 * power.max()].mean()))
+
+
+def _program(source, seed):
+    rng = np.random.default_rng([seed, 4, SOURCES.index(source)])
+    return int(rng.choice(PROGRAMS[source]))
+
+
+def _resolve(renderer):
+    if renderer not in RENDERERS:
+        raise ValueError(f"renderer must be one of {', '.join(RENDERERS)}, got {renderer!r}")
+    if renderer == "auto":
+        return "fluidsynth" if fluidsynth_ready() else "numpy"
+    return renderer

@@ -1,0 +1,1 @@
+"""Data sets of recorded music: download, reading and preparation."""

@@ -1,0 +1,67 @@
+"""Any data set of one folder a stem, the songs told apart by the names of the files.
+
+<root>/[train|validation|test/]<source>/<song>.wav
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from ..recordings import SOLO_SUFFIXES
+from .prepare import SPLITS, Part, Track
+
+
+def stem_folder_tracks(root, fraction=0.1, seed=0):
+    """Lists the songs of such a data set.
+
+    Args:
+        root (str or Path): Folder, with or without folders for the splits.
+        fraction (float): Without them, the share of the songs for validation, and for testing.
+        seed (int): Which songs these are.
+
+    Returns:
+        list of Track: The mixture of a song is the sum of its stems.
+
+    Raises:
+        FileNotFoundError: If there is no such folder.
+        ValueError: If there is no audio in it, or a song has two files of one stem.
+
+    Examples
+        >>> tracks = stem_folder_tracks("my stems")  # doctest: +SKIP
+    """
+    root = Path(root)
+    if not root.is_dir():
+        raise FileNotFoundError(f"root must be a folder of stems, there is none at {root}")
+    found = {split: _songs(root / split) for split in SPLITS if (root / split).is_dir()}
+    if not found:
+        songs = _songs(root)
+        order = np.random.default_rng(seed).permutation(sorted(songs)).tolist()
+        n_held_out = max(1, round(fraction * len(order))) if len(order) > 2 else 0
+        chosen = dict.fromkeys(order[:n_held_out], "validation")
+        chosen |= dict.fromkeys(order[n_held_out : 2 * n_held_out], "test")
+        for name in sorted(songs):
+            found.setdefault(chosen.get(name, "train"), {})[name] = songs[name]
+    tracks = []
+    for split in SPLITS:
+        for name, stems in sorted(found.get(split, {}).items()):
+            stems = {source: (Part(path),) for source, path in sorted(stems.items())}
+            mixture = tuple(part for parts in stems.values() for part in parts)
+            tracks.append(Track(name, split, stems, mixture))
+    if not tracks:
+        raise ValueError(f"root must hold <source>/<song>.wav, there is no audio in {root}")
+    return tracks
+
+
+def _songs(folder):
+    """Song to source to file."""
+    songs = {}
+    for path in sorted(folder.glob("*/*")):
+        source = path.parent.name
+        if path.suffix.lower() not in SOLO_SUFFIXES or path.name.startswith("."):
+            continue
+        if source == "mixture" or source.startswith("."):
+            continue
+        other = songs.setdefault(path.stem, {}).setdefault(source, path)
+        if other is not path:
+            raise ValueError(f"root must hold each stem of a song once, got {other} and {path}")
+    return songs

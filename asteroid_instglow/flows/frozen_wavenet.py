@@ -1,0 +1,71 @@
+"""The WaveNet of a frozen flow, with its gradient written out."""
+
+import torch
+import torch.nn.functional as F
+
+from .winograd import frozen_convolution, kernel_outermost
+
+
+class FrozenWaveNet:
+    """What a :class:`WaveNet` is in evaluation mode, without masks.
+
+    Args:
+        net (WaveNet): Left as it is.
+        dtype (torch.dtype, optional): Of the products; by default that of the weights.
+
+    Shape:
+        - Input: (in_chan, batch * n_frames). Output: (out_chan, batch * n_frames).
+    """
+
+    def __init__(self, net, dtype=None):
+        self.dtype = dtype or net.end.weight.dtype
+        self.start, self.end = self._plain(net.start), self._plain(net.end)
+        self.layers = []
+        for conv, res_skip in zip(net.in_layers, net.res_skip_layers):
+            self.layers.append((frozen_convolution(conv, self.dtype), *self._plain(res_skip)))
+
+    def __call__(self, x, batch):
+        """Maps ``x``; also gives what :meth:`gradient` needs to ``keep``, two tensors a layer."""
+        h = F.linear(x.to(self.dtype).t(), *self.start)
+        chan, skip, kept = h.shape[1], 0, []
+        for convolution, res_skip, res_skip_bias in self.layers:
+            # In the type of the data: tanh is slow in bfloat16.
+            a, b = convolution(h, batch).to(x.dtype).chunk(2, 1)
+            a, b = a.tanh_(), b.sigmoid_()
+            kept += [a, b]
+            out = F.linear((a * b).to(self.dtype), res_skip, res_skip_bias)
+            if out.shape[1] > chan:
+                h = h + out[:, :chan]
+            skip = skip + out[:, -chan:]
+        weight, bias = self.end
+        return torch.addmm(bias[:, None], weight, skip.t()).to(x.dtype), kept
+
+    def gradient(self, grad_shift, grad_log_scale, kept, batch):
+        """Gradient over the input from those over the two halves of the output."""
+        to_shift, to_log_scale = self.end[0].chunk(2)
+        skip = grad_shift.to(self.dtype).t() @ to_shift
+        skip.addmm_(grad_log_scale.to(self.dtype).t(), to_log_scale)
+        chan, h = skip.shape[1], None
+        for i in reversed(range(len(self.layers))):
+            convolution, res_skip, _ = self.layers[i]
+            a, b = kept[2 * i : 2 * i + 2]
+            out = skip @ res_skip[-chan:]
+            if h is not None:
+                out.addmm_(h, res_skip[:chan])
+            gates = _gate_gradient(out.to(a.dtype), a, b).to(self.dtype)
+            added = convolution.gradient(gates, batch)
+            h = added if h is None else added.add_(h)
+        return (self.start[0].t() @ h.t()).to(grad_shift.dtype)
+
+    def _plain(self, conv):
+        # Weight and bias of a convolution with a kernel of 1.
+        return kernel_outermost(conv.weight, self.dtype), conv.bias.to(self.dtype, copy=True)
+
+
+def _gate_gradient(grad, a, b):
+    # Of a * b over what a is the tanh and b the sigmoid of.
+    gates = grad.new_empty(len(grad), 2 * grad.shape[1])
+    of_a, of_b = gates.chunk(2, 1)
+    torch.ops.aten.tanh_backward.grad_input(grad * b, a, grad_input=of_a)
+    torch.ops.aten.sigmoid_backward.grad_input(grad * a, b, grad_input=of_b)
+    return gates

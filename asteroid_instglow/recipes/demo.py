@@ -1,0 +1,134 @@
+"""The main job from end to end: priors from solos, then a mixture that they never heard."""
+
+from concurrent.futures import ProcessPoolExecutor
+from importlib.resources import as_file, files
+from multiprocessing import get_context
+from pathlib import Path
+
+import torch
+
+from ..audio.io import load_audio, save_audio
+from ..data import make_band
+from ..data.band.synth import SOURCES
+from ..evaluation import Report, evaluate_signals
+from ..report import separation_figure
+from ..separator import GenerativeSeparator
+from ..training.encoder import train_encoder
+from ..training.joint import pretrain_encoders
+from ..training.prior import train_prior
+from ..weights.folder import write_atomic
+
+N_SONGS, SECONDS = 9, 20.0
+# Small enough to train in a minute; the published flow has 12 blocks of 128 channels.
+FLOW = {"n_blocks": 4, "hidden": 32}
+ENCODER = {"width": 128}
+
+
+def separate_bundled(output, priors="minislakh", progress=True):
+    """Separates the bundled song with shipped priors.
+
+    Args:
+        output (str | Path): Folder for the stems and the picture.
+        priors (str | Path): Of a separator.
+        progress (bool): Whether to show a bar.
+
+    Returns:
+        dict: "table" (text), "scores", "stems" (name to path), "picture" (path).
+    """
+    separator = GenerativeSeparator.from_pretrained(priors)
+    with as_file(files(__package__) / "demo_song") as song:
+        return _separate_song(separator, song, Path(output), progress)
+
+
+def train_and_separate(
+    output, seed=0, n_steps=150, joint_steps=200, encoder_steps=40, jobs=2, progress=True
+):
+    """Synthesises a small band, trains four small priors on it, separates a song kept aside.
+
+    Args:
+        output (str | Path): Folder for the band, the priors, the stems and the picture.
+        seed (int): Of the band and the training.
+        n_steps (int): Training steps of each flow.
+        joint_steps (int): Training steps of the encoders together.
+        encoder_steps (int): Training steps of each encoder from there.
+        jobs (int): Trainings that run at the same time.
+        progress (bool): Whether to show bars.
+
+    Returns:
+        dict: As :func:`separate_bundled`.
+    """
+    output = Path(output)
+    band, held_out, joint = output / "band", output / "held_out", output / "priors" / "joint"
+    if not band.is_dir():
+        make_band(band, N_SONGS - 1, SECONDS, seed=seed, progress=progress)
+    if not held_out.is_dir():
+        make_band(held_out, 1, SECONDS, seed=seed + 1, progress=progress)
+    folders = {name: output / "priors" / name for name in SOURCES}
+    common = {"seed": seed, "progress": progress}
+    # Spawned: a fork would inherit torch's threads in an unknown state.
+    with ProcessPoolExecutor(jobs, get_context("spawn"), torch.set_num_threads, (1,)) as pool:
+        flow = {"n_steps": n_steps, "val_every": max(1, n_steps // 3), "lr": 1e-3, "model": FLOW}
+        started = [
+            pool.submit(
+                pretrain_encoders,
+                list(SOURCES),
+                band,
+                joint,
+                n_steps=joint_steps,
+                model=ENCODER,
+                precision="auto",
+                **common,
+            )
+        ]
+        for name, folder in folders.items():
+            started.append(pool.submit(train_prior, name, band, folder, **flow, **common))
+        for training in started:
+            training.result()
+        alone = {"n_steps": encoder_steps, "lr": 7e-3, "init": joint, "precision": "auto"}
+        for training in [
+            pool.submit(train_encoder, folder, band, **alone, **common)
+            for folder in folders.values()
+        ]:
+            training.result()
+    separator = GenerativeSeparator.from_pretrained(folders)
+    return _separate_song(separator, next(held_out.glob("Track*")), output, progress)
+
+
+def _separate_song(separator, song, output, progress):
+    references = {name: load_audio(song / f"{name}.flac") for name in separator.sources}
+    rate = next(iter(references.values()))[1]
+    truth = torch.stack([wav[0] for wav, _ in references.values()])
+    mixture = truth.sum(0)
+    output.mkdir(parents=True, exist_ok=True)
+    save_audio(output / "mixture.wav", mixture, rate, overwrite=True)
+    paths = separator.file_separate(
+        output / "mixture.wav", output / "stems", force_overwrite=True, progress=progress
+    )
+    stems = torch.stack([load_audio(path)[0][0] for path in paths.values()])
+    scores = evaluate_signals(
+        truth.numpy(),
+        stems.numpy(),
+        sample_rate=rate,
+        protocol=["sisec", "si-sdr"],
+        sources=separator.sources,
+        baseline="mixture",
+    )
+    sdr = {
+        name: value["SDR"]["value"]
+        for name, value in Report({"song": scores}).summary["sisec"]["estimates"].items()
+    }
+    figure = separation_figure(
+        mixture,
+        dict(zip(separator.sources, stems)),
+        rate,
+        dict(zip(separator.sources, truth)),
+        {name: f"{name}, {sdr[name]:.1f} dB" for name in separator.sources},
+    )
+    picture = output / "separation.png"
+    write_atomic(picture, lambda path: figure.savefig(path, dpi=110, format="png"))
+    return {
+        "table": Report({"song": scores}).table(),
+        "scores": scores,
+        "stems": {name: str(path) for name, path in paths.items()},
+        "picture": str(picture),
+    }

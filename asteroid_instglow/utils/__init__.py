@@ -1,0 +1,1 @@
+"""Helpers without any knowledge of audio: files, processes, numeric precision."""

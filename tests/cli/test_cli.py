@@ -1,0 +1,298 @@
+"""The instglow command as a user meets it: answers, files, exit codes, clear mistakes."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import soundfile
+from conftest import tiny_prior
+
+from asteroid_instglow import GlowPrior
+from asteroid_instglow.audio.io import load_audio
+from asteroid_instglow.cli import main
+
+RATE = 8000
+FAST = ["--n-iter", "3", "--quiet"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Two saved priors and a stereo song at 44.1 kHz."""
+    path = tmp_path_factory.mktemp("cli")
+    for i, name in enumerate(("bass", "drums")):
+        tiny_prior(name, i).save_pretrained(path / "priors" / name)
+    rng = np.random.default_rng(0)
+    soundfile.write(path / "song.wav", 0.1 * rng.standard_normal((22050, 2)), 44100, "FLOAT")
+    soundfile.write(path / "song.mp3", 0.1 * rng.standard_normal((44100, 2)), 44100)
+    return path
+
+
+@pytest.fixture
+def priors(folder):
+    return ["--priors", str(folder / "priors/bass"), str(folder / "priors/drums"), *FAST]
+
+
+def run(capsys, *args):
+    code = main([str(arg) for arg in args])
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+
+def check_mistake(capsys, *args, says):
+    """One clear line on stderr, no traceback, exit code 2."""
+    code, out, err = run(capsys, *args)
+    lines = [line for line in err.splitlines() if line]
+    assert code == 2 and not out
+    assert len(lines) == 1 and lines[0].startswith("instglow: error: "), err
+    for text in [says] if isinstance(says, str) else says:
+        assert text in lines[0]
+
+
+@pytest.mark.parametrize("name", ["song.wav", "song.mp3"])
+def test_separate(capsys, folder, priors, tmp_path, name):
+    args = ["separate", folder / name, *priors, "-o", tmp_path, "--subtype", "FLOAT", "--json"]
+    code, out, _ = run(capsys, *args)
+    assert code == 0
+    files = json.loads(out)["files"][str(folder / name)]
+    assert files == {n: str(tmp_path / "song" / f"{n}.wav") for n in ("bass", "drums")}
+    mixture, rate = load_audio(folder / name)
+    sources = []
+    for path in files.values():
+        wav, its_rate = load_audio(path)
+        assert its_rate == rate == 44100 and wav.shape == mixture.shape
+        sources.append(wav)
+    assert (sum(sources) - mixture).abs().max() <= 1e-5 * mixture.abs().max()
+
+
+def test_separate_names_subset_residual_and_formats(capsys, folder, tmp_path):
+    where = folder / "priors"
+    priors = [f"one={where / 'bass'}", f"two={where / 'bass'}", f"hits={where / 'drums'}"]
+    args = [folder / "song.wav", "--priors", *priors, *FAST, "--residual", "--suffix", ".flac"]
+    code, _, _ = run(capsys, "separate", *args, "--subtype", "PCM_24", "-o", tmp_path / "a")
+    assert code == 0
+    names = {"one.flac", "two.flac", "hits.flac", "residual.flac"}
+    assert {p.name for p in (tmp_path / "a/song").iterdir()} == names
+    assert soundfile.info(tmp_path / "a/song/one.flac").subtype == "PCM_24"
+    code, _, _ = run(capsys, "separate", *args, "--sources", "hits", "-o", tmp_path / "b")
+    assert code == 0
+    assert {p.name for p in (tmp_path / "b/song").iterdir()} == {"hits.flac", "residual.flac"}
+
+
+def test_several_files_one_broken(capsys, folder, priors, tmp_path):
+    (tmp_path / "Track1").mkdir()
+    broken, good = tmp_path / "broken.wav", tmp_path / "Track1/mixture.wav"
+    broken.write_text("no audio")
+    soundfile.write(good, np.zeros(4000), RATE)
+    out = tmp_path / "out"
+    code, answer, _ = run(capsys, "separate", broken, good, *priors, "-o", out, "--json")
+    answer = json.loads(answer)
+    assert code == 1 and list(answer["failed"]) == [str(broken)]
+    assert not load_audio(out / "Track1/bass.wav")[0].any()
+    assert not (out / "broken").exists()
+    twice = ["separate", folder / "song.wav", folder / "song.mp3", *priors, "-o", tmp_path / "x"]
+    check_mistake(capsys, *twice, says="got song more than once")
+
+
+def test_existing_output(capsys, folder, priors, tmp_path):
+    args = ["separate", folder / "song.wav", *priors, "-o", tmp_path]
+    assert run(capsys, *args)[0] == 0
+    before = (tmp_path / "song/bass.wav").read_bytes()
+    check_mistake(capsys, *args, "--seed", "1", says=["song/bass.wav", "exist"])
+    assert (tmp_path / "song/bass.wav").read_bytes() == before
+    assert run(capsys, *args, "--overwrite")[0] == 0
+
+
+def write_bad(name, path, rng):
+    if name == "empty":
+        path.write_bytes(b"")
+    elif name == "no_samples":
+        soundfile.write(path, np.zeros(0), RATE)
+    elif name == "text":
+        path.write_text("this is not audio at all, whatever its name says")
+    elif name == "nan":
+        soundfile.write(path, np.array([0.0, np.nan, np.inf, 0.1]), RATE, "FLOAT")
+    elif name == "truncated":
+        soundfile.write(path.with_suffix(".flac"), rng.standard_normal(40000) * 0.1, RATE)
+        path.write_bytes(path.with_suffix(".flac").read_bytes()[:20000])
+        path.with_suffix(".flac").unlink()
+
+
+@pytest.mark.parametrize("name", ["missing", "empty", "no_samples", "text", "nan", "truncated"])
+def test_bad_files(capsys, priors, tmp_path, name):
+    path = tmp_path / f"{name}.wav"
+    write_bad(name, path, np.random.default_rng(0))
+    check_mistake(capsys, "separate", path, *priors, "-o", tmp_path / "out", says=path.name)
+    assert not (tmp_path / "out").exists()
+
+
+def write_odd(name, path, rng):
+    noise = 0.1 * rng.standard_normal(RATE)
+    wav, rate = {
+        "ten_samples": (noise[:10], RATE),
+        "zeros": (0 * noise, RATE),
+        "clipped": (np.clip(30 * noise, -1, 1), RATE),
+        "dc": (0 * noise + 0.5, RATE),
+        "96_kHz": (noise, 96000),
+        "8_channels": (np.stack([noise * k for k in range(8)], 1), RATE),
+    }[name]
+    soundfile.write(path, wav, rate, "FLOAT")
+
+
+@pytest.mark.parametrize("name", ["ten_samples", "zeros", "clipped", "dc", "96_kHz", "8_channels"])
+def test_odd_files_are_separated(capsys, priors, tmp_path, name):
+    path = tmp_path / f"{name}.wav"
+    write_odd(name, path, np.random.default_rng(0))
+    args = ["separate", path, *priors, "-o", tmp_path / "out", "--subtype", "FLOAT"]
+    assert run(capsys, *args)[0] == 0
+    mixture, rate = load_audio(path)
+    sources = [load_audio(p) for p in sorted((tmp_path / "out" / name).iterdir())]
+    assert len(sources) == 2 and all(r == rate for _, r in sources)
+    assert (sum(w for w, _ in sources) - mixture).abs().max() <= 1e-5 * mixture.abs().max()
+    if name == "zeros":
+        assert not any(w.any() for w, _ in sources)
+
+
+def test_bad_priors(capsys, folder, tmp_path):
+    song, out = folder / "song.wav", ["-o", tmp_path / "out", *FAST]
+    bass = folder / "priors/bass"
+
+    def check(*priors, says):
+        check_mistake(capsys, "separate", song, "--priors", *priors, *out, says=says)
+
+    check(tmp_path / "nowhere", says="nowhere")
+    check(bass, bass, says="'bass' twice")
+    tiny_prior("slow", sample_rate=4000).save_pretrained(tmp_path / "rate")
+    check(bass, tmp_path / "rate", says="share one sample_rate: 'bass' has 8000, 'slow' has 4000")
+    tiny_prior("coarse", n_fft=128).save_pretrained(tmp_path / "window")
+    check(bass, tmp_path / "window", says="share one n_fft")
+    tiny_prior("odd").save_pretrained(tmp_path / "shape")
+    config = json.loads((tmp_path / "shape/config.json").read_text())
+    config["model_args"]["hidden"] = 6
+    (tmp_path / "shape/config.json").write_text(json.dumps(config))
+    check(tmp_path / "shape", says=["weights do not fit", "size mismatch"])
+    (tmp_path / "empty").mkdir()
+    check(tmp_path / "empty", says="config.json")
+
+
+def test_read_only_output(capsys, folder, priors, tmp_path, monkeypatch):
+    """Simulated: root, as in a container, may write anywhere."""
+    import asteroid_instglow.files as files
+
+    def refuse(path, *args, **options):
+        raise PermissionError(f"cannot write {path}: Permission denied")
+
+    monkeypatch.setattr(files, "save_audio", refuse)
+    args = ["separate", folder / "song.wav", *priors, "-o", tmp_path]
+    check_mistake(capsys, *args, says=["cannot write", "Permission denied"])
+
+
+def test_bad_options(capsys, folder, priors, tmp_path):
+    args = ["separate", folder / "song.wav", *priors, "-o", tmp_path / "out"]
+    check_mistake(capsys, *args, "--chunk", "-1", says="chunk must be above 0")
+    check_mistake(capsys, *args, "--sources", "violin", says=["violin", "bass"])
+    with pytest.raises(SystemExit) as error:
+        main(["separate", "x.wav", "-o", str(tmp_path), "--solver", "magic"])
+    assert error.value.code == 2 and "invalid choice: 'magic'" in capsys.readouterr().err
+
+
+def test_no_command_shows_help(capsys):
+    code, out, err = run(capsys)
+    assert code == 2 and "separate" in err and "train" in err
+
+
+def test_interrupted_half_way(folder, tmp_path):
+    """Ctrl-C in a long search: exit code 130, one line, no file."""
+    out = tmp_path / "out"
+    priors = [str(folder / "priors" / name) for name in ("bass", "drums")]
+    command = [
+        sys.executable,
+        "-c",
+        "import sys; from asteroid_instglow.cli import main; sys.exit(main())",
+    ]
+    command += ["separate", str(folder / "song.wav"), "--priors", *priors, "-o", str(out)]
+    command += ["--n-iter", "1000000"]
+    env = {**os.environ, "OMP_NUM_THREADS": "1"}
+    with subprocess.Popen(command, stderr=subprocess.PIPE, env=env) as process:
+        # The bar shows that the search is on.
+        seen = b""
+        while b"separating" not in seen:
+            seen += process.stderr.read(1)
+        time.sleep(0.5)
+        process.send_signal(signal.SIGINT)
+        _, rest = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert b"instglow: interrupted" in rest and b"Traceback" not in rest
+    assert not out.exists()
+
+
+def test_sample(capsys, folder, tmp_path):
+    args = ["sample", folder / "priors/bass", "-o", tmp_path, "--n", "2", "--seconds", "0.5"]
+    code, out, _ = run(capsys, *args)
+    assert code == 0
+    first = load_audio(tmp_path / "bass_1.wav")
+    assert first[1] == RATE and 0.4 < first[0].shape[-1] / RATE < 0.6 and first[0].any()
+    assert (tmp_path / "bass_2.wav").exists() and str(tmp_path / "bass_1.wav") in out
+    check_mistake(capsys, *args, says="exists")
+    check_mistake(capsys, *args[:4], "--n", "0", says="n must be above 0")
+
+
+def test_train_then_separate(capsys, tmp_path):
+    """Two sources in the two layouts; the flow and the encoder, then a mixture of the two."""
+    rng = np.random.default_rng(0)
+    time_axis = np.arange(3 * RATE) / RATE
+    for i in range(3):
+        for name in ("hum", "hiss"):
+            hum = 0.2 * np.sin(2 * np.pi * 300 * (1 + i / 10) * time_axis)
+            wav = hum if name == "hum" else 0.1 * rng.standard_normal(3 * RATE)
+            path = tmp_path / "data" / f"Track{i}" / f"{name}.flac"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            soundfile.write(path, wav, RATE)
+    small = ["--n-fft", "128", "--hop-length", "32", "--n-blocks", "2", "--hidden", "8"]
+    small += ["--sample-rate", RATE, "--segment", "0.5", "--batch-size", "2", "--quiet"]
+    small += ["--val-every", "2", "--n-steps", "4", "--lr", "1e-3", "--encoder-steps", "4"]
+    small += ["--encoder-width", "4", "--json"]
+    for name in ("hum", "hiss"):
+        prior = tmp_path / "priors" / name
+        code, out, _ = run(capsys, "train", name, "--data", tmp_path / "data", "-o", prior, *small)
+        answer = json.loads(out)
+        assert code == 0 and answer["flow"]["steps"] == 4 and answer["encoder"]["steps"] == 4
+        assert answer["flow"]["nll_after"] < answer["flow"]["nll_before"]
+        loaded = GlowPrior.from_pretrained(prior)
+        assert loaded.source == name and loaded.encoder is not None
+    mixture = tmp_path / "mix.wav"
+    soundfile.write(mixture, 0.1 * rng.standard_normal(RATE), RATE)
+    priors = [tmp_path / "priors" / name for name in ("hum", "hiss")]
+    args = ["separate", mixture, "--priors", *priors, "-o", tmp_path / "out", "--quiet"]
+    assert run(capsys, *args)[0] == 0
+    assert {p.name for p in (tmp_path / "out/mix").iterdir()} == {"hum.wav", "hiss.wav"}
+
+
+def test_train_refuses(capsys, tmp_path):
+    (tmp_path / "data").mkdir()
+    args = ["-o", tmp_path / "prior", "--quiet"]
+    check_mistake(capsys, "train", "bass", "--data", tmp_path / "no", *args, says="no")
+    check_mistake(capsys, "train", "bass", "--data", tmp_path / "data", *args, says="data")
+    assert not (tmp_path / "prior/model.safetensors").exists()
+
+
+def test_evaluate(capsys, tmp_path):
+    rng = np.random.default_rng(0)
+    for name in ("bass", "drums"):
+        for side, level in (("true", 0.0), ("guess", 0.1)):
+            path = tmp_path / side / "song" / f"{name}.wav"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            seed = np.random.default_rng(len(name))
+            wav = seed.standard_normal(3 * RATE) * 0.1
+            soundfile.write(path, wav + level * 0.1 * rng.standard_normal(3 * RATE), RATE, "FLOAT")
+    args = ["evaluate", tmp_path / "true", tmp_path / "guess", "--protocol", "mdx", "--quiet"]
+    code, out, _ = run(capsys, *args)
+    assert code == 0 and "bass" in out and "20." in out
+    code, out, _ = run(capsys, *args, "--json")
+    value = json.loads(out)["protocols"]["mdx"]["scores"]["estimates"]["bass"]["SDR"]["value"]
+    assert value == pytest.approx(20, abs=0.3)
+    check_mistake(capsys, "evaluate", tmp_path / "true", tmp_path / "none", says="none")

@@ -1,0 +1,32 @@
+import pytest
+import torch
+
+from asteroid_instglow.utils.parallel import run_parallel
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_every_task_is_answered_under_its_number(jobs):
+    answers = dict(run_parallel(divmod, [(7, 2), (9, 3), (5, 4)], jobs))
+
+    assert answers == {0: (3, 1), 1: (3, 0), 2: (1, 1)}
+
+
+def test_new_processes_have_one_thread_each():
+    # Built-in functions, because a new process could not import this file.
+    assert dict(run_parallel(torch.get_num_threads, [(), ()], jobs=2)) == {0: 1, 1: 1}
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_failure_is_raised_after_what_was_done(jobs):
+    found = run_parallel(divmod, [(1, 1), (1, 0)], jobs)
+
+    with pytest.raises(ZeroDivisionError):
+        list(found)
+
+
+def test_a_bar_only_where_it_has_a_name(capsys):
+    list(run_parallel(divmod, [(1, 1)]))
+    assert capsys.readouterr() == ("", "")
+    list(run_parallel(divmod, [(1, 1)], name="dividing", unit="pair"))
+    out, err = capsys.readouterr()
+    assert "dividing" in err and "1/1" in err and not out

@@ -1,0 +1,164 @@
+"""The model card: what the Hub's classes read in it, what it leaves out, and that its code runs."""
+
+import re
+import shlex
+
+import pytest
+import torch
+from conftest import tiny_prior
+from huggingface_hub import ModelCard
+
+from asteroid_instglow import GenerativeSeparator, save_audio
+from asteroid_instglow.cli import main
+from asteroid_instglow.weights.card import Card, card_text, training_rows
+
+FULL = {
+    "title": "A band",
+    "description": "Four instruments.\n\nRendered from MIDI.",
+    "license": "cc-by-4.0",
+    "datasets": ["mini-Slakh", "own renderings"],
+    "training": {"steps": 600, "optimiser": {"lr": 1e-4}, "seeds": [1, 2], "command": "a | b"},
+    "results": {"bass": {"SDR (dB)": 5.123456789}, "drums": {"SDR (dB)": 6, "SI-SDRi (dB)": 9.5}},
+    "results_on": "mini-Slakh test, SiSEC protocol",
+}
+
+
+def text_of(card, priors=None, name="user/band", **args):
+    sources = ["bass", "drums"] if priors is not None else ["bass"]
+    kind = "GenerativeSeparator" if priors is not None else "GlowPrior"
+    return card_text(Card.of(card), kind, sources, 22050, 11_700_000, name, priors, **args)
+
+
+def test_the_hub_reads_what_was_meant():
+    data = ModelCard(text_of(FULL)).data
+
+    assert data.license == "cc-by-4.0"
+    assert data.library_name == "asteroid"
+    assert data.pipeline_tag == "audio-to-audio"
+    assert data.tags == ["asteroid", "audio", "audio-source-separation"]
+    assert data.datasets == ["mini-Slakh", "own renderings"]
+
+
+def test_a_licence_is_not_assumed():
+    text = text_of({})
+    data = ModelCard(text).data.to_dict()
+
+    assert "license" not in data and "datasets" not in data
+    assert "The licence of these weights is not stated." in text
+    named = {"license": "other", "license_name": "the-band", "license_link": "https://a.b/c"}
+    assert "[the-band](https://a.b/c)" in text_of(named) and "not stated" not in text_of(named)
+    assert ModelCard(text_of(named)).data.license_name == "the-band"
+
+
+def test_tables():
+    text = text_of(FULL, {"bass": "user/bass@abc", "drums": None})
+
+    assert "# A band\n\nFour instruments.\n\nRendered from MIDI.\n" in text
+    for row in (
+        "| steps | 600 |",
+        "| optimiser.lr | 0.0001 |",
+        "| seeds | 1, 2 |",
+        r"| command | a \| b |",
+        "|  | SDR (dB) | SI-SDRi (dB) |",
+        "| bass | 5.12346 |  |",
+        "| drums | 6 | 9.5 |",
+        "| bass | user/bass@abc |",
+        "| drums | here |",
+    ):
+        assert f"\n{row}\n" in text
+    assert "On mini-Slakh test, SiSEC protocol." in text
+    assert "Trained on mini-Slakh and own renderings." in text
+    assert "## Results" not in text_of({}) and "## Training" not in text_of({})
+
+
+@pytest.mark.parametrize("title", ["a: b", "---\nlicense: mit\n---", "é \"q\" 'x' # | `"])
+def test_text_cannot_get_into_the_head(title):
+    data = ModelCard(text_of({"title": title, "datasets": [title]})).data
+
+    assert data.license is None and data.datasets == [title]
+
+
+def test_a_head_that_reads_otherwise_is_refused(monkeypatch):
+    monkeypatch.setattr(
+        "asteroid_instglow.weights.card.ModelCard", lambda text: ModelCard("---\na: b\n---\n")
+    )
+    with pytest.raises(ValueError, match="cannot be written as YAML"):
+        text_of({"license": "mit"})
+
+
+@pytest.mark.parametrize(
+    "card, message",
+    [
+        ({"licence": "mit"}, "card has no licence; it has title"),
+        ({"license": ""}, "license must be a string, got ''"),
+        ({"license": ["mit"]}, "license must be a string"),
+        ({"datasets": "slakh"}, "datasets must be a list of names, got 'slakh'"),
+        ({"training": [1]}, "training must be a dict"),
+        ({"results": {"bass": 5.0}}, "results must be a dict of dicts"),
+        ({"training": {"x": object()}}, "plain types"),
+        ("mit", "card must be a Card or a dict, got str"),
+    ],
+)
+def test_a_wrong_card_is_refused(card, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        Card.of(card)
+
+
+def test_round_trip_through_plain_types():
+    assert Card.of(Card.of(FULL).to_dict()) == Card.of(FULL)
+    assert Card().to_dict() == {}
+    assert Card.of(None) is None
+
+
+def test_the_record_of_a_training_without_its_paths():
+    record = {
+        "source": "bass",
+        "steps": 600,
+        "nll_after": 1.5,
+        "history": [{"nll": 2.0}],
+        "arguments": {"data": "/home/me/solos", "lr": 1e-4, "segment": 2.0},
+        "data": {"train": {"roots": ["/home/me/solos"], "recordings": 7}},
+        "hardware": {"machine": "x86_64"},
+    }
+    rows = training_rows(record)
+
+    assert rows == {
+        "steps": 600,
+        "nll_after": 1.5,
+        "data.train.recordings": 7,
+        "arguments.lr": 1e-4,
+        "arguments.segment": 2.0,
+        "hardware.machine": "x86_64",
+    }
+    assert "/home" not in text_of({"training": rows})
+
+
+@pytest.fixture
+def model(request, tmp_path, monkeypatch):
+    """A folder with a model, its card and a song; the working directory is there."""
+    prior = tiny_prior("bass", 1, n_blocks=1)
+    model = GenerativeSeparator({"bass": prior}) if request.param == "separator" else prior
+    model.save_pretrained(tmp_path / "model", card=Card())
+    monkeypatch.chdir(tmp_path / "model")
+    wav = torch.randn(1, 1600, generator=torch.Generator().manual_seed(0)) / 10
+    save_audio("song.wav", wav, 8000)
+    return tmp_path / "model"
+
+
+@pytest.mark.parametrize("model", ["prior", "separator"], indirect=True)
+def test_the_examples_run_as_printed(model):
+    text = (model / "README.md").read_text()
+    (python,) = re.findall(r"```python\n(.*?)```", text, re.S)
+    (bash,) = re.findall(r"```bash\n(.*?)```", text, re.S)
+
+    exec(python, {})
+    command = shlex.split(bash)
+    assert command[0] == "instglow" and main([*command[1:], "--quiet"]) == 0
+    assert (model / "stems" / "bass.wav").is_file()
+    stem = model / "separated" / "song" / "bass.wav"
+    assert stem.read_bytes() == (model / "stems" / "bass.wav").read_bytes()
+
+
+def test_plain_asteroid_is_mentioned_where_it_works():
+    assert 'BaseModel.from_pretrained("user/band")' in text_of({}, with_bin=True)
+    assert "BaseModel" not in text_of({}) + text_of({}, name=None, with_bin=True)

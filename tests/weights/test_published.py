@@ -1,0 +1,160 @@
+"""Checkpoints of the published implementation, made here from a prior of ours, and a real one."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from conftest import tiny_prior
+from torch.testing import assert_close
+
+from asteroid_instglow import GlowPrior
+from asteroid_instglow.weights.folder import load_pickle
+from asteroid_instglow.weights.published import published_config
+
+PRIOR = {"n_blocks": 3, "hidden": 6, "n_fft": 64, "hop_length": 16}
+
+
+def published(prior):
+    """(checkpoint, config) that hold the weights of ``prior`` in the published form.
+
+    Frames 2t and 2t + 1 of channel c are our channels 2c and 2c + 1, or another order: it is asked
+    for by squeezing channel numbers, and put into the published one, all even frames first.
+    """
+    n_chan, flow = prior.n_chan, prior.flow
+    numbers = torch.arange(2 * n_chan, dtype=torch.float32).view(2, n_chan).T[None]
+    order = flow.squeeze(numbers)[0].flatten().long()
+    half = order[:n_chan]
+    tensors = {}
+    for i, step in enumerate(flow.steps.transforms):
+        head = f"decoder.flows.{i}."
+        if i % 3 == 0:
+            for name, value in (("logs", step.log_scale), ("bias", step.bias)):
+                tensors[head + name] = back(value.detach().flatten(), order)[None, :, None]
+        elif i % 3 == 1:
+            tensors[head + "weight"] = step.weight.detach()
+        else:
+            for name, value in step.conditioner.state_dict().items():
+                name = name.replace("parametrizations.weight.original0", "weight_g")
+                name = name.replace("parametrizations.weight.original1", "weight_v")
+                if name == "start.weight_v":
+                    value = back(value.transpose(0, 1), half).transpose(0, 1)
+                if name.startswith("end."):
+                    value = back(value, order)
+                wn = "" if name.startswith(("start.", "end.")) else "wn."
+                tensors[head + wn + name] = value
+    args = prior.get_model_args()
+    model = {
+        "n_blocks_dec": args["n_blocks"],
+        "hidden_channels": 1,
+        "hidden_channels_dec": args["hidden"],
+        "kernel_size_dec": args["kernel_size"],
+        "n_block_layers": args["n_layers"],
+        "dilation_rate": args["dilation_rate"],
+        "p_dropout_dec": args["dropout"],
+        "n_sqz": 2,
+        "n_split": 4,
+        "sigmoid_scale": args["sigmoid_scale"],
+        "gin_channels": 256,
+    }
+    data = {"sampling_rate": args["sample_rate"], "filter_length": args["n_fft"]}
+    data |= {"hop_length": args["hop_length"], "win_length": args["n_fft"]}
+    config = {"train": {"learning_rate": 1e-4}, "data": data, "model": model}
+    return {"model": tensors, "iteration": 7, "learning_rate": 1e-4}, config
+
+
+def back(value, order):
+    out = torch.empty_like(value)
+    out[order] = value
+    return out
+
+
+@pytest.fixture
+def prior():
+    return tiny_prior("vocals", 3, **PRIOR)
+
+
+def same(prior, other):
+    a, b = prior.state_dict(), other.state_dict()
+    assert a.keys() == b.keys()
+    for name in a:
+        assert_close(a[name], b[name], rtol=0, atol=0)
+
+
+def test_there_and_back(prior):
+    checkpoint, config = published(prior)
+
+    loaded = GlowPrior.from_published(checkpoint, config, "vocals")
+    same(loaded, prior)
+    assert loaded.get_model_args() == prior.get_model_args()
+    assert not loaded.training
+
+
+@pytest.mark.parametrize("head", ["module.", "model.", "module.model.", "model.module."])
+def test_prefixes_of_wrappers(prior, head):
+    checkpoint, config = published(prior)
+    checkpoint["model"] = {head + name: value for name, value in checkpoint["model"].items()}
+
+    same(GlowPrior.from_published(checkpoint, config, "vocals"), prior)
+
+
+def test_half_precision_and_unused_tensors(prior):
+    checkpoint, config = published(prior)
+    tensors = {name: value.half() for name, value in checkpoint["model"].items()}
+    tensors["decoder.flows.2.wn.cond_layer.weight_v"] = torch.zeros(12, 256, 1)
+    loaded = GlowPrior.from_published({"model": tensors}, config)
+
+    assert {p.dtype for p in loaded.parameters()} == {torch.float32}
+    for name, value in loaded.state_dict().items():
+        assert_close(value, prior.state_dict()[name], rtol=1e-3, atol=1e-6)
+
+
+def test_every_wrong_tensor_is_named(prior):
+    checkpoint, config = published(prior)
+    tensors = checkpoint["model"]
+    del tensors["decoder.flows.0.logs"]
+    del tensors["decoder.flows.5.wn.in_layers.0.weight_g"]
+    tensors["decoder.flows.4.weight"] = torch.eye(3)
+    tensors["encoder.weight"] = torch.zeros(1)
+
+    with pytest.raises(ValueError) as caught:
+        GlowPrior.from_published(checkpoint, config)
+    for message in (
+        "decoder.flows.0.logs is missing",
+        "decoder.flows.5.wn.in_layers.0.weight_g is missing",
+        "decoder.flows.4.weight must be (4, 4), got (3, 3)",
+        "encoder.weight is unexpected",
+    ):
+        assert message in str(caught.value)
+    assert str(caught.value).count(";") == 3
+
+
+def test_a_config_that_does_not_fit(prior):
+    checkpoint, config = published(prior)
+    for section, name, value, message in (
+        ("data", "win_length", 32, "win_length must equal filter_length 64, got 32"),
+        ("data", "n_ipt_channels", 80, "n_ipt_channels must be 34"),
+        ("model", "n_blocks_dec", 4, "decoder.flows.9.* is missing"),
+        ("model", "n_blocks_dec", 2, "decoder.flows.8.* is unexpected"),
+    ):
+        changed = {**config, section: {**config[section], name: value}}
+        with pytest.raises(ValueError, match=message):
+            GlowPrior.from_published(checkpoint, changed)
+    with pytest.raises(ValueError, match="sampling_rate"):
+        published_config({"model": config["model"], "data": {}})
+
+
+def test_the_published_checkpoint_as_a_folder(reference, tmp_path):
+    folder = reference / "checkpoint_small"
+    config = json.loads((folder / "config.json").read_text())
+    checkpoint = load_pickle(folder / "G_7.pth")
+    GlowPrior.from_published(checkpoint, config, "vocals").save_pretrained(tmp_path / "vocals")
+
+    prior = GlowPrior.from_pretrained(tmp_path / "vocals")
+    expected = np.load(folder / "expected.npz")
+    x, lengths = torch.tensor(expected["x"]), torch.tensor(expected["lengths"])
+    mask = (torch.arange(x.shape[-1]) < lengths[:, None])[:, None].to(x)
+    with torch.no_grad():
+        z, ladj = prior.flow(x, mask)
+    assert_close(z, torch.tensor(expected["z"]), rtol=1e-4, atol=1e-4)
+    assert_close(ladj, torch.tensor(expected["logdet"]), rtol=1e-4, atol=1e-3)
