@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from .audio.stft import apply_phase, even_frames, istft, pad_bins, stft
-from .encoder.lstm import SourceEncoder
+from .encoder import build_encoder
 from .flows import FrozenGlow, Glow
 from .weights.base import PretrainedModel
 from .weights.published import published_config, published_tensors
@@ -99,7 +99,7 @@ class GlowPrior(PretrainedModel):
         Returns:
             SourceEncoder: The encoder.
         """
-        self.encoder = SourceEncoder(**encoder) if isinstance(encoder, dict) else encoder
+        self.encoder = build_encoder(encoder) if isinstance(encoder, dict) else encoder
         return self.encoder
 
     def get_model_args(self):

@@ -5,6 +5,7 @@ from torch import nn
 
 from . import masking, solver
 from .audio.stft import apply_phase, even_frames, hold_frames, istft, stft
+from .encoder import share_bodies, solve_encoder
 from .inference import PiecewiseSeparation
 from .options import SeparationOptions, check_option_names
 from .prior import GlowPrior
@@ -59,6 +60,17 @@ class GenerativeSeparator(PiecewiseSeparation, PretrainedModel):
         self.options = SeparationOptions(**options)
         for name, prior in zip(names, built):
             self._check_fits(name, prior)
+        self._share_bodies()
+
+    def load_state_dict(self, *args, **kwargs):
+        """Loads weights; encoder bodies that turn out equal are held, and run, once."""
+        result = super().load_state_dict(*args, **kwargs)
+        self._share_bodies()
+        return result
+
+    def _share_bodies(self):
+        encoders = [getattr(prior, "encoder", None) for prior in self.priors]
+        share_bodies([encoder for encoder in encoders if encoder is not None])
 
     @property
     def sources(self):
@@ -77,6 +89,7 @@ class GenerativeSeparator(PiecewiseSeparation, PretrainedModel):
         self._check_fits(name, prior)
         self._names.append(name)
         self.priors.append(prior)
+        self._share_bodies()
 
     def subset(self, names):
         """A separator of some of the sources, which shares their priors.
@@ -143,7 +156,8 @@ class GenerativeSeparator(PiecewiseSeparation, PretrainedModel):
         n_fft, hop = encoders[0].n_fft, encoders[0].hop_length
         names = [prior.source for prior in self.priors]
         sums_up = self._sums_up(options)
-        guesses = solver.solve_encoder(heard, encoders, self.residual, sums_up, names)
+        with solver.frozen(encoders):
+            guesses = solve_encoder(heard, encoders, self.residual, sums_up, names)
         out = istft(guesses, n_fft, hop, n)
         if options.solver == "posterior":
             out = self._search(out, heard, options, report)

@@ -6,15 +6,12 @@ import torch
 from torch.nn.utils import parametrize
 
 from . import masking, objective
-from .audio.stft import istft
-from .encoder.lstm import guess_each
 from .utils.precision import resolve_precision
 
 PLATEAU = 20  # iterations looked back on by the early stop
 SHARE_FLOOR = 1e-4
 MAX_GAIN = 2.0  # of a guess: where it has next to nothing, a share is no measure of it
 DITHER = 1 / 32768  # as in the priors' training
-MASK_POWER = 1.25  # of the ratio masks beside the encoders' guesses
 
 
 @contextlib.contextmanager
@@ -104,66 +101,6 @@ def solve_paper(mixture, priors, options, progress=None):
             if not all(source.isfinite().all() for source in sources):
                 sources = best or sources
     return torch.stack(sources).nan_to_num(0.0, 0.0, 0.0)
-
-
-def solve_encoder(wav, encoders, residual=False, constrained=True, sources=None):
-    """Sources as the encoders guess them, made to sum to the mixture.
-
-    Half of it are the guesses, and what they lack of the mixture, shared out by the square root of
-    their magnitudes: more to the loud, but not all. (Learnt variances of the guesses did no
-    better.) The other half has the mixture's phase: ratio masks of the magnitudes.
-
-    Encoders that have never heard a source that was added later take some of it for their own: they
-    guess from what the encoder of that source, which has heard theirs, leaves of the mixture.
-
-    Args:
-        wav (torch.Tensor): Mixture, (batch, time).
-        encoders (Sequence[SourceEncoder]): One a source, all of one STFT setting.
-        residual (bool): Add a source that takes its part of what the others leave.
-        constrained (bool): Make them sum to the mixture; else the guesses as they are.
-        sources (Sequence[str], optional): Names of the encoders' sources.
-
-    Returns:
-        torch.Tensor: Complex spectrograms in the encoders' STFT, (n_src, batch, n_freq, n_frames).
-    """
-    with torch.no_grad(), frozen(encoders):
-        means, mixture = _guesses(encoders, wav)
-        added = _added_later(encoders, sources)
-        for later in sorted(set(added) - {()}, key=len):
-            earlier = [i for i in range(len(encoders)) if added[i] == later]
-            n_fft, hop = encoders[0].n_fft, encoders[0].hop_length
-            known = istft(means[list(later)].sum(0), n_fft, hop, wav.shape[-1])
-            means[earlier], _ = _guesses([encoders[i] for i in earlier], wav - known)
-    weights = means.abs()
-    if residual:
-        # Nothing is known of it: it may be all that there is left to explain.
-        left = mixture - means.sum(0)
-        means = torch.cat([means, torch.zeros_like(left)[None]])
-        weights = torch.cat([weights, left.abs()[None]])
-    if not constrained:
-        return means
-    projected = masking.project_sum(means, mixture, weights.sqrt())
-    return (projected + masking.shares(weights, MASK_POWER) * mixture) / 2
-
-
-def _guesses(encoders, wav):
-    # Of each encoder, (n_encoders, batch, n_freq, n_frames), and the spectrogram they are made of.
-    spec, scale = encoders[0].transform(wav)
-    return guess_each(encoders, spec[:, 0]) * scale, spec[:, 0] * scale
-
-
-def _added_later(encoders, sources):
-    # For each encoder, which sources it has not heard whose encoders have heard its own.
-    if sources is None:
-        return [()] * len(encoders)
-
-    def later(i, j):
-        mine, others = encoders[i].heard, encoders[j].heard
-        known = mine is not None and others is not None
-        return known and sources[j] not in mine and sources[i] in others
-
-    each = range(len(encoders))
-    return [tuple(j for j in each if later(i, j)) for i in each]
 
 
 def solve_posterior(guesses, mixture, priors, options, progress=None):

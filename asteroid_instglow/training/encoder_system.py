@@ -28,8 +28,7 @@ class EncoderSystem(TrainingSystem):
     def loss_terms(self, batch):  # noqa: D102
         with torch.autocast(batch.device.type, enabled=False):
             parts, _ = self.model.transform(batch.float())
-        guesses = self.model.masked_bins(parts.sum(1))
-        error = guesses - parts[:, : self.model.n_src, : self.model.n_bins]
+        error = self.model.estimate(parts.sum(1)) - parts[:, : self.model.n_src]
         error = 2 * torch.view_as_real(error).square().mean((2, 3, 4))
         return torch.log10(error + ERROR_FLOOR).sum(), error.numel()
 

@@ -1,16 +1,25 @@
+import numpy as np
 import pytest
 import torch
-from conftest import tiny_prior
+from conftest import SHARED, tiny_prior
+from safetensors.torch import load_file
 from torch.testing import assert_close
 
 from asteroid_instglow import GenerativeSeparator, JointEncoder
 from asteroid_instglow.audio.stft import istft, stft
-from asteroid_instglow.encoder.lstm import SourceEncoder, guess_each
+from asteroid_instglow.encoder import (
+    BandSplitEncoder,
+    SourceEncoder,
+    estimate_each,
+    share_bodies,
+    solve_encoder,
+)
+from asteroid_instglow.encoder.band_split import convert_roformer
 from asteroid_instglow.masking import project_sum, share_remainder, shares
-from asteroid_instglow.solver import solve_encoder
 from asteroid_instglow.training.encoder_system import encoder_optimizer
 
 TINY = {"n_fft": 64, "hop_length": 16, "width": 4}
+BANDS = {"depth": 1, "n_heads": 2, "hidden": 8, "bands": ((12, 2), (2, 4), (1, 1))}
 
 
 def encoder(seed=0, **args):
@@ -18,24 +27,36 @@ def encoder(seed=0, **args):
     return SourceEncoder(**{**TINY, **args}).eval()
 
 
+def band_split(seed=0, **args):
+    torch.manual_seed(seed)
+    return BandSplitEncoder(**{**TINY, **BANDS, "width": 8, **args}).eval()
+
+
+EACH = pytest.mark.parametrize("make", [encoder, band_split])
+
+
 @pytest.mark.parametrize("time", [64, 1000, 1017])
 @pytest.mark.parametrize("n_src", [1, 3])
-def test_shapes(time, n_src):
-    mean = encoder(n_src=n_src)(torch.randn(2, time))
+@EACH
+def test_shapes(time, n_src, make):
+    mean = make(n_src=n_src)(torch.randn(2, time))
     assert mean.shape == (2, n_src, 33, 1 + time // 16)
     assert mean.is_complex()
 
 
-def test_guess_follows_the_level_of_the_mixture():
+@EACH
+@pytest.mark.parametrize("gain", [10, 1e-4])
+def test_guess_follows_the_level_of_the_mixture(make, gain):
     wav = torch.randn(1, 800)
-    assert_close(encoder()(10 * wav), 10 * encoder()(wav), rtol=1e-3, atol=1e-4)
+    assert_close(make()(gain * wav) / gain, make()(wav), rtol=1e-3, atol=1e-4)
 
 
-def test_batch_changes_nothing():
+@EACH
+def test_batch_changes_nothing(make):
     wav = torch.randn(3, 800)
-    mean = encoder()(wav)
+    mean = make()(wav)
     for i in range(3):
-        assert_close(encoder()(wav[i : i + 1])[0], mean[i], rtol=1e-4, atol=1e-5)
+        assert_close(make()(wav[i : i + 1])[0], mean[i], rtol=1e-4, atol=1e-5)
 
 
 def test_silence_gives_silence():
@@ -213,19 +234,43 @@ def test_separator_chooses_the_encoders_if_all_have_one():
         GenerativeSeparator({**with_encoder, "odd": odd})
 
 
-def test_a_body_that_encoders_share_works_once():
-    joint = encoder(n_src=2)
-    encoders = [joint.alone(0), encoder(7), joint.alone(1)]
+@EACH
+def test_a_body_that_encoders_share_runs_once(make):
+    joint = make(n_src=2)
+    encoders = [joint.alone(0), make(7), joint.alone(1)]
     assert encoders[0].has_body_of(encoders[2]) and not encoders[0].has_body_of(encoders[1])
-    calls = []
-    for one in encoders:
-        one.eval().lstm.register_forward_hook(lambda *_, one=one: calls.append(one))
     spec = encoders[0].transform(torch.randn(2, 800))[0][:, 0]
     with torch.no_grad():
-        guesses = guess_each(encoders, spec)
-        assert calls == encoders[:2]
-        for one, guess in zip(encoders, guesses):
-            assert_close(one.masked(spec)[:, 0], guess)
-    with torch.no_grad():  # one that was trained on has a body of its own
-        encoders[2].join.weight += 0.1
-        assert not encoders[0].has_body_of(encoders[2])
+        apart = [one.estimate(spec)[:, 0] for one in encoders]
+    share_bodies(encoders)
+    calls = []
+    for one in {id(m): m for e in encoders for m in e.children()}.values():
+        one.register_forward_hook(lambda module, *_: calls.append(module))
+    with torch.no_grad():
+        together = estimate_each(encoders, spec)
+    assert_close(together, torch.stack(apart), atol=0, rtol=0)
+    assert len(calls) == len(set(map(id, calls)))
+    assert encoders[0].mask is not encoders[2].mask
+    with torch.no_grad():  # one that has been trained alone has a body of its own
+        trained = joint.alone(1)
+        next(p for n, p in trained.named_parameters() if not n.startswith("mask.")).add_(0.1)
+    assert not encoders[0].has_body_of(trained)
+
+
+@pytest.mark.skipif(not (SHARED / "probe").exists(), reason="needs ../shared/probe")
+def test_the_band_split_encoder_gives_the_estimates_of_a_converted_network():
+    encoder = BandSplitEncoder(n_src=4).eval()
+    weights = load_file(SHARED / "probe" / "band_roformer_96x6.safetensors")
+    encoder.load_state_dict(convert_roformer(weights))
+    example = np.load(SHARED / "probe" / "example.npz")
+    mixture = torch.from_numpy(example["mixture"]).float()[None]
+    with torch.no_grad():
+        estimates = istft(encoder(mixture), 2048, 512, mixture.shape[-1])[0]
+    assert_close(estimates, torch.from_numpy(example["estimates"]), atol=1e-5, rtol=0)
+
+
+def test_bands_must_cover_the_spectrum():
+    with pytest.raises(ValueError, match="bands must hold"):
+        band_split(bands=((12, 2), (2, 4)))
+    with pytest.raises(ValueError, match="width must be a multiple"):
+        band_split(width=10)

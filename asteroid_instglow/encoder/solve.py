@@ -1,0 +1,76 @@
+"""Separation with encoders: estimates of any set of them, made to sum to the mixture."""
+
+from collections.abc import Sequence
+
+import torch
+
+from .. import masking
+from ..audio.stft import istft
+from .base import Encoder, estimate_each
+
+MASK_POWER = 1.25  # exponent of the ratio masks that are averaged with the estimates
+
+
+@torch.no_grad()
+def solve_encoder(
+    wav: torch.Tensor,
+    encoders: Sequence[Encoder],
+    residual: bool = False,
+    constrained: bool = True,
+    sources: Sequence[str] | None = None,
+) -> torch.Tensor:
+    """Estimates every source and makes the estimates sum to the mixture.
+
+    Averages two versions: the estimates with the remainder of the mixture split among them by the
+    square root of their magnitudes, and ratio masks of their magnitudes on the mixture.
+
+    Encoders trained before source B existed run on the mixture minus B's estimate: they would take
+    some of B for their own source.
+
+    Args:
+        wav (torch.Tensor): Mixture, (batch, time).
+        encoders (Sequence[Encoder]): One per source, all of one STFT setting, in evaluation mode.
+        residual (bool): Add a source that takes its part of what the others leave.
+        constrained (bool): Make the sources sum to the mixture; else return the estimates.
+        sources (Sequence[str], optional): Names of the encoders' sources.
+
+    Returns:
+        torch.Tensor: Complex spectrograms in the encoders' STFT, (n_src, batch, n_freq, n_frames).
+    """
+    means, mixture = _estimates(encoders, wav)
+    added = _added_later(encoders, sources)
+    for later in sorted(set(added) - {()}, key=len):
+        earlier = [i for i in range(len(encoders)) if added[i] == later]
+        n_fft, hop_length = encoders[0].n_fft, encoders[0].hop_length
+        known = istft(means[list(later)].sum(0), n_fft, hop_length, wav.shape[-1])
+        means[earlier], _ = _estimates([encoders[i] for i in earlier], wav - known)
+    weights = means.abs()
+    if residual:
+        # Nothing is known of it: it may be all that is left.
+        left = mixture - means.sum(0)
+        means = torch.cat([means, torch.zeros_like(left)[None]])
+        weights = torch.cat([weights, left.abs()[None]])
+    if not constrained:
+        return means
+    projected = masking.project_sum(means, mixture, weights.sqrt())
+    return (projected + masking.shares(weights, MASK_POWER) * mixture) / 2
+
+
+def _estimates(encoders, wav):
+    # Estimates (n_encoders, batch, n_freq, n_frames), and the mixture's spectrogram.
+    spec, scale = encoders[0].transform(wav)
+    return estimate_each(encoders, spec[:, 0]) * scale, spec[:, 0] * scale
+
+
+def _added_later(encoders, sources):
+    # For each encoder, the indices of those that have heard its source while it has not theirs.
+    if sources is None:
+        return [()] * len(encoders)
+
+    def later(i, j):
+        mine, others = encoders[i].heard, encoders[j].heard
+        known = mine is not None and others is not None
+        return known and sources[j] not in mine and sources[i] in others
+
+    each = range(len(encoders))
+    return [tuple(j for j in each if later(i, j)) for i in each]
