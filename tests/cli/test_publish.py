@@ -9,7 +9,7 @@ import pytest
 import torch
 from conftest import tiny_prior
 from hub_server import HubServer, run_client
-from test_published import published
+from published_form import published
 
 from asteroid_instglow import GenerativeSeparator, GlowPrior
 from asteroid_instglow.cli import import_published, publish

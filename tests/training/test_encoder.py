@@ -3,7 +3,7 @@ import json
 import pytest
 import torch
 from conftest import tiny_prior
-from test_training import RATE, write_solos
+from solo_folders import RATE, write_solos
 
 from asteroid_instglow.encoder.joint import JointEncoder
 from asteroid_instglow.prior import GlowPrior

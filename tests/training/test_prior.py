@@ -7,8 +7,8 @@ import sys
 
 import numpy as np
 import pytest
-import soundfile
 import torch
+from solo_folders import RATE, write_solos
 from torch.testing import assert_close
 
 from asteroid_instglow.data import SoloDataset, find_solos
@@ -20,7 +20,6 @@ from asteroid_instglow.training.prior import train_prior
 from asteroid_instglow.training.processes import run_processes
 from asteroid_instglow.training.system import PriorSystem
 
-RATE = 4000
 TINY = {
     "sample_rate": RATE,
     "n_fft": 32,
@@ -32,17 +31,6 @@ TINY = {
 }
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning")
-
-
-def write_solos(root, n=5, seconds=2.0):
-    rng = np.random.default_rng(0)
-    time = np.arange(round(seconds * RATE)) / RATE
-    for i in range(n):
-        wav = 0.3 * np.sin(2 * np.pi * 55 * (i + 2) * time) + 0.02 * rng.standard_normal(len(time))
-        path = root / "tone" / f"{i}.wav"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        soundfile.write(path, wav, RATE)
-    return root
 
 
 @pytest.fixture(scope="module")
