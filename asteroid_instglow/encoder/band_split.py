@@ -80,7 +80,10 @@ class BandSplitEncoder(Encoder):
         return spec.abs().square().mean((1, 2)).sqrt()
 
     def body(self, spec):
-        x = torch.view_as_real(spec.transpose(1, 2)).contiguous()
+        return self.features(torch.view_as_real(spec.transpose(1, 2)).contiguous())
+
+    def features(self, x: torch.Tensor) -> torch.Tensor:
+        """Computes features from (batch, n_frames, n_freq, 2), real and imaginary parts."""
         features, start = [], 0
         for (n, size), linear in zip(self.bands, self.split):
             band = x[:, :, start : start + n * size].reshape(*x.shape[:2], n, 2 * size)
@@ -107,6 +110,11 @@ class BandSplitEncoder(Encoder):
             masks.append(mask.reshape(*mask.shape[:3], n * size, 2))
             start += n
         return torch.view_as_complex(torch.cat(masks, 3)).permute(0, 2, 3, 1)
+
+    def matrices(self):
+        blocks = [*self.time, *self.freq]
+        single = [m.weight for block in blocks for m in (block.out, block.up, block.down)]
+        return {3: [block.qkv.weight for block in blocks], 1: single}
 
     def source_part(self, name, value, index):
         return value.unflatten(-1, (self.n_src, -1))[..., index, :]

@@ -73,6 +73,14 @@ class Encoder(nn.Module):
         """Returns the part of a mask parameter that belongs to source ``index``."""
         raise NotImplementedError
 
+    def matrices(self) -> dict[int, list[nn.Parameter]]:
+        """Returns the weights between features, by the number of matrices stacked in each.
+
+        They are trained by Muon. Weights with bins on one side are left to Adam, which scales each
+        entry on its own.
+        """
+        raise NotImplementedError
+
     def forward(self, wav: torch.Tensor) -> torch.Tensor:
         """Estimates the sources in a mixture.
 

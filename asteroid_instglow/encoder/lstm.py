@@ -74,6 +74,9 @@ class SourceEncoder(Encoder):
         mask = self.mask(hidden).float().view(*hidden.shape[:2], self.n_src, self.n_bins, 2)
         return torch.view_as_complex(mask).permute(0, 2, 3, 1)
 
+    def matrices(self):
+        return {4: [p for p in self.lstm.parameters() if p.ndim > 1], 1: [self.join.weight]}
+
     def source_part(self, name, value, index):
         return value.unflatten(0, (self.n_src, -1))[index]
 

@@ -9,7 +9,8 @@ from ..data import MixDataset, list_all_sources, split_by_source
 from ..encoder.joint import JointEncoder
 from ..prior import GlowPrior
 from ..weights.base import load_model
-from .encoder_system import EncoderSystem, encoder_optimizer
+from .encoder_loss import encoder_optimizer
+from .encoder_system import EncoderSystem
 from .fitting import (
     ENDLESS,
     checkpoint_to_resume,

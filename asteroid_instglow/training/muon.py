@@ -1,25 +1,28 @@
-"""Muon for weight matrices, AdamW for the rest, as one optimiser."""
+"""Muon for weight matrices and Adam for all other parameters, as one optimizer."""
+
+from collections.abc import Iterable
 
 import torch
 from torch.optim import Optimizer
 
-# Of the quintic Newton-Schulz iteration, chosen in [1] for the steepest slope at zero.
+# Coefficients of the quintic Newton-Schulz iteration, chosen in [1] for the steepest slope at zero.
 _QUINTIC = (3.4445, -4.7750, 2.0315)
 
 
 class Muon(Optimizer):
-    """Momentum whose direction is made orthogonal; AdamW where a parameter is no matrix.
+    """Orthogonalised momentum for matrices, Adam for all other parameters.
 
-    The weights of an LSTM are those of its four gates one above the other: matrices of their own.
+    A parameter may hold several matrices one above the other, such as the weights of the four gates
+    of an LSTM, or the queries, keys and values of an attention: each is orthogonalised on its own.
 
     Args:
-        matrices (Iterable[torch.nn.Parameter]): (rows, columns).
-        gates (Iterable[torch.nn.Parameter]): (4 * rows, columns).
-        others (Iterable[torch.nn.Parameter]): What AdamW shall move.
-        lr (float): Of the matrices.
-        adam_lr (float): Of the others.
-        momentum (float): Of the matrices (Nesterov).
-        weight_decay (float): Of the matrices.
+        matrices (Mapping[int, Iterable[torch.nn.Parameter]]): Number of matrices in a parameter to
+            the parameters, each (number * rows, columns).
+        others (Iterable[torch.nn.Parameter]): Parameters that Adam moves.
+        lr (float): Learning rate of the matrices.
+        adam_lr (float): Learning rate of the others.
+        momentum (float): Nesterov momentum of the matrices.
+        weight_decay (float): Decoupled weight decay of the matrices.
 
     References
         - [1] : "Muon: An optimizer for hidden layers in neural networks", Jordan et al. 2024.
@@ -27,13 +30,18 @@ class Muon(Optimizer):
     """
 
     def __init__(
-        self, matrices, gates, others, lr=0.02, adam_lr=2e-3, momentum=0.95, weight_decay=0.01
+        self,
+        matrices: dict[int, Iterable[torch.nn.Parameter]],
+        others: Iterable[torch.nn.Parameter],
+        lr: float = 0.02,
+        adam_lr: float = 2e-3,
+        momentum: float = 0.95,
+        weight_decay: float = 0.01,
     ):
         groups = [
-            {"params": list(matrices), "lr": lr, "n_stacked": 1},
-            {"params": list(gates), "lr": lr, "n_stacked": 4},
-            {"params": list(others), "lr": adam_lr, "n_stacked": 0},
+            {"params": list(params), "lr": lr, "n_stacked": n} for n, params in matrices.items()
         ]
+        groups.append({"params": list(others), "lr": adam_lr, "n_stacked": 0})
         defaults = {"momentum": momentum, "weight_decay": weight_decay, "betas": (0.9, 0.99)}
         super().__init__([group for group in groups if group["params"]], defaults)
 
@@ -46,34 +54,48 @@ class Muon(Optimizer):
                 loss = closure()
         for group in self.param_groups:
             update = self._muon if group["n_stacked"] else self._adam
+            # Parameters of one shape move in one operation: on a GPU, launches are what costs.
+            shapes: dict[torch.Size, list[torch.nn.Parameter]] = {}
             for parameter in group["params"]:
                 if parameter.grad is not None:
-                    update(parameter, group, self.state[parameter])
+                    shapes.setdefault(parameter.shape, []).append(parameter)
+            for parameters in shapes.values():
+                update(parameters, group, [self.state[parameter] for parameter in parameters])
         return loss
 
-    def _muon(self, parameter, group, state):
-        if not state:
-            state["momentum"] = torch.zeros_like(parameter)
-        average = state["momentum"].lerp_(parameter.grad, 1 - group["momentum"])
-        direction = parameter.grad.lerp(average, group["momentum"])
-        direction = orthogonalise(direction.unflatten(0, (group["n_stacked"], -1)))
-        rows, columns = direction.shape[-2:]
-        parameter.mul_(1 - group["lr"] * group["weight_decay"])
+    def _muon(self, parameters, group, states):
+        for parameter, state in zip(parameters, states):
+            if not state:
+                state["momentum"] = torch.zeros_like(parameter)
+        grads = [parameter.grad for parameter in parameters]
+        averages = [state["momentum"] for state in states]
+        torch._foreach_lerp_(averages, grads, 1 - group["momentum"])
+        directions = torch.stack(torch._foreach_lerp(grads, averages, group["momentum"]))
+        directions = orthogonalise(directions.unflatten(1, (group["n_stacked"], -1)))
+        rows, columns = directions.shape[-2:]
         step = group["lr"] * max(1.0, rows / columns) ** 0.5
-        parameter.sub_(direction.view_as(parameter), alpha=step)
+        torch._foreach_mul_(parameters, 1 - group["lr"] * group["weight_decay"])
+        torch._foreach_add_(parameters, list(directions.flatten(1, 2).unbind()), alpha=-step)
 
-    def _adam(self, parameter, group, state):
-        if not state:
-            state["step"] = torch.zeros(())
-            state["mean"] = torch.zeros_like(parameter)
-            state["square"] = torch.zeros_like(parameter)
+    def _adam(self, parameters, group, states):
+        for parameter, state in zip(parameters, states):
+            if not state:
+                state["step"] = torch.zeros(())
+                state["mean"] = torch.zeros_like(parameter)
+                state["square"] = torch.zeros_like(parameter)
         beta1, beta2 = group["betas"]
-        state["step"] += 1
-        state["mean"].lerp_(parameter.grad, 1 - beta1)
-        state["square"].lerp_(parameter.grad.square(), 1 - beta2)
-        n = state["step"].item()
-        scale = (state["square"] / (1 - beta2**n)).sqrt_().add_(1e-8)
-        parameter.addcdiv_(state["mean"], scale, value=-group["lr"] / (1 - beta1**n))
+        grads = [parameter.grad for parameter in parameters]
+        means = [state["mean"] for state in states]
+        squares = [state["square"] for state in states]
+        torch._foreach_lerp_(means, grads, 1 - beta1)
+        torch._foreach_lerp_(squares, torch._foreach_mul(grads, grads), 1 - beta2)
+        for state in states:
+            state["step"] += 1
+        n = states[0]["step"].item()
+        scales = torch._foreach_div(squares, 1 - beta2**n)
+        torch._foreach_sqrt_(scales)
+        torch._foreach_add_(scales, 1e-8)
+        torch._foreach_addcdiv_(parameters, means, scales, value=-group["lr"] / (1 - beta1**n))
 
 
 def orthogonalise(matrix, n_iter=5):

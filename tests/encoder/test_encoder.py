@@ -16,7 +16,7 @@ from asteroid_instglow.encoder import (
 )
 from asteroid_instglow.encoder.band_split import convert_roformer
 from asteroid_instglow.masking import project_sum, share_remainder, shares
-from asteroid_instglow.training.encoder_system import encoder_optimizer
+from asteroid_instglow.training.encoder_loss import encoder_optimizer
 
 TINY = {"n_fft": 64, "hop_length": 16, "width": 4}
 BANDS = {"depth": 1, "n_heads": 2, "hidden": 8, "bands": ((12, 2), (2, 4), (1, 1))}

@@ -23,7 +23,7 @@ def test_orthogonalise_keeps_the_directions_and_evens_the_lengths():
 def test_adam_part_is_adam():
     torch.manual_seed(0)
     mine, theirs = (torch.nn.Parameter(torch.ones(5)) for _ in range(2))
-    ours = Muon([], [], [mine], adam_lr=0.1)
+    ours = Muon({}, [mine], adam_lr=0.1)
     reference = torch.optim.Adam([theirs], lr=0.1, betas=(0.9, 0.99))
     target = torch.randn(5)
     for _ in range(10):
@@ -49,7 +49,7 @@ def test_muon_fits_and_resumes_exactly():
     def make():
         torch.manual_seed(1)
         net = torch.nn.Linear(8, 3)
-        return net, Muon([net.weight], [], [net.bias], lr=0.02)
+        return net, Muon({1: [net.weight]}, [net.bias], lr=0.02)
 
     net, optimizer = make()
     first = steps(net, optimizer, 1)
@@ -64,11 +64,13 @@ def test_muon_fits_and_resumes_exactly():
     assert torch.equal(again.weight, net.weight) and torch.equal(again.bias, net.bias)
 
 
-def test_gates_are_matrices_of_their_own():
+def test_stacked_matrices_move_on_their_own_also_beside_others():
     torch.manual_seed(0)
-    weight = torch.nn.Parameter(torch.zeros(12, 5))
-    optimizer = Muon([], [weight], [], lr=1.0, momentum=0.0)
-    weight.grad = torch.randn(12, 5)
+    weights = [torch.nn.Parameter(torch.zeros(12, 5)) for _ in range(2)]
+    optimizer = Muon({4: weights}, [], lr=1.0, momentum=0.0)
+    for weight in weights:
+        weight.grad = torch.randn(12, 5)
     optimizer.step()
-    for moved, gradient in zip(weight.detach().split(3), weight.grad.split(3), strict=True):
-        assert_close(-moved, orthogonalise(gradient))
+    for weight in weights:
+        for moved, gradient in zip(weight.detach().split(3), weight.grad.split(3), strict=True):
+            assert_close(-moved, orthogonalise(gradient))

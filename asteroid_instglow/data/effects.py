@@ -1,0 +1,68 @@
+"""Random effects on batches of excerpts, on any device: what recording and mixing do to a sound."""
+
+import torch
+import torch.nn.functional as F
+
+N_POINTS = 8  # of a random equaliser's curve
+LOWEST = 8  # bins below which the curve is nearly linear in frequency
+LONGEST_DECAY = 0.25  # of an excerpt
+
+
+def equalise(wav: torch.Tensor, spread_db: float, generator: torch.Generator) -> torch.Tensor:
+    """Filters each excerpt by a random smooth curve, even in log frequency; keeps its level.
+
+    Args:
+        wav (torch.Tensor): (batch, time).
+        spread_db (float): Standard deviation of the gain, dB.
+        generator (torch.Generator): On the device of ``wav``.
+    """
+    n = wav.shape[-1]
+    points = torch.randn(len(wav), 1, N_POINTS, device=wav.device, generator=generator)
+    n_bins = n // 2 + 1
+    curve = F.interpolate(points * spread_db, size=512, mode="linear", align_corners=True)[:, 0]
+    frequency = torch.arange(n_bins, device=wav.device) / n_bins * 1024
+    position = torch.log1p(frequency / LOWEST) / torch.log1p(torch.tensor(1024 / LOWEST))
+    gain = 10 ** (curve[:, (position * 511).long()] / 20)
+    return _as_loud(torch.fft.irfft(torch.fft.rfft(wav) * gain, n), wav)
+
+
+def soft_clip(wav: torch.Tensor, chance: float, generator: torch.Generator) -> torch.Tensor:
+    """Drives some excerpts into a soft limiter, by 0 to 18 dB above their peak's linear range."""
+    drive = 10 ** (torch.rand(len(wav), 1, device=wav.device, generator=generator) * 18 / 20)
+    peak = wav.abs().amax(1, keepdim=True).clamp_min(1e-5)
+    return _some(wav, _as_loud(torch.tanh(wav / peak * drive), wav), chance, generator)
+
+
+def reverberate(wav: torch.Tensor, chance: float, generator: torch.Generator) -> torch.Tensor:
+    """Adds the sound of a random room to some excerpts: noise that decays exponentially."""
+    batch, n = wav.shape
+    random = torch.rand(3, batch, 1, device=wav.device, generator=generator)
+    length = max(1, int(LONGEST_DECAY * n))
+    time = torch.arange(length, device=wav.device)
+    decay = length * 0.02 ** (1 - random[0])  # samples to a tenth
+    room = torch.randn(batch, length, device=wav.device, generator=generator)
+    # A darker room has less treble: a moving average of neighbours.
+    room = room + random[1] * F.pad(room, (1, 0))[:, :-1]
+    room = room * torch.exp(-2.3 * time / decay)
+    room = room / room.square().sum(1, keepdim=True).sqrt()
+    size = n + length
+    wet = torch.fft.irfft(torch.fft.rfft(wav, size) * torch.fft.rfft(room, size), size)[:, :n]
+    level = 10 ** ((random[2] * 15 - 18) / 20)  # -18 to -3 dB beside the dry sound
+    return _some(wav, _as_loud(wav + level * wet, wav), chance, generator)
+
+
+def ride(wav: torch.Tensor, chance: float, generator: torch.Generator) -> torch.Tensor:
+    """Moves the level of some excerpts smoothly, within about 3 dB."""
+    points = torch.randn(len(wav), 1, 6, device=wav.device, generator=generator) * 3
+    curve = F.interpolate(points, size=wav.shape[-1], mode="linear", align_corners=True)[:, 0]
+    return _some(wav, wav * 10 ** (curve / 20), chance, generator)
+
+
+def _as_loud(changed, wav):
+    energy = wav.square().sum(1, keepdim=True)
+    return changed * (energy / changed.square().sum(1, keepdim=True).clamp_min(1e-12)).sqrt()
+
+
+def _some(wav, changed, chance, generator):
+    chosen = torch.rand(len(wav), 1, device=wav.device, generator=generator) < chance
+    return torch.where(chosen, changed, wav)

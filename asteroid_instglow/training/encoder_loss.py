@@ -1,0 +1,57 @@
+"""The loss of an encoder and its optimizer."""
+
+import torch
+from torch.optim.lr_scheduler import LambdaLR
+
+from ..encoder.base import Encoder
+from .muon import Muon
+
+ERROR_FLOOR = 3e-3  # of the mixture's energy: below it a further decibel counts less and less
+WARM_UP = 30  # steps
+DECAY_FROM = 0.3  # of the steps
+
+
+def encoder_loss(encoder: Encoder, wavs: torch.Tensor) -> torch.Tensor:
+    r"""Computes the log energy of the error of each source.
+
+    .. math:: \log_{10}(\overline{|\mu - x|^2} + \epsilon)
+
+    The mean is over the bins of an excerpt that is scaled to unit RMS: the error in bels, softened
+    where it is next to nothing.
+
+    Args:
+        encoder (Encoder): An encoder of ``n_src`` sources.
+        wavs (torch.Tensor): (batch, n, time), signals that sum to the mixture, the encoder's
+            sources first.
+
+    Returns:
+        torch.Tensor: (batch, n_src).
+    """
+    with torch.autocast(wavs.device.type, enabled=False):
+        parts, _ = encoder.transform(wavs.float())
+    error = encoder.estimate(parts.sum(1)) - parts[:, : encoder.n_src]
+    return torch.log10(2 * torch.view_as_real(error).square().mean((2, 3, 4)) + ERROR_FLOOR)
+
+
+def encoder_optimizer(encoder, n_steps, lr=0.02, adam_lr=2e-3):
+    """Muon with a short warm-up and a linear decay to zero after ``DECAY_FROM`` of the steps.
+
+    Args:
+        encoder (Encoder): The encoder to train.
+        n_steps (int): Number of steps of the training.
+        lr (float): Learning rate of the matrices between features.
+        adam_lr (float): Learning rate of all other parameters.
+
+    Returns:
+        tuple: Optimizer and scheduler (as Asteroid's System takes it).
+    """
+    matrices = encoder.matrices()
+    moved = {id(p) for stack in matrices.values() for p in stack}
+    others = [p for p in encoder.parameters() if id(p) not in moved]
+    optimizer = Muon(matrices, others, lr, adam_lr)
+
+    def factor(step):
+        left = (n_steps - step) / n_steps
+        return min(1.0, (step + 1) / WARM_UP) * min(1.0, max(0.0, left) / (1 - DECAY_FROM))
+
+    return optimizer, {"scheduler": LambdaLR(optimizer, factor), "interval": "step"}
