@@ -1,7 +1,7 @@
 """Random mixtures drawn on the device that trains: solos decoded once, everything else is tensors.
 
-A processor mixes some 20 excerpts a second, a GPU hundreds. The solos of each source are held in one
-buffer on the device, with copies played whole semitones up and down, and a batch of mixtures is a
+A processor mixes some 20 excerpts a second, a GPU hundreds. The solos of each source are held in
+one buffer on the device, with copies played whole semitones up and down; a batch of mixtures is a
 few gathers and filters.
 """
 
