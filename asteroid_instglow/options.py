@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, fields, replace
 
+from .utils.checks import check_above_zero, check_at_least, check_one_of
 from .utils.precision import PRECISIONS
 
 SOLVERS = ("auto", "posterior", "encoder", "paper")
@@ -53,20 +54,19 @@ class SeparationOptions:
     seed: int = 0
 
     def __post_init__(self):
-        _one_of("solver", self.solver, SOLVERS)
-        _one_of("precision", self.precision, PRECISIONS)
-        _one_of("space", self.space, ("latent", "data"))
-        _one_of("stereo", self.stereo, ("auto", "mid", "channels"))
+        check_one_of("solver", self.solver, SOLVERS)
+        check_one_of("precision", self.precision, PRECISIONS)
+        check_one_of("space", self.space, ("latent", "data"))
+        check_one_of("stereo", self.stereo, ("auto", "mid", "channels"))
         if self.n_iter is not None:
-            _at_least("n_iter", self.n_iter, 1)
-        _at_least("prior_weight", self.prior_weight, 0)
-        _at_least("init_scale", self.init_scale, 0)
-        _at_least("early_stop", self.early_stop, 0)
-        _at_least("overlap", self.overlap, 0)
-        if self.lr is not None and not self.lr > 0:
-            raise ValueError(f"lr must be above 0, got {self.lr}")
-        if not self.chunk > 0:
-            raise ValueError(f"chunk must be above 0 seconds, got {self.chunk}")
+            check_at_least("n_iter", self.n_iter, 1)
+        check_at_least("prior_weight", self.prior_weight, 0)
+        check_at_least("init_scale", self.init_scale, 0)
+        check_at_least("early_stop", self.early_stop, 0)
+        check_at_least("overlap", self.overlap, 0)
+        if self.lr is not None:
+            check_above_zero("lr", self.lr)
+        check_above_zero("chunk", self.chunk)
         if self.solver == "posterior" and self.wiener is False:
             raise ValueError('solver="posterior" sums to the mixture: wiener must not be False')
         if self.overlap > self.chunk / 2:
@@ -106,13 +106,3 @@ def check_option_names(options):
         raise TypeError(
             f"unknown option {', '.join(unknown)}; the options are {', '.join(OPTION_NAMES)}"
         )
-
-
-def _one_of(name, value, allowed):
-    if value not in allowed:
-        raise ValueError(f"{name} must be one of {', '.join(allowed)}, got {value!r}")
-
-
-def _at_least(name, value, least):
-    if isinstance(value, bool) or not value >= least:
-        raise ValueError(f"{name} must be at least {least}, got {value!r}")

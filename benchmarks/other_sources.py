@@ -18,9 +18,9 @@ from quality import machine, score, summary
 
 from asteroid_instglow import GenerativeSeparator, load_audio, save_audio
 from asteroid_instglow.data import list_sources
-from asteroid_instglow.data.corpora.manifest import write_json
 from asteroid_instglow.training.encoder import train_encoder
 from asteroid_instglow.training.prior import train_prior
+from asteroid_instglow.utils.files import write_json
 
 VOICES = ("en-gb", "en-us", "en-gb-scotland", "en-gb-x-rp")
 VARIANTS = ("Andy", "Alicia", "Boris", "Linda", "Michael", "f2", "f4", "m2")

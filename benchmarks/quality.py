@@ -17,8 +17,8 @@ import yaml
 from table_scores import separate
 
 from asteroid_instglow import GenerativeSeparator
-from asteroid_instglow.data.corpora.manifest import write_json
 from asteroid_instglow.evaluation import evaluate_folders
+from asteroid_instglow.utils.files import write_json
 
 OUTPUT = Path(__file__).parent / "results" / "quality"
 

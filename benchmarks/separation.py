@@ -82,7 +82,7 @@ def describe(args):
 def add(results, part, row, line, path):
     """Prints a row, and keeps it with those before."""
     # Here, as in describe.
-    from asteroid_instglow.data.corpora.manifest import write_json
+    from asteroid_instglow.utils.files import write_json
 
     results[part].append(rounded(row))
     print(line(row), flush=True)

@@ -11,7 +11,6 @@ json, beside it the table (.md) and the figure (.png).
 """
 
 import argparse
-import hashlib
 import json
 import logging
 import platform
@@ -24,7 +23,7 @@ from table_scores import score
 from table_systems import NAMES, Budget, configuration, kind, load, train
 
 from asteroid_instglow.data import list_sources
-from asteroid_instglow.data.corpora.manifest import write_json
+from asteroid_instglow.utils.files import digest, write_json
 
 
 def main(argv=None):
@@ -85,7 +84,7 @@ def measure(name, args):
     sources = list_sources(args.data / "train")
     settings = {"minutes": args.minutes, "seconds": args.seconds, "device": args.device}
     settings |= {"sources": sources, "configuration": configuration(name, budget)}
-    key = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
+    key = digest(settings)
     known = output / "row.json"
     if known.is_file() and (row := json.loads(known.read_text()))["key"] == key:
         return row

@@ -5,10 +5,7 @@ stem.mp4, FLAC written to a pipe, MP3 without a length header) is decoded by the
 command where there is one.
 """
 
-import errno
 import math
-import os
-import secrets
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,6 +15,8 @@ import torch
 from scipy import signal
 from torchaudio import functional
 
+from ..utils.checks import check_one_of
+from ..utils.files import atomic_path
 from .ffmpeg import check_file, open_decoded, probe, read_frames
 
 AUDIO_SUFFIXES = (
@@ -203,19 +202,10 @@ def save_audio(path, wav, sample_rate, subtype="PCM_16", clip="rescale", overwri
         raise FileNotFoundError(f"the folder of {path} does not exist")
     if path.exists() and not overwrite:
         raise FileExistsError(f"{path} exists already; overwrite=True would replace it")
-    temp = path.with_name(f".{path.stem}.{secrets.token_hex(4)}.tmp{path.suffix}")
-    try:
+    with atomic_path(path) as temporary:
         # Python's own error says why; libsndfile's is "System error".
-        temp.open("xb").close()
-    except OSError as error:
-        refused = error.errno in (errno.EACCES, errno.EPERM, errno.EROFS)
-        kind = PermissionError if refused else OSError
-        raise kind(f"cannot write {path}: {error.strerror} ({path.parent})") from error
-    try:
-        _write(temp, samples.T, sample_rate, file_format, subtypes[subtype])
-        os.replace(temp, path)
-    finally:
-        temp.unlink(missing_ok=True)
+        temporary.open("xb").close()
+        _write(temporary, samples.T, sample_rate, file_format, subtypes[subtype])
 
 
 def _write(path, samples, sample_rate, file_format, subtype):
@@ -252,8 +242,7 @@ def _check_wav(wav):
 
 
 def _limited(samples, clip, keeps_range):
-    if clip not in CLIP_MODES:
-        raise ValueError(f"clip must be one of {', '.join(CLIP_MODES)}, got {clip!r}")
+    check_one_of("clip", clip, CLIP_MODES)
     peak = float(np.abs(samples).max())
     if peak <= 1 or (clip == "none" and keeps_range):
         return samples

@@ -2,6 +2,7 @@
 
 import importlib
 
+from ..utils.checks import check_one_of
 from ..weights.reading import read_package
 
 # Name: (module, class), imported when asked for: some need packages of the extra [baselines].
@@ -32,8 +33,7 @@ def system_class(name):
         >>> system_class("nmf").kind
         'source-only'
     """
-    if name not in SYSTEMS:
-        raise ValueError(f"name must be one of {', '.join(SYSTEMS)}, got {name!r}")
+    check_one_of("name", name, SYSTEMS)
     module, cls = SYSTEMS[name]
     return getattr(importlib.import_module(f".{module}", __package__), cls)
 

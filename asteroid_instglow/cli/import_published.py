@@ -22,8 +22,9 @@ def add_arguments(parser):
 def run(args):
     """Reads the checkpoint strictly and writes the folder of a prior."""
     from ..prior import GlowPrior
+    from ..utils.files import hash_file
     from ..weights.card import Card
-    from ..weights.folder import load_pickle, sha256
+    from ..weights.folder import load_pickle
     from .models import check_output_folder
 
     config_path = args.config or args.checkpoint.parent / "config.json"
@@ -38,7 +39,7 @@ def run(args):
     iteration = checkpoint.get("iteration")
     record = {
         "checkpoint": args.checkpoint.name,
-        "sha256": sha256(args.checkpoint),
+        "sha256": hash_file(args.checkpoint),
         **({"iteration": iteration} if isinstance(iteration, int) else {}),
         **{k: v for k, v in config.get("train", {}).items() if isinstance(v, (int, float))},
     }

@@ -16,6 +16,7 @@ import numpy as np
 from tqdm import tqdm
 
 from ..audio.io import audio_info, load_audio
+from ..utils.checks import check_one_of
 
 SOLO_SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
 # Tells the layouts apart where folders and files could each be the sources.
@@ -160,8 +161,7 @@ class Recordings:
     def __init__(
         self, files, sample_rate, cache_gb=2.0, min_seconds=0.1, short="zero", progress=True
     ):
-        if short not in SHORT_MODES:
-            raise ValueError(f"short must be one of {', '.join(SHORT_MODES)}, got {short!r}")
+        check_one_of("short", short, SHORT_MODES)
         self.sample_rate, self.short, self.cache_bytes = sample_rate, short, 0
         self.solos, self.lengths, self._offsets, self._cache, self._audible = [], [], [], [], {}
         files = [_as_solo(file) for file in files]

@@ -6,10 +6,12 @@ from pathlib import Path
 import numpy as np
 
 from ..audio.io import load_audio
+from ..utils.checks import check_at_least, check_one_of
+from ..utils.files import write_atomic
 from ..utils.parallel import run_parallel
 from .layout import check_layout, find_tracks
 from .protocols import PROTOCOLS, check_options, evaluate_signals, parse_protocols
-from .store import read_track, write, write_track
+from .store import read_track, write_track
 from .summary import Report
 
 
@@ -109,9 +111,9 @@ def evaluate_folders(
     if output:
         from .plot import box_plot  # matplotlib takes long to import, also in every worker
 
-        write(Path(output) / "tracks.csv", report.to_csv())
-        write(Path(output) / "aggregate.json", report.to_json())
-        write(Path(output) / "boxplot.png", box_plot(report))
+        write_atomic(Path(output) / "tracks.csv", report.to_csv())
+        write_atomic(Path(output) / "aggregate.json", report.to_json())
+        write_atomic(Path(output) / "boxplot.png", box_plot(report))
     return report
 
 
@@ -120,10 +122,8 @@ def _check_numbers(seconds, sample_rate, jobs, missing):
         raise ValueError(f"seconds must be positive, got {seconds}")
     if sample_rate is not None and (sample_rate != int(sample_rate) or sample_rate < 1):
         raise ValueError(f"sample_rate must be a positive whole number of Hz, got {sample_rate}")
-    if jobs < 1:
-        raise ValueError(f"jobs must be at least 1, got {jobs}")
-    if missing not in ("error", "skip"):
-        raise ValueError(f"missing must be 'error' or 'skip', got {missing!r}")
+    check_at_least("jobs", jobs, 1)
+    check_one_of("missing", missing, ("error", "skip"))
 
 
 def _evaluate_track(task):

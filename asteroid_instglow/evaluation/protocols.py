@@ -30,6 +30,7 @@ import numpy as np
 import torch
 
 from ..audio.io import resample
+from ..utils.checks import check_one_of
 from .metrics import BSS_METRICS, bss_eval, museval_bss_eval, sdr, si_sdr
 
 STATUSES = ("scored", "silent", "no output", "no window", "missing")
@@ -204,8 +205,7 @@ def check_options(baseline, backend):
     """Refuses what is not known, before anything is computed."""
     if baseline not in (None, "mixture"):
         raise ValueError(f"baseline must be None or 'mixture', got {baseline!r}")
-    if backend not in BACKENDS:
-        raise ValueError(f"backend must be one of {', '.join(BACKENDS)}, got {backend!r}")
+    check_one_of("backend", backend, BACKENDS)
 
 
 def _as_signals(name, signals, n_dims):

@@ -1,11 +1,9 @@
 """Scores on disk: written whole, and reused only while all that they depend on is the same."""
 
-import hashlib
 import json
-import os
-import secrets
 from pathlib import Path
 
+from ..utils.files import digest, write_atomic
 from .layout import track_files
 from .summary import to_plain
 
@@ -28,7 +26,7 @@ def write_track(output, protocol, task, records):
         **to_plain(records),
     }
     text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
-    write(_track_path(output, protocol, task["name"]), text + "\n")
+    write_atomic(_track_path(output, protocol, task["name"]), text + "\n")
 
 
 def _track_path(output, protocol, track):
@@ -40,8 +38,7 @@ def _fingerprint(task, protocol):
     paths = [(path.resolve(), path.stat()) for path in track_files(task)]
     stats = [(str(path), stat.st_size, stat.st_mtime_ns) for path, stat in paths]
     names = [(source, path is None) for source, path in task["estimates"].items()]
-    content = json.dumps([_SCORES_VERSION, protocol, task["settings"], names, stats])
-    return hashlib.sha256(content.encode()).hexdigest()
+    return digest([_SCORES_VERSION, protocol, task["settings"], names, stats])
 
 
 def read_track(output, protocols, task):
@@ -70,14 +67,3 @@ def _with_nan(values):
         elif value is None:
             values[key] = nan
     return values
-
-
-def write(path, content):
-    """Writes text or bytes whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temp = path.with_name(f".{path.stem}.{secrets.token_hex(4)}.tmp")
-    try:
-        temp.write_bytes(content.encode() if isinstance(content, str) else content)
-        os.replace(temp, path)
-    finally:
-        temp.unlink(missing_ok=True)

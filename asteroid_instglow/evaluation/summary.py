@@ -9,6 +9,7 @@ from functools import cached_property
 
 import numpy as np
 
+from ..utils.checks import check_one_of
 from .protocols import PROTOCOLS, STATUSES
 
 FORMATS = ("text", "markdown", "json", "csv")
@@ -155,8 +156,7 @@ class Report:
 
     def format(self, style="text"):
         """What a command prints: ``"text"``, ``"markdown"``, ``"json"`` or ``"csv"``."""
-        if style not in FORMATS:
-            raise ValueError(f"style must be one of {', '.join(FORMATS)}, got {style!r}")
+        check_one_of("style", style, FORMATS)
         if style in ("json", "csv"):
             return self.to_json() if style == "json" else self.to_csv()
         return self.table(style)

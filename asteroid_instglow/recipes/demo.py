@@ -16,7 +16,7 @@ from ..separator import GenerativeSeparator
 from ..training.encoder import train_encoder
 from ..training.joint import pretrain_encoders
 from ..training.prior import train_prior
-from ..weights.folder import write_atomic
+from ..utils.files import write_atomic
 
 N_SONGS, SECONDS = 9, 20.0
 # Small enough to train in a minute; the published flow has 12 blocks of 128 channels.

@@ -12,11 +12,11 @@ from tqdm import tqdm
 
 from ..audio.io import load_audio, save_audio
 from ..baselines.oracles import Oracle
-from ..data.corpora.manifest import MANIFEST, write_json
+from ..data.corpora.manifest import MANIFEST
 from ..data.corpora.tracks import save_stem
 from ..evaluation import evaluate_folders
 from ..separator import GenerativeSeparator
-from ..weights.folder import write_atomic
+from ..utils.files import write_atomic, write_json
 
 logger = logging.getLogger(__name__)
 
@@ -92,8 +92,7 @@ def evaluate(
     shutil.rmtree(exp / "examples", ignore_errors=True)
     for track in tracks:
         _excerpt(track, estimates / track.name, exp / "examples" / track.name, example_seconds)
-    text = report.to_csv()
-    write_atomic(exp / TABLE, lambda path: Path(path).write_text(text, encoding="utf-8"))
+    write_atomic(exp / TABLE, report.to_csv())
     write_json(exp / METRICS, final_metrics(report))
     return report
 

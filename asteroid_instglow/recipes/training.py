@@ -5,12 +5,13 @@ import logging
 import os
 from pathlib import Path
 
-from ..data.corpora.manifest import MANIFEST, write_json
+from ..data.corpora.manifest import MANIFEST
 from ..training.callbacks import BEST, LAST
 from ..training.encoder import FOLDER, take_encoder, train_encoder
 from ..training.fitting import load_checkpoint
 from ..training.joint import pretrain_encoders
 from ..training.prior import train_prior
+from ..utils.files import write_json
 
 logger = logging.getLogger(__name__)
 

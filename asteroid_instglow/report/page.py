@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from ..evaluation.store import write
+from ..utils.files import write_atomic
 from .clips import make_excerpt
 from .experiment import Experiment, read_experiment
 from .listening import listening_section, track_article
@@ -101,7 +101,7 @@ def write_page(
     listening = listening_section(shown, articles, choice, seconds)
     scores, *rest = fixed
     text = _document(found, [scores, listening, *rest])
-    write(output, text)
+    write_atomic(output, text)
     return {
         "page": str(output),
         "megabytes": round(len(text.encode()) / 1e6, 2),

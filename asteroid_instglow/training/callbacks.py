@@ -11,7 +11,7 @@ from pytorch_lightning.callbacks import Callback, Checkpoint
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
-from ..weights.folder import write_atomic
+from ..utils.files import write_atomic
 
 LAST = "last.ckpt"
 BEST = "best.ckpt"

@@ -8,6 +8,7 @@ import torch
 
 from ..data import SoloDataset, as_list, find_by_source, validation_split
 from ..prior import GlowPrior
+from ..utils.checks import check_above_zero, check_one_of, check_whole
 from ..utils.precision import PRECISIONS
 from ..weights.folder import CONFIG
 from .callbacks import Stop
@@ -111,11 +112,11 @@ def train_prior(
         ("num_workers", num_workers, 0),
         ("init_pieces", init_pieces, 1),
     ]:
-        _check_whole(name, value, least)
-    _check_above_zero("lr", lr)
-    _check_above_zero("checkpoint_minutes", checkpoint_minutes)
-    _check_one_of("precision", precision, PRECISIONS)
-    _check_one_of("keep", keep, ("best", "last"))
+        check_whole(name, value, least)
+    check_above_zero("lr", lr)
+    check_above_zero("checkpoint_minutes", checkpoint_minutes)
+    check_one_of("precision", precision, PRECISIONS)
+    check_one_of("keep", keep, ("best", "last"))
     if batch_size % devices:
         raise ValueError(f"batch_size must be a multiple of devices = {devices}, got {batch_size}")
     output, started = Path(output), time.monotonic()
@@ -244,18 +245,3 @@ def _describe(roots, dataset):
         "recordings": len(recordings),
         "seconds": round(recordings.seconds, 1),
     }
-
-
-def _check_whole(name, value, least):
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise ValueError(f"{name} must be a whole number of at least {least}, got {value!r}")
-
-
-def _check_above_zero(name, value):
-    if not value > 0:
-        raise ValueError(f"{name} must be above 0, got {value!r}")
-
-
-def _check_one_of(name, value, allowed):
-    if value not in allowed:
-        raise ValueError(f"{name} must be one of {', '.join(allowed)}, got {value!r}")

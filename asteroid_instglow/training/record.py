@@ -1,13 +1,11 @@
 """What a training did, and on what: ``training.json`` of a flow, ``encoder.json`` of an encoder."""
 
-import json
 import platform
 from importlib.metadata import version
-from pathlib import Path
 
 import torch
 
-from ..weights.folder import write_atomic
+from ..utils.files import write_json
 from .callbacks import LAST
 from .fitting import load_checkpoint
 
@@ -60,8 +58,7 @@ def write_record(path, record):
         dict: What was written.
     """
     record = {**record, "hardware": _hardware(), "versions": _versions()}
-    text = json.dumps(record, indent=2, ensure_ascii=False) + "\n"
-    write_atomic(path, lambda new: Path(new).write_text(text, encoding="utf-8"))
+    write_json(path, record, indent=2)
     return record
 
 

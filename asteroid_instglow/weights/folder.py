@@ -7,7 +7,6 @@ parts: "priors" has the name of each source, in order, with "./priors/<folder>",
 same kind in this one, or with a repository, "user/name@revision".
 """
 
-import hashlib
 import json
 import os
 import pickle
@@ -21,6 +20,8 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
+
+from ..utils.files import hash_file
 
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
@@ -116,7 +117,7 @@ def fill_folder(folder, config, state=None, half=False):
             name: value.detach().cpu().clone().contiguous() for name, value in tensors.items()
         }
         save_file(tensors, folder / WEIGHTS, metadata={"format": "pt"})
-        config["sha256"] = {WEIGHTS: sha256(folder / WEIGHTS)}
+        config["sha256"] = {WEIGHTS: hash_file(folder / WEIGHTS)}
     text = json.dumps(config, indent=2, ensure_ascii=False) + "\n"
     (folder / CONFIG).write_text(text, encoding="utf-8")
 
@@ -152,7 +153,7 @@ def read_model(folder, label=None):
     path = folder / WEIGHTS
     if not path.is_file():
         raise FileNotFoundError(f"{label} has no {WEIGHTS}")
-    if config.get("sha256", {}).get(WEIGHTS) not in (None, sha256(path)):
+    if config.get("sha256", {}).get(WEIGHTS) not in (None, hash_file(path)):
         raise ValueError(
             f"{label}: {WEIGHTS} is damaged, or not what {CONFIG} was written with: hashes differ"
         )
@@ -237,28 +238,6 @@ def load_pickle(path):
     if not isinstance(content, dict):
         raise ValueError(f"{path} must hold a serialised model, got {type(content).__name__}")
     return content
-
-
-def sha256(path):
-    """Hash of a file, hexadecimal."""
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        while chunk := file.read(1 << 20):
-            digest.update(chunk)
-    return digest.hexdigest()
-
-
-def write_atomic(path, write):
-    """Calls ``write(temporary path)``, then renames: readers see the old file or the new one."""
-    path = Path(path)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    os.close(handle)
-    try:
-        write(temporary)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
 
 
 def _full(value):

@@ -5,7 +5,6 @@ done here: the content is compared with the hash on the Hub's record (the client
 only), all files come from one commit, and what went wrong is said in one line.
 """
 
-import hashlib
 import os
 import re
 from contextlib import contextmanager
@@ -23,6 +22,8 @@ from huggingface_hub import (
     hf_hub_download,
     try_to_load_from_cache,
 )
+
+from ..utils.files import hash_file
 
 _ID = re.compile(
     r"(?P<repo_id>\w[\w.-]*/\w[\w.-]*)(?:/priors/(?P<part>[^/@]+))?(?:@(?P<revision>.+))?", re.ASCII
@@ -230,15 +231,10 @@ def _is_whole(path):
     # The cache names content by its ETag: sha256 of a large file, git's name of a small one.
     etag = Path(os.readlink(path)).name
     if re.fullmatch("[0-9a-f]{64}", etag):
-        digest = hashlib.sha256()
-    elif re.fullmatch("[0-9a-f]{40}", etag):
-        digest = hashlib.sha1(b"blob %d\0" % path.stat().st_size, usedforsecurity=False)
-    else:
-        return True
-    with path.open("rb") as file:
-        while chunk := file.read(1 << 20):
-            digest.update(chunk)
-    return digest.hexdigest() == etag
+        return hash_file(path) == etag
+    if re.fullmatch("[0-9a-f]{40}", etag):
+        return hash_file(path, "sha1", b"blob %d\0" % path.stat().st_size) == etag
+    return True
 
 
 def _spell(repo_id, revision):

@@ -13,6 +13,7 @@ import torch
 from tqdm import tqdm
 
 from ...audio.io import save_audio
+from ...utils.checks import check_one_of
 from .compose import SOURCES, compose, make_plan
 from .instruments import render_instrument
 from .soundfont import PROGRAMS, find_soundfont, fluidsynth_ready, render_soundfont
@@ -45,8 +46,7 @@ def synthesise(notes, source, seconds, sample_rate=22050, seed=0, renderer="nump
         >>> wav.shape
         (110250,)
     """
-    if source not in SOURCES:
-        raise ValueError(f"source must be one of {', '.join(SOURCES)}, got {source!r}")
+    check_one_of("source", source, SOURCES)
     if sample_rate < 8000:
         raise ValueError(f"sample_rate must be at least 8000 Hz, got {sample_rate}")
     if _resolve(renderer) == "fluidsynth":
@@ -176,8 +176,7 @@ def _program(source, seed):
 
 
 def _resolve(renderer):
-    if renderer not in RENDERERS:
-        raise ValueError(f"renderer must be one of {', '.join(RENDERERS)}, got {renderer!r}")
+    check_one_of("renderer", renderer, RENDERERS)
     if renderer == "auto":
         return "fluidsynth" if fluidsynth_ready() else "numpy"
     return renderer

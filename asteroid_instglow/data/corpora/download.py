@@ -1,7 +1,6 @@
 """Fetches the archive of a data set, again from where it broke off, and unpacks it."""
 
 import errno
-import hashlib
 import http.client
 import shutil
 import time
@@ -12,6 +11,7 @@ from typing import NamedTuple
 
 from tqdm import tqdm
 
+from ...utils.files import hash_file
 from .unpack import unpack
 
 _BLOCK = 1 << 20
@@ -166,11 +166,7 @@ def _is_whole(path, checksum):
     if checksum is None:
         return True
     algorithm, _, wanted = checksum.partition(":")
-    digest = hashlib.new(algorithm)
-    with path.open("rb") as file:
-        while block := file.read(_BLOCK):
-            digest.update(block)
-    return digest.hexdigest() == wanted
+    return hash_file(path, algorithm) == wanted
 
 
 def _check_room(folder, wanted, what):

@@ -1,10 +1,9 @@
 """What a prepared data set keeps on disk about itself: a record a track, and the manifest."""
 
-import hashlib
 import json
 import os
-import secrets
-from pathlib import Path
+
+from ...utils.files import digest, write_json
 
 # Part of what decides whether a prepared track is still good: raise it when the audio changes.
 _VERSION = 1
@@ -27,7 +26,7 @@ def fingerprint(track, settings):
     files = [(path, stream, stat.st_size, stat.st_mtime_ns) for path, stream, stat in stats]
     names = {name: [list(map(str, part)) for part in group] for name, group in stems.items()}
     content = [_VERSION, settings, track.split, files, names, list(track.missing)]
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    return digest(content)
 
 
 def read_records(output):
@@ -107,7 +106,7 @@ def write_manifest(output, settings, records):
 
 def _digest(settings, records):
     content = [settings, [[*key, record["files"]] for key, record in records.items()]]
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    return digest(content)
 
 
 def describe(manifest):
@@ -130,15 +129,3 @@ def describe(manifest):
         counts = ", ".join(f"{len(sums[kind])} {kind}" for kind in ("missing", "silent", "padded"))
         lines.append(f"{split}: {sums['tracks']} tracks; hours: {', '.join(hours)}; {counts} stems")
     return "\n".join(lines)
-
-
-def write_json(path, content):
-    """Writes a file whole or not at all."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temp = path.with_name(f".{secrets.token_hex(6)}.tmp")
-    try:
-        temp.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-        os.replace(temp, path)
-    finally:
-        temp.unlink(missing_ok=True)

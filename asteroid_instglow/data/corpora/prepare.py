@@ -12,8 +12,10 @@ A track whose files and settings are as they were is left alone; one that broke 
 from pathlib import Path
 from typing import NamedTuple
 
+from ...utils.checks import check_at_least, check_one_of
+from ...utils.files import write_json
 from ...utils.parallel import run_parallel
-from .manifest import discard, fingerprint, holds, read_records, write_json, write_manifest
+from .manifest import discard, fingerprint, holds, read_records, write_manifest
 from .tracks import TEST_FORMATS, prepare_track
 
 SPLITS = ("train", "validation", "test")
@@ -92,10 +94,8 @@ def prepare(
         "max_pause": float(max_pause),
         "test_format": test_format,
     }
-    if test_format not in TEST_FORMATS:
-        raise ValueError(f"test_format must be one of {TEST_FORMATS}, got {test_format!r}")
-    if jobs < 1:
-        raise ValueError(f"jobs must be at least 1, got {jobs}")
+    check_one_of("test_format", test_format, TEST_FORMATS)
+    check_at_least("jobs", jobs, 1)
     wanted = _by_key(tracks)
     prints = {key: fingerprint(track, settings) for key, track in wanted.items()}
     done = {}

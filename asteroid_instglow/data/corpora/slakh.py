@@ -16,6 +16,7 @@ from pathlib import Path
 
 import yaml
 
+from ...utils.checks import check_one_of
 from .download import Archive
 from .prepare import SPLITS, Part, Track
 
@@ -77,10 +78,8 @@ def slakh_tracks(root, mixing_key="program_num", mixture="submix", split_file=No
         >>> tracks = slakh_tracks("slakh2100_flac_redux")  # doctest: +SKIP
     """
     root = Path(root)
-    if mixing_key not in GROUPS:
-        raise ValueError(f"mixing_key must be one of {', '.join(GROUPS)}, got {mixing_key!r}")
-    if mixture not in MIXTURES:
-        raise ValueError(f"mixture must be one of {', '.join(MIXTURES)}, got {mixture!r}")
+    check_one_of("mixing_key", mixing_key, GROUPS)
+    check_one_of("mixture", mixture, MIXTURES)
     if not root.is_dir():
         raise FileNotFoundError(f"root must be the folder of Slakh2100, there is none at {root}")
     groups = {value: name for name, values in GROUPS[mixing_key].items() for value in values}

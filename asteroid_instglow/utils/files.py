@@ -1,0 +1,113 @@
+"""Writes files whole or not at all, and hashes them."""
+
+import errno
+import hashlib
+import json
+import os
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+
+@contextmanager
+def atomic_path(path: str | Path) -> Iterator[Path]:
+    """Yields a path to write to, and renames it to ``path`` at the end.
+
+    Readers see the old file or the new one. If the block fails, the old file stays.
+
+    Args:
+        path (str | Path): The file; its folder is created if it does not exist.
+
+    Yields:
+        Path: A hidden file in the same folder, which does not exist yet.
+
+    Raises:
+        OSError: If the file cannot be written; the message names it.
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{path.name[:200]}.{secrets.token_hex(4)}.tmp")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    except OSError as error:
+        if error.strerror is None or error.filename not in (None, str(temporary)):
+            raise
+        kind = PermissionError if error.errno == errno.EROFS else type(error)
+        told = kind(f"cannot write {path}: {error.strerror}")
+        told.errno = error.errno
+        raise told from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_atomic(path: str | Path, content: str | bytes | Callable[[Path], Any]) -> None:
+    """Writes a file whole or not at all.
+
+    Args:
+        path (str | Path): The file.
+        content (str | bytes | Callable): What to write, or a function that writes to a given path.
+
+    Examples:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     write_atomic(Path(folder, "a.txt"), "text")
+        ...     Path(folder, "a.txt").read_text()
+        'text'
+    """
+    with atomic_path(path) as temporary:
+        if callable(content):
+            content(temporary)
+        else:
+            temporary.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+def write_json(path: str | Path, content: Any, indent: int = 1) -> None:
+    """Writes plain types as a JSON file, whole or not at all."""
+    write_atomic(path, json.dumps(content, indent=indent, ensure_ascii=False) + "\n")
+
+
+def read_json(path: str | Path) -> dict:
+    """Reads a JSON file that holds an object.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is not JSON, or holds something else.
+    """
+    try:
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path} is not JSON: {error}") from error
+    if not isinstance(content, dict):
+        raise ValueError(f"{path} must hold a JSON object, got {type(content).__name__}")
+    return content
+
+
+def hash_file(path: str | Path, algorithm: str = "sha256", head: bytes = b"") -> str:
+    """Hashes the content of a file.
+
+    Args:
+        path (str | Path): The file.
+        algorithm (str): Any of :mod:`hashlib`.
+        head (bytes): Hashed before the content.
+
+    Returns:
+        str: Hexadecimal.
+    """
+    digest = hashlib.new(algorithm, head, usedforsecurity=False)
+    with open(path, "rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def digest(content: Any) -> str:
+    """Hashes plain types (SHA-256, hexadecimal); the order of keys does not matter.
+
+    Examples:
+        >>> digest({"a": 1, "b": 2}) == digest({"b": 2, "a": 1})
+        True
+    """
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

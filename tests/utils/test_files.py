@@ -1,0 +1,54 @@
+import os
+
+import pytest
+
+from asteroid_instglow.utils.files import (
+    atomic_path,
+    hash_file,
+    read_json,
+    write_atomic,
+    write_json,
+)
+
+
+def test_a_failure_keeps_the_old_file_and_leaves_nothing_behind(tmp_path):
+    path = tmp_path / "new" / "a.txt"
+    write_atomic(path, "old")
+    with pytest.raises(KeyError), atomic_path(path) as temporary:
+        temporary.write_text("half")
+        raise KeyError
+    assert path.read_text() == "old"
+    assert os.listdir(path.parent) == ["a.txt"]
+
+
+@pytest.mark.parametrize("content", ["text", b"text", lambda path: path.write_text("text")])
+def test_text_bytes_and_functions_are_written(tmp_path, content):
+    write_atomic(tmp_path / "a", content)
+    assert (tmp_path / "a").read_text() == "text"
+
+
+def test_an_error_names_the_file_not_the_temporary_one(tmp_path):
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(OSError, match="cannot write .*folder: Is a directory") as caught:
+        write_atomic(tmp_path / "folder", "text")
+    assert "tmp:" not in str(caught.value)
+
+
+def test_json_is_read_back_and_anything_else_refused(tmp_path):
+    path = tmp_path / "a.json"
+    write_json(path, {"é": [1, None]})
+    assert read_json(path) == {"é": [1, None]}
+    for text, message in [("{", "is not JSON"), ("[1]", "JSON object"), ("[" * 10**5, "not JSON")]:
+        path.write_text(text)
+        with pytest.raises(ValueError, match=message):
+            read_json(path)
+    path.write_bytes(b"\xff")
+    with pytest.raises(ValueError, match="is not JSON"):
+        read_json(path)
+
+
+def test_hashes_are_those_of_sha256sum_and_git(tmp_path):
+    path = tmp_path / "a"
+    path.write_bytes(b"abc")
+    assert hash_file(path).startswith("ba7816bf8f01cfea414140de5dae2223")
+    assert hash_file(path, "sha1", b"blob 3\0") == "f2ba8f84ab5c1bce84a7b441cb1959cfc7093b7f"
