@@ -3,7 +3,8 @@
 import torch
 
 from . import objective
-from .solver import DITHER, frozen, plateau
+from .data.solos import DITHER_STEP
+from .solver import frozen, plateau
 
 
 def diagnose(separator, mixture, stems=None, **options):
@@ -48,7 +49,7 @@ def diagnose(separator, mixture, stems=None, **options):
 def likelihood(prior, wav, seed=0):
     """NLL per dimension of a wav (time,), with the dither that the priors were trained with."""
     generator = torch.Generator().manual_seed(seed)
-    dither = DITHER * torch.rand(wav.shape, generator=generator).to(wav)
+    dither = DITHER_STEP * torch.rand(wav.shape, generator=generator).to(wav)
     with torch.no_grad(), frozen([prior]):
         return objective.constrained_nll(prior, prior.magnitude((wav + dither)[None])).item()
 

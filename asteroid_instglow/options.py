@@ -25,7 +25,8 @@ class SeparationOptions:
         prior_weight (float): The paper's alpha2; 0 is MLE, above is MAP.
         space (str): "latent" or "data": where the prior term is measured.
         init_scale (float): The paper's sigma: standard deviation of the first latents.
-        frame_mask (bool): Let no source outweigh the mixture in a frame (from iteration 5).
+        frame_mask (bool): From the fifth iteration on, scale each frame of a source by the ratio of its
+            level to the mixture's, which makes quiet frames quieter; louder ones are left alone.
         wiener (bool or None): Final filter, after which the sources sum to the mixture; None: on,
             save with solver "paper", whose published default is off.
         early_stop (float): Stop when the loss fell by less than this fraction of itself over the

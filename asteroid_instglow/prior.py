@@ -2,7 +2,6 @@
 
 import copy
 import json
-import math
 from pathlib import Path
 
 import torch
@@ -10,6 +9,7 @@ import torch
 from .audio.stft import apply_phase, even_frames, istft, pad_bins, stft
 from .encoder import build_encoder
 from .flows import FrozenGlow, Glow
+from .objective import log_likelihood
 from .weights.base import PretrainedModel
 from .weights.published import published_config, published_tensors
 
@@ -150,8 +150,7 @@ class GlowPrior(PretrainedModel):
         x = self._pad(magnitude)
         mask = None if lengths is None else length_mask(lengths, x.shape[-1], x.dtype)
         z, ladj = self.flow(x, mask)
-        base = -0.5 * z.square().sum((1, 2))
-        return base - 0.5 * math.log(2 * math.pi) * self.n_dims(magnitude, lengths) + ladj
+        return log_likelihood(z, ladj, self.n_dims(magnitude, lengths))
 
     def n_dims(self, magnitude, lengths=None):
         """Number of valid elements of each item, (batch,), padding row included."""

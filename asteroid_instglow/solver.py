@@ -1,22 +1,31 @@
-"""Latent optimisation: the loop of the paper around the functions of ``objective``."""
+"""The searches: Adam on latents (the paper) or on shares of the mixture ("posterior")."""
 
 import contextlib
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import torch
+from torch import nn
 from torch.nn.utils import parametrize
 
 from . import masking, objective
+from .audio.stft import stft
+from .data.solos import DITHER_STEP
+from .options import SeparationOptions
+from .prior import GlowPrior
 from .utils.precision import resolve_precision
 
-PLATEAU = 20  # iterations looked back on by the early stop
+Progress = Callable[[int, float], bool | None]
+
+PLATEAU = 20  # iterations that the early stop looks back on
+MASK_FROM = 4  # updates before the frame mask: it starts in the fifth iteration
 SHARE_FLOOR = 1e-4
-MAX_GAIN = 2.0  # of a guess: where it has next to nothing, a share is no measure of it
-DITHER = 1 / 32768  # as in the priors' training
+MAX_GAIN = 2.0  # of a guess: its share says little where the guess is near zero
 
 
 @contextlib.contextmanager
-def frozen(modules):
-    """Evaluation mode without parameter gradients; every module is left as it was found."""
+def frozen(modules: Iterable[nn.Module]) -> Iterator[None]:
+    """Sets modules to evaluation mode without parameter gradients, and restores them afterwards."""
     modules = list(modules)
     training = {m: m.training for module in modules for m in module.modules()}
     wanted = {p: p.requires_grad for module in modules for p in module.parameters()}
@@ -34,13 +43,18 @@ def frozen(modules):
 
 
 @contextlib.contextmanager
-def searching(priors, precision, device):
-    """As :func:`frozen`, with gradients; gives the priors as a search uses them.
+def searching(
+    priors: Sequence[GlowPrior], precision: str, device: torch.device
+) -> Iterator[list[GlowPrior]]:
+    """Freezes priors for a search, with gradients enabled.
 
     Args:
-        priors (Sequence[GlowPrior]): Or like ones, that need not have a form of their own for it.
-        precision (str): Of :data:`~asteroid_instglow.utils.precision.PRECISIONS`.
-        device (torch.device): Where they are.
+        priors (Sequence[GlowPrior]): Priors, or objects like them; a ``frozen`` method is optional.
+        precision (str): One of :data:`~asteroid_instglow.utils.precision.PRECISIONS`.
+        device (torch.device): Device of the priors.
+
+    Yields:
+        list[GlowPrior]: Copies of the priors that are faster to search with.
     """
     half = resolve_precision(precision, device.type) == "bf16-mixed"
     dtype = torch.bfloat16 if half else None
@@ -50,20 +64,29 @@ def searching(priors, precision, device):
         yield searched
 
 
-def solve_paper(mixture, priors, options, progress=None):
-    """Sources whose sum explains the mixture, by Adam on the latents (the published method).
+def solve_paper(
+    mixture: torch.Tensor,
+    priors: Sequence[GlowPrior],
+    options: SeparationOptions,
+    progress: Progress | None = None,
+) -> torch.Tensor:
+    """Finds sources whose sum explains the mixture: objective (2) of :mod:`objective`, by Adam.
+
+    The published code returns the sources as they were before its last update; this returns them
+    after it, so ``n_iter`` here gives what ``n_iter + 1`` gives there. If the search diverges, the
+    sources with the lowest loss are returned.
 
     Args:
-        mixture (torch.Tensor): Magnitudes, (batch, n_freq, n_frames), frames a multiple of the
-            priors' squeeze.
-        priors (Sequence[GlowPrior]): One a source, all of one STFT setting.
-        options (SeparationOptions): Reads n_iter, lr, precision, prior_weight, space, init_scale,
-            frame_mask, early_stop, seed.
-        progress (Callable[[int, float], bool | None], optional): Called with the iteration and
-            the loss; True stops the search.
+        mixture (torch.Tensor): Magnitudes, (batch, n_freq, n_frames), ``n_frames`` a multiple of
+            the priors' squeeze.
+        priors (Sequence[GlowPrior]): One prior per source, all with the same STFT settings.
+        options (SeparationOptions): Uses n_iter, lr, precision, prior_weight, space, init_scale,
+            frame_mask, early_stop and seed.
+        progress (Callable, optional): Called with the iteration (from 1) and the loss after each
+            update; stops the search by returning True.
 
     Returns:
-        torch.Tensor: Magnitudes as decoded, (n_src, batch, n_freq, n_frames); they may be negative.
+        torch.Tensor: Magnitudes as decoded, (n_src, batch, n_freq, n_frames); may be negative.
     """
     batch, _, n_frames = mixture.shape
     generator = torch.Generator().manual_seed(options.seed)
@@ -71,122 +94,128 @@ def solve_paper(mixture, priors, options, progress=None):
     for prior in priors:
         latent = torch.randn(batch, prior.n_chan, n_frames, generator=generator)
         latents.append((options.init_scale * latent).to(mixture).requires_grad_())
-    optimiser = torch.optim.Adam(latents, lr=options.lr)
-    schedule = torch.optim.lr_scheduler.StepLR(optimiser, step_size=800, gamma=0.2)
-    losses = []
+    optimizer = torch.optim.Adam(latents, lr=options.lr)
+    scheduler = torch.optim.lr_scheduler.StepLR(optimizer, step_size=800, gamma=0.2)
     best, best_loss = None, float("inf")
+
+    def decode(n_updates):
+        sources, ladjs = [], []
+        for prior, latent in zip(searched, latents):
+            x, ladj = prior.flow.inverse(latent)
+            if options.frame_mask and n_updates >= MASK_FROM:
+                x = x * objective.frame_gain(x, mixture)
+            sources.append(x[:, : prior.n_freq])
+            ladjs.append(ladj)
+        return sources, ladjs
+
+    def evaluate(iteration):
+        nonlocal best, best_loss
+        sources, ladjs = decode(iteration)
+        weight, space = options.prior_weight, options.space
+        # The items of a batch do not interact.
+        loss = objective.separation_loss(mixture, sources, latents, ladjs, weight, space).sum()
+        loss.backward()
+        value = loss.item() / batch
+        if value < best_loss:
+            best_loss, best = value, [source.detach() for source in sources]
+        return value
+
     with searching(priors, options.precision, mixture.device) as searched:
-        for iteration in range(options.n_iter):
-            optimiser.zero_grad()
-            masked = options.frame_mask and iteration >= 5
-            sources, ladjs = decode(searched, latents, mixture, masked)
-            loss = total_loss(mixture, sources, latents, ladjs, options, priors[0].n_chan)
-            value = loss.item() / batch
-            if not value < float("inf"):
-                # The search left the region where the flow is finite: keep the last good state.
-                break
-            if value < best_loss:
-                best_loss, best = value, [source.detach() for source in sources]
-            loss.backward()
-            optimiser.step()
-            schedule.step()
-            losses.append(value)
-            if progress is not None and progress(iteration + 1, value):
-                break
-            if options.early_stop and plateau(losses, options.early_stop):
-                break
+        losses = _descend(optimizer, evaluate, options, progress, scheduler)
         with torch.no_grad():
-            masked = options.frame_mask and options.n_iter > 5
-            sources, _ = decode(searched, latents, mixture, masked)
-            if not all(source.isfinite().all() for source in sources):
-                sources = best or sources
-    return torch.stack(sources).nan_to_num(0.0, 0.0, 0.0)
+            sources, _ = decode(len(losses))
+    if best is not None and not all(source.isfinite().all() for source in sources):
+        sources = best
+    return torch.stack(sources).detach().nan_to_num(0.0, 0.0, 0.0)
 
 
-def solve_posterior(guesses, mixture, priors, options, progress=None):
-    """Sources that sum to the mixture and that the priors find likely, near the encoders' guesses.
+def solve_posterior(
+    guesses: torch.Tensor,
+    mixture: torch.Tensor,
+    priors: Sequence[GlowPrior],
+    options: SeparationOptions,
+    progress: Progress | None = None,
+) -> torch.Tensor:
+    """Moves the encoders' guesses to sources that the priors find likelier, under a hard sum.
 
-    Adam on the logarithms of the shares, see :func:`objective.constrained_nll`. The search starts
-    at the shares of the guesses and is short on purpose: the maximum of the likelihood is not the
-    truth, and lies beyond it. What changes in a share is applied to the complex guess.
+    Minimises (7) of :mod:`objective` by Adam on the logarithms of the shares, from the shares of
+    the guesses. The search is short on purpose: the maximum of the likelihood lies beyond the
+    truth. The ratio of a share to its first value is applied to the complex guess.
 
     Args:
         guesses (torch.Tensor): Complex spectrograms in the priors' STFT, (n_src, batch, n_freq,
-            n_frames), frames a multiple of the priors' squeeze. What is behind the priors' (a
-            residual) keeps its share.
-        mixture (torch.Tensor): Complex, (batch, n_freq, n_frames).
-        priors (Sequence[GlowPrior]): Of the first sources.
-        options (SeparationOptions): Reads n_iter, lr, precision, early_stop, seed.
-        progress (Callable, optional): As of :func:`solve_paper`.
+            n_frames), ``n_frames`` a multiple of the priors' squeeze. Sources that have no prior (a
+            residual) come last and keep their share.
+        mixture (torch.Tensor): Complex spectrogram, (batch, n_freq, n_frames).
+        priors (Sequence[GlowPrior]): Priors of the first sources.
+        options (SeparationOptions): Uses n_iter, lr, precision, early_stop and seed.
+        progress (Callable, optional): As in :func:`solve_paper`.
 
     Returns:
         torch.Tensor: Complex, of the shape of ``guesses``, summing to the mixture.
     """
     n, batch = len(priors), len(mixture)
     generator = torch.Generator().manual_seed(options.seed)
-    magnitude = mixture.abs()
-    start = masking.shares(guesses.abs())
-    explained = start[:n].sum(0)
-    logits = start[:n].clamp_min(SHARE_FLOOR).log().requires_grad_()
-    optimiser = torch.optim.Adam([logits], lr=options.lr)
-    losses = []
+    start = masking.shares(guesses.abs())[:n]
+    explained = start.sum(0)
+    logits = start.clamp_min(SHARE_FLOOR).log().requires_grad_()
+    optimizer = torch.optim.Adam([logits], lr=options.lr)
+
+    def evaluate(iteration):
+        shares = explained * logits.softmax(0)
+        noise = _dither(n, mixture, priors[0], generator)
+        value, gradients = 0.0, []
+        # One prior after the other, so that only one has its activations in memory.
+        for prior, share, added in zip(searched, shares.detach(), noise):
+            source = (share.requires_grad_() * mixture + added).abs()
+            loss = objective.constrained_nll(prior, source).sum()
+            gradients += torch.autograd.grad(loss, share)
+            value += loss.item() / batch
+        shares.backward(torch.stack(gradients))
+        return value
+
     with searching(priors, options.precision, mixture.device) as searched:
-        for iteration in range(options.n_iter):
-            shares = explained * logits.softmax(0)
-            dither = torch.rand(shares.shape, generator=generator).to(shares) * DITHER
-            sources = shares.detach() * magnitude + dither
-            value, gradients = 0.0, []
-            # One prior after the other, so that only one has its activations in memory.
-            for prior, source in zip(searched, sources):
-                loss = objective.constrained_nll(prior, source.requires_grad_()).sum()
-                gradients += torch.autograd.grad(loss, source)
-                value += loss.item() / batch
-            if not value < float("inf"):
-                break
-            optimiser.zero_grad()
-            shares.backward(torch.stack(gradients) * magnitude)
-            optimiser.step()
-            losses.append(value)
-            if progress is not None and progress(iteration + 1, value):
-                break
-            if options.early_stop and plateau(losses, options.early_stop):
-                break
+        _descend(optimizer, evaluate, options, progress)
     found = explained * logits.detach().softmax(0)
-    gain = (found / start[:n].clamp_min(SHARE_FLOOR)).clamp_max(MAX_GAIN)
+    if not found.isfinite().all():
+        found = start
+    gain = (found / start.clamp_min(SHARE_FLOOR)).clamp_max(MAX_GAIN)
     moved = torch.cat([guesses[:n] * gain, guesses[n:]])
     return masking.project_sum(moved, mixture, moved.abs().sqrt())
 
 
-def decode(priors, latents, mixture, frame_mask=False):
-    """Decoded magnitudes (padding row dropped) and the log-determinants of the decoding."""
-    sources, ladjs = [], []
-    for prior, latent in zip(priors, latents):
-        x, ladj = prior.flow.inverse(latent)
-        x = x[:, : prior.n_freq]
-        if frame_mask:
-            x = x * objective.frame_gain(x, mixture)
-        sources.append(x)
-        ladjs.append(ladj)
-    return sources, ladjs
-
-
-def total_loss(mixture, sources, latents, ladjs, options, n_chan):
-    """Data term plus weighted prior terms, summed over the batch (items do not interact)."""
-    loss = objective.kl_divergence(mixture, sum(sources), n_chan).sum()
-    if options.prior_weight == 0:
-        return loss
-    for latent, ladj in zip(latents, ladjs):
-        if options.space == "data":
-            term = objective.data_prior(latent, ladj)
-        else:
-            term = objective.latent_prior(latent)
-        loss = loss + options.prior_weight * term.sum()
-    return loss
-
-
-def plateau(losses, tolerance):
-    """True if the loss fell by less than ``tolerance`` of itself over the last iterations."""
+def plateau(losses: Sequence[float], tolerance: float) -> bool:
+    """Returns True if the last iterations lowered the loss by less than ``tolerance`` of itself."""
     if len(losses) <= PLATEAU:
         return False
     before, now = losses[-PLATEAU - 1], losses[-1]
     return before - now < tolerance * abs(before)
+
+
+def _descend(optimizer, evaluate, options, progress, scheduler=None):
+    # evaluate(iteration) sets the gradients and returns the loss. Returns one loss per update.
+    losses = []
+    for iteration in range(options.n_iter):
+        optimizer.zero_grad()
+        loss = evaluate(iteration)
+        if not math.isfinite(loss):
+            # The search has left the region where the flow is finite.
+            break
+        optimizer.step()
+        if scheduler is not None:
+            scheduler.step()
+        losses.append(loss)
+        if progress is not None and progress(iteration + 1, loss):
+            break
+        if options.early_stop and plateau(losses, options.early_stop):
+            break
+    return losses
+
+
+def _dither(n_src, mixture, prior, generator):
+    # STFT of the noise that training adds to waveforms, (n_src, batch, n_freq, n_frames).
+    batch, _, n_frames = mixture.shape
+    n_samples = n_frames * prior.hop_length + prior.n_fft
+    wav = DITHER_STEP * torch.rand(n_src, batch, n_samples, generator=generator)
+    noise = stft(wav.to(mixture.abs()), prior.n_fft, prior.hop_length)
+    return noise[..., :n_frames]

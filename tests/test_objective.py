@@ -1,3 +1,5 @@
+import math
+
 import torch
 from conftest import tiny_prior
 from torch.testing import assert_close
@@ -20,22 +22,33 @@ def test_kl_against_a_plain_sum():
     assert_close(objective.kl_divergence(x, -y, n_chan=4)[0], expected / 16, atol=1e-6, rtol=0)
 
 
-def test_priors_agree_with_log_prob():
+def test_prior_terms_agree_with_log_prob():
     prior = tiny_prior().double()
     z = torch.randn(3, prior.n_chan, 8, dtype=torch.float64)
     x, ladj = prior.flow.inverse(z)
-    full = 0.5 * z.square().sum((1, 2)) + ladj
     n_dims = z[0].numel()
-    constant = 0.5 * torch.log(torch.tensor(2 * torch.pi, dtype=torch.float64))
-    assert_close(objective.data_prior(z, ladj), full / n_dims + constant)
+    full = 0.5 * z.square().sum((1, 2)) + ladj + 0.5 * math.log(2 * math.pi) * n_dims
+    assert_close(objective.data_prior(z, ladj), full / n_dims)
     assert_close(objective.latent_prior(z), 0.5 * z.square().sum((1, 2)) / n_dims)
     # What it says of x is what the prior says of x (here with the decoded padding row in place).
     z_back, ladj_back = prior.flow(x)
     assert_close(objective.data_prior(z_back, -ladj_back), objective.data_prior(z, ladj))
 
 
-def test_frame_gain_limits_a_frame_to_the_mixture():
-    mixture = torch.tensor([[[1.0, 1.0, 0.0], [1.0, 1.0, 0.0]]])
-    source = torch.tensor([[[3.0, 0.5, 0.0], [1.0, 0.5, 0.0]]])
-    # Published: the source's sum over the larger of both sums.
-    assert objective.frame_gain(source, mixture).tolist() == [[[1.0, 0.5, 0.0]]]
+def test_the_loss_is_the_sum_of_its_terms():
+    mixture, sources = torch.rand(2, 3, 4), list(torch.rand(2, 2, 3, 4))
+    latents, ladjs = list(torch.randn(2, 2, 4, 4)), list(torch.randn(2, 2))
+    data = objective.kl_divergence(mixture, sum(sources), n_chan=4)
+    loss = [objective.separation_loss(mixture, sources, latents, ladjs, w) for w in (0.0, 0.5)]
+    assert_close(loss[0], data)
+    assert_close(loss[1], data + 0.5 * sum(map(objective.latent_prior, latents)))
+    loss = objective.separation_loss(mixture, sources, latents, ladjs, 0.5, "data")
+    assert_close(loss, data + 0.5 * sum(map(objective.data_prior, latents, ladjs)))
+
+
+def test_frame_gain_is_the_share_of_the_mixture():
+    mixture = torch.tensor([[[1.0, 1.0, 1.0, 0.0], [1.0, 1.0, 1.0, 0.0]]])
+    # The third row is padding, which the mixture has not.
+    source = torch.tensor([[[3.0, 0.5, -0.5, 0.0], [1.0, 0.5, 0.0, 0.0], [1.0, 0.2, 0.1, 0.0]]])
+    expected = torch.tensor([[[1.0, 0.6, -0.2, 0.0]]])
+    assert_close(objective.frame_gain(source, mixture), expected)

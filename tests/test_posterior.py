@@ -46,7 +46,7 @@ def test_sources_sum_to_the_mixture_and_become_likelier(priors, guesses):
 def test_a_step_goes_down_the_gradient_of_the_whole_loss(priors, guesses, monkeypatch):
     """The priors are run one after the other: against one backward pass through all of them."""
     mixture = guesses.sum(0)
-    monkeypatch.setattr(solver, "DITHER", 0.0)
+    monkeypatch.setattr(solver, "DITHER_STEP", 0.0)
     logits = shares(guesses.abs()).clamp_min(solver.SHARE_FLOOR).log().requires_grad_()
     x = logits.softmax(0) * mixture.abs()
     loss = sum(objective.constrained_nll(p, xi).sum() for p, xi in zip(priors, x))

@@ -5,6 +5,7 @@ import torch
 from conftest import tiny_prior
 
 from asteroid_instglow import GenerativeSeparator, GlowPrior, SeparationOptions
+from asteroid_instglow.audio.stft import even_frames
 from asteroid_instglow.solver import frozen, plateau, solve_paper
 
 MODES = {
@@ -68,15 +69,23 @@ def test_golden_separation(separated, golden, mode):
     assert (distance < -15).all()
 
 
-@pytest.mark.parametrize("mode", ["mle_z", "map_z", "map_x", "mle_z_mask"])
-def test_first_steps_are_the_published_ones(golden, mode):
-    """Before chaos sets in two runs agree to -30 dB: what is compared above is the same search."""
+# Distance to the published search, dB, over both sources. On other instruction sets rounding moves
+# the first three by 5 dB, the last by 12.
+EARLY = {"mle_z": -50, "mle_z_mask": -50, "map_z": -48, "map_x": -38}
+
+
+@pytest.mark.parametrize("mode", EARLY)
+@pytest.mark.parametrize("n_iter", [6, 8])
+def test_first_steps_are_the_published_ones(golden, reference, mode, n_iter):
+    """Compares magnitudes before chaos sets in."""
     separator, mixture, _ = golden
-    a, b = (
-        separator.separate(mixture, n_iter=8, init_scale=scale, **MODES[mode])
-        for scale in (0.0, 1e-7)
-    )
-    assert relative_db(a.flatten(), b.flatten()) < -30
+    first = separator.priors[0]
+    magnitude = even_frames(first.magnitude(mixture[None]), first.n_sqz)
+    # The published code returns the state before its last step.
+    chosen = SeparationOptions(n_iter=n_iter - 1, lr=0.01, **MODES[mode])
+    found = solve_paper(magnitude, list(separator.priors), chosen)[:, 0]
+    early = np.load(reference / "separation_small" / "early.npz")[f"{mode}_{n_iter}"]
+    assert relative_db(found.flatten(), torch.from_numpy(early).flatten()) < EARLY[mode]
 
 
 def options(**changes):
