@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from torch.optim.lr_scheduler import LambdaLR
 
-from ..data import as_list, list_all_sources, split_by_source
+from ..data import as_folders, list_sources, split_by_source
 from ..training.fitting import (
     checkpoint_to_resume,
     fit,
@@ -100,7 +100,7 @@ def fit_module(
     Args:
         run (Run): The training.
         module (nn.Module): Gets the weights that were learnt.
-        system_class (type): :class:`~asteroid_instglow.training.system.TrainingSystem` of the module.
+        system_class (type): Subclass of :class:`~asteroid_instglow.training.system.TrainingSystem`.
         output (Path): Folder for ``checkpoints/`` and ``logs/``.
         train (Dataset): Endless. validation (Dataset): With an end.
         keep (str): "best" or "last" weights.
@@ -161,8 +161,8 @@ def find_files(data, sources, validation_data, seed):
         tuple: Two dicts of lists by source.
     """
     if sources is None:
-        sources = list_all_sources(data)
+        sources = list_sources(data)
     if not sources:
-        roots = ", ".join(map(str, as_list(data)))
+        roots = ", ".join(map(str, as_folders(data)))
         raise ValueError(f"data must hold recordings, got none in {roots}")
     return split_by_source(sources, data, validation_data, seed)

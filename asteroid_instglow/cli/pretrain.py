@@ -2,12 +2,13 @@
 
 from pathlib import Path
 
+DATA_HELP = "folders of recordings; pieces are drawn from them by weight, from each by duration"
 HELP = "train the encoders of several sources together, for `train --init` to start from"
 
 
 def add_arguments(parser):
     """Declares the options, those of ``pretrain_encoders``."""
-    parser.add_argument("--data", nargs="+", type=Path, required=True, metavar="DIR")
+    parser.add_argument("--data", nargs="+", required=True, metavar="DIR[:WEIGHT]", help=DATA_HELP)
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="JOINT_DIR")
     parser.add_argument("--sources", nargs="+", metavar="NAME", help="by default all in data")
     parser.add_argument("--n-steps", type=int, default=4000)
@@ -20,7 +21,7 @@ def add_arguments(parser):
 
 def add_encoder_arguments(parser):
     """Declares what the trainings have in common, and what those of encoders have."""
-    parser.add_argument("--validation-data", nargs="+", type=Path, metavar="DIR")
+    parser.add_argument("--validation-data", nargs="+", metavar="DIR")
     parser.add_argument("--eq-db", type=float, default=0.0, help="spread of a random equaliser")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--accelerator", default="auto")
@@ -33,7 +34,7 @@ def add_encoder_arguments(parser):
 def training_options(args):
     """What every training takes of the options of :func:`add_encoder_arguments`."""
     return {
-        "validation_data": args.validation_data,
+        "validation_data": folders(args.validation_data),
         "seed": args.seed,
         "accelerator": args.accelerator,
         "num_workers": args.num_workers,
@@ -43,14 +44,22 @@ def training_options(args):
     }
 
 
+def folders(texts):
+    """Reads folders with weights, None for None."""
+    from ..data import parse_folder
+
+    return None if texts is None else [parse_folder(text) for text in texts]
+
+
 def run(args):
     """Trains a joint encoder."""
-    from ..data import list_all_sources
+    from ..data import list_sources
     from ..training.joint import pretrain_encoders
 
+    data = folders(args.data)
     return pretrain_encoders(
-        args.sources or list_all_sources(args.data),
-        args.data,
+        args.sources or list_sources(data),
+        data,
         args.output,
         n_steps=args.n_steps,
         lr=args.lr,

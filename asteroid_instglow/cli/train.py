@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from .pretrain import add_encoder_arguments, training_options
+from .pretrain import DATA_HELP, add_encoder_arguments, folders, training_options
 
 HELP = "train the prior (flow and encoder) of one source"
 
@@ -10,7 +10,7 @@ HELP = "train the prior (flow and encoder) of one source"
 def add_arguments(parser):
     """Declares the options, those of ``train_prior`` and ``train_encoder``."""
     parser.add_argument("source", help="its name: folders <data>/<source>/ or <data>/*/<source>.*")
-    parser.add_argument("--data", nargs="+", type=Path, required=True, metavar="DIR")
+    parser.add_argument("--data", nargs="+", required=True, metavar="DIR[:WEIGHT]", help=DATA_HELP)
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="PRIOR_DIR")
     parser.add_argument("--n-steps", type=int, default=20_000, help="of the flow")
     parser.add_argument("--batch-size", type=int, default=8)
@@ -45,15 +45,16 @@ def add_arguments(parser):
 
 def run(args):
     """Trains the flow, then the encoder if there is a background to train it against."""
-    from ..data import list_all_sources
+    from ..data import list_sources
     from ..training.encoder import take_encoder, train_encoder
     from ..training.prior import train_prior
 
-    background = set(args.others or list_all_sources(args.data))
+    data = folders(args.data)
+    background = set(args.others or list_sources(data))
     model = {n: getattr(args, n) for n in _FLOW if getattr(args, n) is not None}
     flow = train_prior(
         args.source,
-        args.data,
+        data,
         args.output,
         n_steps=args.n_steps,
         batch_size=args.batch_size,
@@ -74,7 +75,7 @@ def run(args):
     elif args.encoder_steps and background - {args.source}:
         encoder = train_encoder(
             args.output,
-            args.data,
+            data,
             args.others,
             n_steps=args.encoder_steps,
             lr=args.encoder_lr,

@@ -1,27 +1,40 @@
 """Solo recordings to train from, and a small synthetic band to try things on."""
 
+from .effects import apply_effects
 from .band.compose import Note, compose
 from .band.synth import make_band, synthesise
+from .folders import (
+    DataFolder,
+    Solo,
+    as_folders,
+    find_by_source,
+    find_solos,
+    list_sources,
+    parse_folder,
+)
 from .mixtures import MixDataset, RandomMixtureDataset
-from .recordings import Recordings, Solo, as_list, find_solos, list_sources, validation_split
+from .recordings import Recordings
 from .solos import SoloDataset
-from .sources import find_by_source, list_all_sources, split_by_source
+from .splitting import data_digest, split_by_source, validation_split
 
 __all__ = [
-    "as_list",
-    "find_by_source",
-    "list_all_sources",
-    "split_by_source",
+    "DataFolder",
     "MixDataset",
-    "RandomMixtureDataset",
     "Note",
+    "RandomMixtureDataset",
     "Recordings",
     "Solo",
     "SoloDataset",
+    "apply_effects",
+    "as_folders",
     "compose",
+    "data_digest",
+    "find_by_source",
     "find_solos",
     "list_sources",
     "make_band",
+    "parse_folder",
+    "split_by_source",
     "synthesise",
     "validation_split",
 ]

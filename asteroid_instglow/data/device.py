@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 
 from ..audio.io import load_audio, resample
-from . import effects
+from .effects import apply_effects
 
 STRIDE = 0.25  # seconds between the places that an excerpt may start at
 PAD = 4096  # multiple that lengths are padded to, so that they transform fast
@@ -173,12 +173,7 @@ class DeviceMixtures:
         return wav * ~chance(part.p_absent)
 
     def _varied(self, wav, part, generator):
-        if self.eq_db:
-            wav = effects.equalise(wav, self.eq_db, generator)
-        if self.p_effect:
-            wav = effects.soft_clip(wav, self.p_effect, generator)
-            wav = effects.reverberate(wav, self.p_effect, generator)
-            wav = effects.ride(wav, self.p_effect, generator)
+        wav = apply_effects(wav, self.eq_db, self.p_effect, generator)
         random = torch.rand(2, len(wav), 1, device=wav.device, generator=generator)
         gain = 10 ** ((2 * random[0] - 1) * part.gain_db / 20)
         return wav * torch.where(random[1] < 0.5, -gain, gain)

@@ -1,5 +1,6 @@
 """Random effects on batches of excerpts, on any device: what recording and mixing do to a sound."""
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 
@@ -8,7 +9,59 @@ LOWEST = 8  # bins below which the curve is nearly linear in frequency
 LONGEST_DECAY = 0.25  # of an excerpt
 
 
-def equalise(wav: torch.Tensor, spread_db: float, generator: torch.Generator) -> torch.Tensor:
+def apply_effects(
+    wav: torch.Tensor,
+    eq_db: float = 0.0,
+    p_effect: float = 0.0,
+    generator: torch.Generator | None = None,
+) -> torch.Tensor:
+    """Varies each excerpt on its own: equaliser, soft clipping, room, gain ride.
+
+    Args:
+        wav (torch.Tensor): (..., time); zeros stay zeros.
+        eq_db (float): Spread of the random equaliser on every excerpt, dB.
+        p_effect (float): Chance of each of the other effects.
+        generator (torch.Generator, optional): On the device of ``wav``; by default torch's own.
+
+    Returns:
+        torch.Tensor: Of the same shape.
+
+    Examples:
+        >>> apply_effects(torch.randn(8, 4, 22050), eq_db=3.0, p_effect=0.2).shape
+        torch.Size([8, 4, 22050])
+    """
+    flat = wav.reshape(-1, wav.shape[-1])
+    if eq_db:
+        flat = equalise(flat, eq_db, generator)
+    if p_effect:
+        flat = soft_clip(flat, p_effect, generator)
+        flat = reverberate(flat, p_effect, generator)
+        flat = ride(flat, p_effect, generator)
+    return flat.view_as(wav)
+
+
+def change_speed(wav: np.ndarray, rate: float, length: int) -> np.ndarray:
+    """Plays a recording faster (and higher) by ``rate``, as a tape would.
+
+    Linear interpolation: its slight dulling is one more variation of the timbre.
+
+    Args:
+        wav (numpy.ndarray): (time,), at least ``length * rate + 1`` samples.
+        rate (float): Factor; 1 changes nothing.
+        length (int): Number of samples wanted.
+
+    Returns:
+        numpy.ndarray: (length,).
+    """
+    position = np.arange(length) * rate
+    index = position.astype(np.int64)
+    part = (position - index).astype(wav.dtype)
+    return wav[index] * (1 - part) + wav[np.minimum(index + 1, len(wav) - 1)] * part
+
+
+def equalise(
+    wav: torch.Tensor, spread_db: float, generator: torch.Generator | None
+) -> torch.Tensor:
     """Filters each excerpt by a random smooth curve, even in log frequency; keeps its level.
 
     Args:
@@ -26,14 +79,16 @@ def equalise(wav: torch.Tensor, spread_db: float, generator: torch.Generator) ->
     return _as_loud(torch.fft.irfft(torch.fft.rfft(wav) * gain, n), wav)
 
 
-def soft_clip(wav: torch.Tensor, chance: float, generator: torch.Generator) -> torch.Tensor:
+def soft_clip(wav: torch.Tensor, chance: float, generator: torch.Generator | None) -> torch.Tensor:
     """Drives some excerpts into a soft limiter, by 0 to 18 dB above their peak's linear range."""
     drive = 10 ** (torch.rand(len(wav), 1, device=wav.device, generator=generator) * 18 / 20)
     peak = wav.abs().amax(1, keepdim=True).clamp_min(1e-5)
     return _some(wav, _as_loud(torch.tanh(wav / peak * drive), wav), chance, generator)
 
 
-def reverberate(wav: torch.Tensor, chance: float, generator: torch.Generator) -> torch.Tensor:
+def reverberate(
+    wav: torch.Tensor, chance: float, generator: torch.Generator | None
+) -> torch.Tensor:
     """Adds the sound of a random room to some excerpts: noise that decays exponentially."""
     batch, n = wav.shape
     random = torch.rand(3, batch, 1, device=wav.device, generator=generator)
@@ -51,7 +106,7 @@ def reverberate(wav: torch.Tensor, chance: float, generator: torch.Generator) ->
     return _some(wav, _as_loud(wav + level * wet, wav), chance, generator)
 
 
-def ride(wav: torch.Tensor, chance: float, generator: torch.Generator) -> torch.Tensor:
+def ride(wav: torch.Tensor, chance: float, generator: torch.Generator | None) -> torch.Tensor:
     """Moves the level of some excerpts smoothly, within about 3 dB."""
     points = torch.randn(len(wav), 1, 6, device=wav.device, generator=generator) * 3
     curve = F.interpolate(points, size=wav.shape[-1], mode="linear", align_corners=True)[:, 0]

@@ -3,29 +3,28 @@
 import numpy as np
 import torch
 
-from .augment import change_speed, equalise
-from .recordings import Recordings, rms_db
+from .effects import change_speed
+from .folders import find_by_source, list_sources
+from .recordings import SILENCE_DB, Recordings, rms_db
 from .solos import EpochDataset, check_range, draw_gain
-from .sources import find_by_source, list_all_sources
 
 _MAX_TRIES = 20
 
 
 class MixtureDataset(EpochDataset):
-    """Pieces of solos by source, each varied on its own; what kind of mixture is for a subclass.
+    """Base class: varied pieces of the solos of several sources; subclasses add them up.
 
     Args:
         files (dict): Recordings (paths or ``Solo`` tuples) by source.
         segment (float): Length of a piece in seconds.
-        sample_rate (int): In Hz.
-        n_items (int): Mixtures in an epoch.
+        sample_rate (int): Sample rate in Hz.
+        n_items (int): Number of mixtures in an epoch.
         p_speed (float): Chance that a piece is played faster or slower.
-        semitones (int): By how many at most; always by whole ones: played out of tune, solos teach
-            what music does not have.
-        eq_db (float): Spread of a random equaliser, dB; 0 for none.
+        semitones (int): Largest change of pitch by that; it is always by whole semitones, for music
+            is in tune.
         gain_db (tuple): Range of the random gains in dB.
-        silence_db (float): Pieces of a lower RMS (dB of full scale) are not taken.
-        seed (int): Seed of all that is random.
+        silence_db (float): Pieces of a lower RMS (dB of full scale) are drawn again.
+        seed (int): Random seed.
         cache_gb (float): Memory for decoded audio, in 1e9 bytes; the rest is read from disk.
         progress (bool): Whether a bar shows the decoding.
     """
@@ -38,9 +37,8 @@ class MixtureDataset(EpochDataset):
         n_items=1000,
         p_speed=0.5,
         semitones=2,
-        eq_db=0.0,
         gain_db=(-3.0, 3.0),
-        silence_db=-50.0,
+        silence_db=SILENCE_DB,
         seed=0,
         cache_gb=4.0,
         progress=True,
@@ -53,7 +51,7 @@ class MixtureDataset(EpochDataset):
         check_chance("p_speed", p_speed)
         if semitones < 1:
             raise ValueError(f"semitones must be 1 or more (p_speed=0 for none), got {semitones}")
-        self.p_speed, self.semitones, self.eq_db = p_speed, semitones, eq_db
+        self.p_speed, self.semitones = p_speed, semitones
         self.gain_db = check_range("gain_db", gain_db)
         self.silence_db = silence_db
         self._n_items = n_items
@@ -62,7 +60,7 @@ class MixtureDataset(EpochDataset):
             self.recordings[name] = Recordings(found, sample_rate, cache_gb, progress=progress)
             cache_gb -= self.recordings[name].cache_bytes / 1e9
 
-    def __len__(self):
+    def __len__(self) -> int:
         return self._n_items
 
     def _piece(self, name, rng):
@@ -73,8 +71,6 @@ class MixtureDataset(EpochDataset):
         wav = self.recordings[name].draw(rng, n, self.silence_db)
         if rate != 1.0:
             wav = change_speed(wav, rate, self.length)
-        if self.eq_db > 0:
-            wav = equalise(wav, rng, self.sample_rate, self.eq_db)
         return wav * draw_gain(rng, self.gain_db) * np.float32(rng.choice([-1.0, 1.0]))
 
 
@@ -86,14 +82,14 @@ class MixDataset(MixtureDataset):
     All come from different places, songs and keys.
 
     Args:
-        root (str, Path or list of them): Folders of recordings.
+        root (str, Path, list or dict): Folders of recordings, see :func:`as_folders`.
         source (str): Name of the target.
-        others (list of str, optional): Names for the background; by default all others there are.
-        n_max (int): Most pieces in a background that is no band.
-        p_band (float): Chance of a band.
+        others (list of str, optional): Names of the background's sources; by default all others.
+        n_max (int): Largest number of pieces in a background that is no band.
+        p_band (float): Chance that the background is a band.
         p_silent (tuple): Chances of an empty target and of an empty background (never both).
         files (dict, optional): Recordings by source name (the target's too), instead of root.
-        **options: Of :class:`MixtureDataset`.
+        **options: Arguments of :class:`MixtureDataset`.
 
     Shape:
         - Item: (2, time), target and background, float32.
@@ -102,7 +98,7 @@ class MixDataset(MixtureDataset):
         FileNotFoundError: If a root does not exist.
         ValueError: If recordings are missing or an option is out of range.
 
-    Examples
+    Examples:
         >>> dataset = MixDataset("musdb18hq/train", "bass", n_max=3)  # doctest: +SKIP
     """
 
@@ -124,7 +120,7 @@ class MixDataset(MixtureDataset):
         if min(p_silent) < 0 or sum(p_silent) > 1:
             raise ValueError(f"p_silent must be two chances of a sum up to 1, got {p_silent}")
         if files is None:
-            others = list_all_sources(root) if others is None else others
+            others = list_sources(root) if others is None else others
             files = find_by_source([source, *others], root)
         if source not in files or len(files) < 2:
             raise ValueError(
@@ -135,7 +131,7 @@ class MixDataset(MixtureDataset):
         self.n_max, self.p_band, self.p_silent = n_max, p_band, tuple(p_silent)
         super().__init__({name: files[name] for name in [source, *self.others]}, **options)
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: int) -> torch.Tensor:
         rng = self._rng(index, self.epoch)
         chance = rng.random()
         out = np.zeros((2, self.length), np.float32)
@@ -153,17 +149,21 @@ class MixDataset(MixtureDataset):
 
 
 class RandomMixtureDataset(MixtureDataset):
-    """Random mixtures of all sources, and real ones of songs whose stems are there.
+    """Random mixtures of all sources, and real ones of songs whose stems are all there.
 
-    A random mixture has a piece of each source from another place, song and key. A real one has the
-    stems of one song as they sound together: of the songs that have a recording of every source, of
-    one length, in one folder (``<track>/<source>.flac``).
+    A random mixture adds a piece of each source, each from another place, song and key. A real one
+    takes the stems of one song as they sound together, where a folder has a recording of every
+    source, all of one length (``<track>/<source>.flac``).
 
     Args:
         files (dict): Recordings (paths or ``Solo`` tuples) by source, in the order of the output.
-        p_real (float): Chance of a real mixture; where there are no such songs, none is.
-        p_silent (float): Chance of each source to be left out of a random mixture (not of all).
-        **options: Of :class:`MixtureDataset`; they vary the pieces of random mixtures alone.
+        p_real (float): Chance of a real mixture; without such songs all are random.
+        p_silent (float): Chance that a source is silent in a random mixture; one always sounds.
+        n_max (int | dict): Largest number of pieces of one source that sound together in a random
+            mixture, two guitars say; the number is drawn evenly from 1 up. A dict gives it by
+            source, 1 for those that it lacks.
+        **options: Arguments of :class:`MixtureDataset`; they vary the pieces of random mixtures
+            only.
 
     Shape:
         - Item: (n_src, time), float32.
@@ -171,20 +171,24 @@ class RandomMixtureDataset(MixtureDataset):
     Raises:
         ValueError: If there are no sources, or an option is out of range.
 
-    Examples
+    Examples:
         >>> files = {"bass": ["a/bass.wav"], "drums": ["a/drums.wav"]}
         >>> dataset = RandomMixtureDataset(files, segment=4.0)  # doctest: +SKIP
     """
 
-    def __init__(self, files, p_real=0.5, p_silent=0.05, **options):
+    def __init__(self, files, p_real=0.5, p_silent=0.05, n_max=1, **options):
         check_chance("p_real", p_real)
         check_chance("p_silent", p_silent)
         super().__init__(files, **options)
         self.sources = list(files)
+        given = n_max if isinstance(n_max, dict) else dict.fromkeys(self.sources, n_max)
+        self.n_max = {name: given.get(name, 1) for name in self.sources}
+        if given.keys() - self.n_max.keys() or min(self.n_max.values()) < 1:
+            raise ValueError(f"n_max must be 1 or more, for sources that there are, got {n_max}")
         self.p_real, self.p_silent = p_real, p_silent
         self.songs = _songs(self.recordings.values())
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: int) -> torch.Tensor:
         rng = self._rng(index, self.epoch)
         is_real = rng.random() < self.p_real and self.songs
         return torch.from_numpy(self._real(rng) if is_real else self._random(rng))
@@ -205,18 +209,21 @@ class RandomMixtureDataset(MixtureDataset):
         heard = rng.random(len(self.sources)) >= self.p_silent
         heard[int(rng.integers(len(heard)))] = True
         for k in np.flatnonzero(heard):
-            out[k] = self._piece(self.sources[k], rng)
+            name = self.sources[k]
+            n_pieces = int(rng.integers(self.n_max[name])) if self.n_max[name] > 1 else 0
+            for _ in range(1 + n_pieces):
+                out[k] += self._piece(name, rng)
         return out
 
 
-def check_chance(name, chance):
-    """Refuses what is no probability."""
+def check_chance(name: str, chance: float) -> None:
+    """Raises ValueError if a number is not a probability."""
     if not 0 <= chance <= 1:
         raise ValueError(f"{name} must be a chance in [0, 1], got {chance}")
 
 
 def _songs(recordings):
-    """Which recording of each source belongs to a song, for the songs that have all."""
+    # For each song that has all sources, the number of its recording of each.
     places = [
         {
             (solo.path.parent, solo.start, n): i

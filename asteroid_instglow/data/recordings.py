@@ -1,143 +1,22 @@
-"""Solo recordings on disk: finding them, splitting them, and reading pieces of them.
-
-Two layouts are understood, and may stand side by side:
-
-- ``<root>/<source>/**/*.wav``: a folder for each source;
-- ``<root>/<track>/<source>.flac``: a folder for each track, as in MUSDB18-HQ.
-"""
+"""Reads random and consecutive pieces of the solo recordings of one source."""
 
 import math
 from bisect import bisect_right
+from collections.abc import Iterable
 from itertools import accumulate
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from tqdm import tqdm
 
 from ..audio.io import audio_info, load_audio
 from ..utils.checks import check_one_of
+from .folders import Solo, as_solo
 
-SOLO_SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
-# Tells the layouts apart where folders and files could each be the sources.
-KNOWN_SOURCES = frozenset(
-    "accompaniment bass drums guitar mixture other percussion piano strings vocals".split()
-)
 SHORT_MODES = ("zero", "loop")
+MIN_SECONDS = 0.1
+SILENCE_DB = -50.0
 _MAX_TRIES = 100
-
-
-class Solo(NamedTuple):
-    """A recording, or the part of it from ``start`` to ``stop`` seconds (None: to its end)."""
-
-    path: Path
-    start: float = 0.0
-    stop: float | None = None
-
-
-def as_list(root):
-    """One folder or many, as a list."""
-    return list(root) if isinstance(root, (list, tuple)) else [root]
-
-
-def find_solos(root, source):
-    """Finds the solo recordings of one source, in both layouts.
-
-    Args:
-        root (str, Path or list of them): Folders of recordings; not every one need have the source.
-        source (str): Name of the source, such as ``"bass"``.
-
-    Returns:
-        list: Paths, sorted in each folder.
-
-    Raises:
-        FileNotFoundError: If there is no such folder.
-        ValueError: If there is no recording of this source; the error names those there are.
-
-    Examples
-        >>> find_solos("musdb18hq/train", "vocals")  # doctest: +SKIP
-    """
-    roots, found = [_check_root(one) for one in as_list(root)], []
-    for one in roots:
-        inside = [path for path in (one / source).rglob("*") if _is_audio(path)]
-        inside += [path for path in one.glob("*/*") if path.stem == source and _is_audio(path)]
-        found += sorted(inside)
-    if not found:
-        there = sorted({name for one in roots for name in list_sources(one)})
-        raise ValueError(
-            f"source must be one that {', '.join(map(str, roots))} holds as <source>/*.wav or "
-            f"<track>/<source>.wav ({', '.join(there) or 'no recordings at all'}), got {source!r}"
-        )
-    return list(dict.fromkeys(found))
-
-
-def list_sources(root):
-    """Names the sources in a folder of recordings; a ``mixture`` is none.
-
-    Where the names leave open which layout it is, it is that with fewer: few sources, many tracks.
-
-    Args:
-        root (str or Path): Folder of recordings.
-
-    Returns:
-        list: Names, sorted.
-
-    Raises:
-        FileNotFoundError: If there is no such folder.
-    """
-    root = _check_root(root)
-    folders, stems = set(), set()
-    for folder in root.iterdir():
-        if folder.is_dir() and not folder.name.startswith("."):
-            inside = {path.stem for path in folder.glob("*") if _is_audio(path)}
-            stems.update(inside)
-            if inside or any(_is_audio(path) for path in folder.rglob("*")):
-                folders.add(folder.name)
-    known_folders, known_stems = folders & KNOWN_SOURCES, stems & KNOWN_SOURCES
-    if known_folders and known_stems:
-        found = known_folders | known_stems
-    elif known_folders or known_stems:
-        found = folders if known_folders else stems
-    else:
-        found = stems if len(stems) < len(folders) else folders
-    return sorted(found - {"mixture"})
-
-
-def validation_split(files, fraction=0.1, seed=0):
-    """Sets recordings aside for validation: whole ones, or the end of the only one.
-
-    Sources recorded on the same tracks (``<track>/<source>.flac``) lose the same tracks.
-
-    Args:
-        files (list): Paths or ``Solo`` tuples.
-        fraction (float): Share for validation, in [0, 1); at least one recording unless 0.
-        seed (int): Which of them.
-
-    Returns:
-        tuple: Training and validation recordings, two lists of ``Solo``.
-
-    Raises:
-        ValueError: If there are no files, or the fraction is out of range.
-
-    Examples
-        >>> train, validation = validation_split(["a.wav", "b.wav"], 0.5)
-    """
-    if not 0 <= fraction < 1:
-        raise ValueError(f"fraction must lie in [0, 1), got {fraction}")
-    solos = sorted(_as_solo(file) for file in files)
-    if not solos:
-        raise ValueError("files must hold at least one recording, got none")
-    if fraction == 0:
-        return solos, []
-    if len(solos) == 1:
-        path, start, stop = solos[0]
-        stop = audio_info(path).seconds if stop is None else stop
-        middle = stop - fraction * (stop - start)
-        return [Solo(path, start, middle)], [Solo(path, middle, stop)]
-    n_validation = min(max(1, round(fraction * len(solos))), len(solos) - 1)
-    chosen = set(np.random.default_rng(seed).permutation(len(solos))[:n_validation].tolist())
-    train = [solo for i, solo in enumerate(solos) if i not in chosen]
-    return train, [solo for i, solo in enumerate(solos) if i in chosen]
 
 
 class Recordings:
@@ -148,9 +27,9 @@ class Recordings:
 
     Args:
         files (list): Paths or ``Solo`` tuples.
-        sample_rate (int): In Hz.
+        sample_rate (int): Sample rate in Hz.
         cache_gb (float): Memory for decoded audio, in 1e9 bytes.
-        min_seconds (float): Shorter recordings are left out.
+        min_seconds (float): Recordings shorter than this are left out.
         short (str): What fills a piece longer than its recording: ``"zero"`` or ``"loop"``.
         progress (bool): Whether a bar shows the decoding.
 
@@ -159,19 +38,25 @@ class Recordings:
     """
 
     def __init__(
-        self, files, sample_rate, cache_gb=2.0, min_seconds=0.1, short="zero", progress=True
+        self,
+        files: Iterable[str | Path | Solo],
+        sample_rate: int,
+        cache_gb: float = 2.0,
+        min_seconds: float = MIN_SECONDS,
+        short: str = "zero",
+        progress: bool = True,
     ):
         check_one_of("short", short, SHORT_MODES)
         self.sample_rate, self.short, self.cache_bytes = sample_rate, short, 0
         self.solos, self.lengths, self._offsets, self._cache, self._audible = [], [], [], [], {}
-        files = [_as_solo(file) for file in files]
+        files = [as_solo(file) for file in files]
         for solo in tqdm(files, "reading recordings", unit="file", disable=not progress):
             self._add(solo, min_seconds, cache_gb * 1e9)
         if not self.solos:
             raise ValueError(
                 f"files must hold a recording of at least {min_seconds} s, got {len(files)} shorter"
             )
-        self._ends = list(accumulate(self.lengths))
+        self._pools = _pools(self.solos, self.lengths)
 
     def _add(self, solo, min_seconds, limit):
         info = audio_info(solo.path)
@@ -195,17 +80,17 @@ class Recordings:
         return len(self.solos)
 
     @property
-    def seconds(self):
+    def seconds(self) -> float:
         """Length of all recordings together, in seconds."""
-        return self._ends[-1] / self.sample_rate
+        return sum(self.lengths) / self.sample_rate
 
-    def read(self, index, start, length):
+    def read(self, index: int, start: int, length: int) -> np.ndarray:
         """Reads a piece, filled up where the recording ends.
 
         Args:
-            index (int): Which recording.
+            index (int): Number of the recording.
             start (int): First frame.
-            length (int): Frames.
+            length (int): Number of frames.
 
         Returns:
             numpy.ndarray: float32 (length,).
@@ -222,12 +107,14 @@ class Recordings:
         mode = "wrap" if self.short == "loop" else "constant"
         return np.pad(piece, (0, length - n_read), mode)
 
-    def draw(self, rng, length, silence_db):
-        """Draws a piece that is not silent, any moment being as likely as another.
+    def draw(self, rng: np.random.Generator, length: int, silence_db: float) -> np.ndarray:
+        """Draws a piece that is not silent.
+
+        A folder is drawn by its weight, then a moment in it, each as likely as any other.
 
         Args:
-            rng (numpy.random.Generator): Where chance comes from.
-            length (int): Frames.
+            rng (numpy.random.Generator): Source of randomness.
+            length (int): Number of frames.
             silence_db (float): Pieces of a lower RMS, in dB of full scale, are drawn again.
 
         Returns:
@@ -237,7 +124,11 @@ class Recordings:
             ValueError: If no piece is that loud.
         """
         for _ in range(_MAX_TRIES):
-            index = bisect_right(self._ends, int(rng.integers(self._ends[-1])))
+            pool = 0
+            if len(self._pools) > 1:
+                pool = bisect_right([weight for weight, *_ in self._pools], rng.random())
+            _, indices, ends = self._pools[min(pool, len(self._pools) - 1)]
+            index = indices[bisect_right(ends, int(rng.integers(ends[-1])))]
             start = int(rng.integers(max(1, self.lengths[index] - length + 1)))
             piece = self.read(index, start, length)
             if rms_db(piece) >= silence_db:
@@ -246,8 +137,8 @@ class Recordings:
         audible = self.segments(length, silence_db)
         return self.read(*audible[int(rng.integers(len(audible)))], length)
 
-    def segments(self, length, silence_db):
-        """Walks through the recordings in consecutive pieces, leaving out silent ones.
+    def segments(self, length: int, silence_db: float) -> list[tuple[int, int]]:
+        """Lists consecutive pieces of all recordings, without the silent ones.
 
         The rest at the end of a recording that fills no piece is left out, unless it is all.
 
@@ -277,10 +168,43 @@ class Recordings:
         return self._audible[key]
 
 
-def rms_db(wav):
-    """Root mean square of a (time,) array in dB of full scale, -inf for digital silence."""
+def can_be_heard(solo: Solo, sample_rate: int, segment: float) -> bool:
+    """Tells whether a recording holds a piece that is not silent.
+
+    Args:
+        solo (Solo): The recording.
+        sample_rate (int): Sample rate in Hz.
+        segment (float): Length of a piece in seconds.
+
+    Returns:
+        bool: False if it is shorter than ``MIN_SECONDS``, or all below ``SILENCE_DB``.
+    """
+    try:
+        recordings = Recordings([solo], sample_rate, progress=False)
+        return bool(recordings.segments(round(segment * sample_rate), SILENCE_DB))
+    except ValueError:
+        return False
+
+
+def rms_db(wav: np.ndarray) -> float:
+    """Computes the root mean square of a (time,) array in dB of full scale, -inf for silence."""
     power = float(np.mean(np.square(wav, dtype=np.float64)))
     return 10 * math.log10(power) if power else -math.inf
+
+
+def _pools(solos, lengths):
+    # For each weighted folder, and for all others together: (the sum of the weights up to here,
+    # numbers of the recordings, sums of their lengths).
+    pools = {}
+    for index, solo in enumerate(solos):
+        folder = solo.folder if solo.folder and solo.folder.weight is not None else None
+        pools.setdefault(folder, []).append(index)
+    weights = [1.0 if folder is None else folder.weight for folder in pools]
+    shares = accumulate(weight / sum(weights) for weight in weights)
+    return [
+        (share, indices, list(accumulate(lengths[index] for index in indices)))
+        for share, indices in zip(shares, pools.values())
+    ]
 
 
 def _to_int16(wav):
@@ -288,18 +212,3 @@ def _to_int16(wav):
     peak = max(float(wav.max()) * 32768 / 32767, -float(wav.min()), 1e-30)
     scale = 2.0 ** math.ceil(math.log2(peak)) / 32768
     return np.clip(np.round(wav / scale), -32768, 32767).astype(np.int16), scale
-
-
-def _as_solo(file):
-    return file if isinstance(file, Solo) else Solo(Path(file))
-
-
-def _check_root(root):
-    root = Path(root)
-    if not root.is_dir():
-        raise FileNotFoundError(f"root must be a folder of recordings, there is none at {root}")
-    return root
-
-
-def _is_audio(path):
-    return path.suffix.lower() in SOLO_SUFFIXES and not path.name.startswith(".") and path.is_file()

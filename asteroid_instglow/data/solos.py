@@ -1,29 +1,29 @@
 """Random pieces of solo recordings, to train priors on.
 
-An item is a function of (seed, epoch, index) alone: a run that stops and resumes, or that has other
-workers, sees the same data.
+An item depends only on (seed, epoch, index), so that a resumed run, or one with other workers, sees
+the same data.
 """
 
 import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from .recordings import Recordings
-from .sources import find_by_source
+from .folders import find_by_source
+from .recordings import MIN_SECONDS, SILENCE_DB, Recordings
 
 DITHER_STEP = 1 / 32768
 
 
 class EpochDataset(Dataset):
-    """Items drawn anew in every epoch.
+    """Base class: items are drawn anew in every epoch.
 
     Args:
         segment (float): Length of an item in seconds.
-        sample_rate (int): In Hz.
-        seed (int): Seed of all that is random.
+        sample_rate (int): Sample rate in Hz.
+        seed (int): Random seed.
     """
 
-    def __init__(self, segment, sample_rate, seed):
+    def __init__(self, segment: float, sample_rate: int, seed: int):
         if round(segment * sample_rate) < 1:
             raise ValueError(
                 f"segment must be at least one frame, got {segment} s at {sample_rate} Hz"
@@ -34,15 +34,15 @@ class EpochDataset(Dataset):
         self.sample_rate = sample_rate
         self.seed = seed
         self.length = round(segment * sample_rate)
-        # Shared memory, so that workers that outlive an epoch hear of the next.
+        # In shared memory: workers that live for several epochs read it.
         self._epoch = torch.zeros(1, dtype=torch.int64).share_memory_()
 
     @property
-    def epoch(self):
+    def epoch(self) -> int:
         """Number of the epoch that items are drawn for."""
         return int(self._epoch)
 
-    def set_epoch(self, epoch):
+    def set_epoch(self, epoch: int) -> None:
         """Chooses the epoch that items are drawn for.
 
         Args:
@@ -62,20 +62,21 @@ class SoloDataset(EpochDataset):
     """Pieces of the solo recordings of one source.
 
     Args:
-        root (str, Path or list of them, optional): Folders searched with ``find_solos``.
-        source (str, optional): Name of the source in them.
+        root (str, Path, list or dict): Folders of recordings, see :func:`as_folders`.
+        source (str): Name of the source in them.
         segment (float): Length of a piece in seconds.
-        sample_rate (int): In Hz; recordings are mixed to mono and resampled.
-        n_items (int, optional): Pieces in an epoch; as many as the recordings are long by default.
-        silence_db (float): Pieces of a lower RMS (dB of full scale) are not taken.
+        sample_rate (int): Sample rate in Hz; recordings are mixed to mono and resampled.
+        n_items (int, optional): Number of pieces in an epoch; by default as many as the recordings
+            are long.
+        silence_db (float): Pieces of a lower RMS (dB of full scale) are drawn again.
         dither (bool): Whether to add uniform noise of [0, 1) 16-bit steps, as the paper does.
         gain_db (tuple): Range of a random gain in dB.
-        seed (int): Seed of the pieces, gains and dither.
+        seed (int): Random seed of the pieces, gains and dither.
         cache_gb (float): Memory for decoded audio, in 1e9 bytes; the rest is read from disk.
         short (str): What fills recordings shorter than a piece: ``"zero"`` or ``"loop"``.
-        min_seconds (float): Shorter recordings are left out.
-        random (bool): False walks through consecutive pieces instead, the same in every epoch.
-        files (list, optional): Paths or ``Solo`` tuples to take, instead of root and source.
+        min_seconds (float): Recordings shorter than this are left out.
+        random (bool): False gives consecutive pieces instead, the same in every epoch.
+        files (list): Paths or ``Solo`` tuples, in place of root and source.
         progress (bool): Whether a bar shows the decoding.
 
     Shape:
@@ -85,7 +86,7 @@ class SoloDataset(EpochDataset):
         FileNotFoundError: If a root does not exist.
         ValueError: If there are no recordings, only silence, or an option is out of range.
 
-    Examples
+    Examples:
         >>> dataset = SoloDataset("musdb18hq/train", "bass", segment=7.0)  # doctest: +SKIP
     """
 
@@ -96,13 +97,13 @@ class SoloDataset(EpochDataset):
         segment=2.0,
         sample_rate=22050,
         n_items=None,
-        silence_db=-50.0,
+        silence_db=SILENCE_DB,
         dither=True,
         gain_db=(0.0, 0.0),
         seed=0,
         cache_gb=2.0,
         short="zero",
-        min_seconds=0.1,
+        min_seconds=MIN_SECONDS,
         random=True,
         files=None,
         progress=True,
@@ -131,10 +132,10 @@ class SoloDataset(EpochDataset):
                 f"n_items must be positive and, without random, at most {available}, got {n_items}"
             )
 
-    def __len__(self):
+    def __len__(self) -> int:
         return self._n_items
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: int) -> torch.Tensor:
         rng = self._rng(index, self.epoch if self.random else 0)
         if self.random:
             wav = self.recordings.draw(rng, self.length, self.silence_db)
@@ -146,13 +147,13 @@ class SoloDataset(EpochDataset):
         return torch.from_numpy(wav)
 
 
-def draw_gain(rng, gain_db):
-    """A random gain of a range in dB."""
+def draw_gain(rng: np.random.Generator, gain_db: tuple[float, float]) -> np.float32:
+    """Draws a factor from a range in dB."""
     return np.float32(10 ** (rng.uniform(*gain_db) / 20))
 
 
-def check_range(name, bounds):
-    """``bounds`` as a tuple, if they are a range."""
+def check_range(name: str, bounds: tuple[float, float]) -> tuple[float, float]:
+    """Raises ValueError if two bounds are not a range, else returns them."""
     if len(bounds) != 2 or not bounds[0] <= bounds[1]:
         raise ValueError(f"{name} must be a range (lowest, highest) in dB, got {bounds}")
     return tuple(bounds)

@@ -1,11 +1,12 @@
 """Training of a prior's encoder: own solos against random mixtures of any others."""
 
 import time
+from functools import partial
 from pathlib import Path
 
 import torch
 
-from ..data import MixDataset, list_all_sources, split_by_source
+from ..data import MixDataset, apply_effects, list_sources, split_by_source
 from ..encoder.joint import JointEncoder
 from ..prior import GlowPrior
 from ..weights.base import load_model
@@ -108,13 +109,13 @@ def train_encoder(
             **recorded(n_steps, batch_size, segment, lr, seed, eq_db, model, init),
         }
         checkpoint = checkpoint_to_resume(output, resume, arguments)
-        background = set(others or list_all_sources(data)) - {owner.source}
+        background = set(others or list_sources(data)) - {owner.source}
         names = [owner.source, *sorted(background)]
         encoder.heard = names
         files, held_out = split_recordings(names, data, validation_data, seed)
         common = {"source": owner.source, "segment": segment, "progress": progress}
         common["sample_rate"] = int(owner.sample_rate)
-        train = MixDataset(files=files, n_items=2**16 * ENDLESS, seed=seed, eq_db=eq_db, **common)
+        train = MixDataset(files=files, n_items=2**16 * ENDLESS, seed=seed, **common)
         validation = MixDataset(
             files=held_out, n_items=validation_items, seed=0, p_speed=0.0, p_silent=(0, 0), **common
         )
@@ -206,6 +207,7 @@ def fit_encoder(
         shard_loader(validation, batch_size),
         scheduler,
         config=config,
+        augment=partial(apply_effects, eq_db=config["eq_db"]),
     )
     fit(
         system,

@@ -1,5 +1,9 @@
 """Lightning system that trains an encoder."""
 
+from collections.abc import Callable
+
+import torch
+
 from .encoder_loss import encoder_loss
 from .system import TrainingSystem
 
@@ -8,11 +12,20 @@ class EncoderSystem(TrainingSystem):
     """Fits an encoder to random mixtures of solos, see :func:`encoder_loss`.
 
     Args:
-        model (Encoder): The encoder, of ``n_src`` sources.
-        optimizer, train_loader, val_loader, scheduler, config: As Asteroid's System; the loaders
-            give signals (batch, n, time) that sum to the mixture, the encoder's sources first.
+        *args: Those of :class:`TrainingSystem`; the loaders give signals (batch, n, time) that sum
+            to the mixture, the encoder's sources first.
+        augment (Callable, optional): Varies the signals of a batch in training.
     """
 
+    def __init__(
+        self, *args, augment: Callable[[torch.Tensor], torch.Tensor] | None = None, **options
+    ):
+        super().__init__(*args, **options)
+        self.augment = augment
+
     def loss_terms(self, batch):  # noqa: D102
+        if self.augment is not None and self.training:
+            with torch.autocast(batch.device.type, enabled=False):
+                batch = self.augment(batch.float())
         loss = encoder_loss(self.model, batch)
         return loss.sum(), loss.numel()

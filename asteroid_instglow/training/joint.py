@@ -77,7 +77,7 @@ def pretrain_encoders(
         files, held_out = split_recordings(sources, data, validation_data, seed)
         common = {"segment": segment, "progress": progress, "sample_rate": sample_rate, "p_real": 0}
         train = RandomMixtureDataset(
-            files, n_items=2**16 * ENDLESS, seed=seed, eq_db=eq_db, p_silent=0.1, **common
+            files, n_items=2**16 * ENDLESS, seed=seed, p_silent=0.1, **common
         )
         validation = RandomMixtureDataset(
             held_out, n_items=validation_items, seed=0, p_speed=0.0, p_silent=0.0, **common

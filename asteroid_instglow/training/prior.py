@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from ..data import SoloDataset, as_list, find_by_source, validation_split
+from ..data import SoloDataset, as_folders, find_by_source, validation_split
 from ..prior import GlowPrior
 from ..utils.checks import check_above_zero, check_one_of, check_whole
 from ..utils.precision import PRECISIONS
@@ -241,7 +241,7 @@ def _with_its_encoder(model, output, resume):
 def _describe(roots, dataset):
     recordings = dataset.recordings
     return {
-        "roots": [str(root) for root in as_list(roots)],
+        "roots": [str(root) for root in as_folders(roots)],
         "recordings": len(recordings),
         "seconds": round(recordings.seconds, 1),
     }

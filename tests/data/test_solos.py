@@ -1,4 +1,4 @@
-"""Solo recordings: found in both layouts, drawn as a function of (seed, epoch, index) alone."""
+"""Pieces of solo recordings depend only on (seed, epoch, index)."""
 
 import shutil
 
@@ -6,156 +6,23 @@ import numpy as np
 import pytest
 import soundfile as sf
 import torch
+from solo_files import RATE, constant, noise, write, write_band
 from torch.utils.data import DataLoader
 
-from asteroid_instglow.data import MixDataset, find_by_source
+from asteroid_instglow.data import Recordings, SoloDataset, find_solos
 from asteroid_instglow.data import recordings as module
-from asteroid_instglow.data.recordings import (
-    Recordings,
-    Solo,
-    find_solos,
-    list_sources,
-    rms_db,
-    validation_split,
-)
-from asteroid_instglow.data.solos import DITHER_STEP, SoloDataset
-
-RATE = 8000
-
-
-def write(path, wav, rate=RATE):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    sf.write(path, wav, rate, subtype="PCM_16")
-
-
-def noise(seconds, seed=0, scale=0.1, rate=RATE):
-    return np.random.default_rng(seed).standard_normal(int(seconds * rate)) * scale
-
-
-def constant(seconds, level):
-    return np.full(int(seconds * RATE), level)
+from asteroid_instglow.data.recordings import rms_db
+from asteroid_instglow.data.solos import DITHER_STEP
 
 
 @pytest.fixture
 def band(tmp_path):
-    """Three tracks of three sources, each source of a level of its own."""
-    for track in range(3):
-        for number, source in enumerate(("bass", "drums", "piano")):
-            path = tmp_path / "band" / f"T{track}" / f"{source}.flac"
-            write(path, constant(2 + track, 2.0 ** -(3 + 2 * number)))
-        write(tmp_path / "band" / f"T{track}" / "mixture.flac", noise(2))
-    return tmp_path / "band"
+    return write_band(tmp_path / "band")
 
 
 def solos(root, **options):
     options = {"segment": 0.5, "sample_rate": RATE, "n_items": 10, "progress": False, **options}
     return SoloDataset(root, "bass", **options)
-
-
-def mixes(root, **options):
-    options = {"segment": 0.5, "sample_rate": RATE, "n_items": 200, "progress": False, **options}
-    return MixDataset(root, "bass", **options)
-
-
-# Finding
-
-
-def test_both_layouts_are_found_together(tmp_path):
-    wanted = ["bass/a.wav", "bass/album/b.OGG", "bass/album/c.mp3", "T1/bass.flac"]
-    other = ["T1/drums.flac", "drums/bass line.wav", "bass/._a.wav", "T2/x/bass.wav", "bass/x.txt"]
-    for name in [*wanted, *other]:
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).touch()
-    assert find_solos(tmp_path, "bass") == sorted(tmp_path / name for name in wanted)
-    assert find_solos(str(tmp_path), "drums") == [
-        tmp_path / "T1" / "drums.flac",
-        tmp_path / "drums" / "bass line.wav",
-    ]
-
-
-def test_a_missing_root_and_a_missing_source(band):
-    with pytest.raises(FileNotFoundError, match="root must be a folder"):
-        find_solos(band / "none", "bass")
-    with pytest.raises(ValueError, match=r"\(bass, drums, piano\), got 'kazoo'"):
-        find_solos(band, "kazoo")
-    (band / "empty").mkdir()
-    with pytest.raises(ValueError, match="no recordings at all"):
-        find_solos(band / "empty", "bass")
-
-
-def test_a_source_need_not_be_in_every_folder(tmp_path):
-    for name in ("one/bass/a.wav", "two/bass/a.wav", "two/drums/a.wav"):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).touch()
-    both = [tmp_path / "one", tmp_path / "two"]
-    assert find_by_source(["bass", "drums"], both) == {
-        "bass": [tmp_path / "one/bass/a.wav", tmp_path / "two/bass/a.wav"],
-        "drums": [tmp_path / "two/drums/a.wav"],
-    }
-    assert find_solos([both[0], both[0]], "bass") == [tmp_path / "one/bass/a.wav"]
-    with pytest.raises(ValueError, match=r"one, .*two holds .*\(bass, drums\), got 'kazoo'"):
-        find_solos(both, "kazoo")
-
-
-@pytest.mark.parametrize(
-    ("names", "sources"),
-    [
-        (["T1/bass", "T1/kazoo", "T1/mixture"], ["bass", "kazoo"]),
-        (["bass/one", "bass/two", "kazoo/one"], ["bass", "kazoo"]),
-        (["bass/deep/one", "drums/two"], ["bass", "drums"]),
-        (["bass/one", "T1/drums"], ["bass", "drums"]),
-        (["T1/kazoo", "T2/kazoo", "T3/kazoo", "T3/oboe"], ["kazoo", "oboe"]),
-        (["kazoo/T1", "kazoo/T2", "kazoo/T3", "oboe/T1"], ["kazoo", "oboe"]),
-        (["T1/mixture", "T1/oboe"], ["oboe"]),
-    ],
-)
-def test_list_sources(tmp_path, names, sources):
-    for name in names:
-        write(tmp_path / f"{name}.wav", noise(0.1))
-    (tmp_path / "docs").mkdir()
-    assert list_sources(tmp_path) == sources
-
-
-# Splitting
-
-
-def test_split_is_a_partition_that_does_not_depend_on_the_order():
-    files = [f"{number:03d}.wav" for number in range(50)]
-    train, validation = validation_split(files, 0.1, seed=3)
-    assert len(validation) == 5
-    assert [str(solo.path) for solo in sorted(train + validation)] == files
-    assert validation_split(files[::-1], 0.1, seed=3) == (train, validation)
-    assert validation_split(files, 0.1, seed=4)[1] != validation
-    assert [len(part) for part in validation_split(files[:2], 0.9)] == [1, 1]
-    assert [len(part) for part in validation_split(files[:2], 0.01)] == [1, 1]
-    assert [len(part) for part in validation_split(files, 0.0)] == [50, 0]
-
-
-def test_sources_of_the_same_tracks_lose_the_same_tracks(band):
-    lost = {
-        source: {solo.path.parent for solo in validation_split(find_solos(band, source), 0.3)[1]}
-        for source in ("bass", "drums")
-    }
-    assert lost["bass"] == lost["drums"]
-
-
-def test_one_file_is_split_in_time(tmp_path):
-    write(tmp_path / "a.wav", np.arange(RATE * 4) / 32768)
-    train, validation = validation_split([tmp_path / "a.wav"], 0.25)
-    assert train == [Solo(tmp_path / "a.wav", 0.0, 3.0)]
-    parts = [Recordings(part, RATE, progress=False) for part in (train, validation)]
-    pieces = [part.read(0, 0, part.lengths[0]) for part in parts]
-    assert np.array_equal(np.concatenate(pieces) * 32768, np.arange(RATE * 4))
-    assert len(pieces[1]) == RATE
-
-
-@pytest.mark.parametrize(("files", "fraction"), [(["a"], 1.0), (["a"], -0.1), ([], 0.1)])
-def test_split_refuses(files, fraction):
-    with pytest.raises(ValueError, match="fraction must lie|files must hold"):
-        validation_split(files, fraction)
-
-
-# Pieces
 
 
 def test_items_depend_on_seed_epoch_and_index_alone(band):
@@ -343,128 +210,6 @@ def test_a_broken_recording_is_named(band):
     (band / "T1" / "bass.flac").write_bytes(b"no audio")
     with pytest.raises(ValueError, match="T1/bass.flac must be an audio file"):
         solos(band)
-
-
-# Mixtures
-
-
-PLAIN = {"gain_db": (0.0, 0.0), "p_silent": (0.0, 0.0), "p_speed": 0.0}
-DRUMS, PIANO = 2.0**-5, 2.0**-7
-
-
-def backgrounds(data, n=200):
-    """Sizes of the first sample of target and background, over many items."""
-    return [[abs(part[0].item()) for part in data[i]] for i in range(n)]
-
-
-def test_a_band_is_every_other_source_once(band):
-    data = mixes(band, **PLAIN, p_band=1.0)
-    # Each has a polarity of its own.
-    assert {b for _, b in backgrounds(data)} == {DRUMS + PIANO, DRUMS - PIANO}
-    assert {t for t, _ in backgrounds(data)} == {0.125}
-    target, background = data[0]
-    assert target.shape == background.shape == (4000,)
-    assert target.dtype == background.dtype == torch.float32
-
-
-def test_no_band_is_any_others_also_one_twice(band):
-    found = {b for _, b in backgrounds(mixes(band, **PLAIN, p_band=0.0, n_max=2))}
-    pairs = {DRUMS + PIANO, DRUMS - PIANO, 2 * DRUMS, 2 * PIANO, 0.0}
-    assert {DRUMS, PIANO, *pairs} == found
-
-
-def test_chance_of_a_band(band):
-    data = mixes(band, **PLAIN, p_band=0.6, n_max=1)
-    both = [b not in (DRUMS, PIANO) for _, b in backgrounds(data)]
-    assert np.mean(both) == pytest.approx(0.6, abs=0.09)
-
-
-def test_gains_of_mixtures_vary_independently(band):
-    free = {**PLAIN, "gain_db": (-6.0, 6.0)}
-    data = mixes(band, **free, n_max=1, others=["drums"])
-    gains = 20 * np.log10(backgrounds(data)) - 20 * np.log10([0.125, DRUMS])
-    assert gains.min() >= -6.001 and gains.max() <= 6.001
-    assert (gains.std(0) > 3).all() and abs(np.corrcoef(gains.T)[0, 1]) < 0.2
-
-
-def test_speed_moves_the_pitch_by_whole_semitones(band):
-    time = np.arange(9 * RATE) / RATE
-    for path in band.rglob("bass.*"):
-        write(path, 0.5 * np.sin(2 * np.pi * 500 * time))
-
-    def pitches(**options):
-        data = mixes(band, **{**PLAIN, **options}, p_band=1.0)
-        spectra = [np.abs(np.fft.rfft(data[i][0].numpy() * np.hanning(4000))) for i in range(40)]
-        return np.array([spectrum.argmax() * RATE / 4000 for spectrum in spectra])
-
-    assert pitches() == pytest.approx(500, abs=2)
-    moved = 12 * np.log2(pitches(p_speed=1.0, semitones=2) / 500)
-    assert moved == pytest.approx(moved.round(), abs=0.1)
-    assert set(moved.round()) == {-2, -1, 1, 2}
-
-
-def test_equaliser_changes_the_timbre_and_keeps_the_level(band):
-    for number, path in enumerate(sorted(band.rglob("*.flac"))):
-        write(path, noise(9, number))
-    plain, coloured = (mixes(band, **PLAIN, eq_db=spread) for spread in (0.0, 8.0))
-
-    def spread_of_bands(data):
-        spectra = [np.abs(np.fft.rfft(data[i][0].numpy())) ** 2 for i in range(20)]
-        bands = [10 * np.log10([part.mean() for part in np.array_split(s, 6)]) for s in spectra]
-        return np.std(bands)
-
-    assert spread_of_bands(coloured) > spread_of_bands(plain) + 1.5
-    levels = [
-        [10 * np.log10(d[i][0].square().mean().item()) for i in range(20)]
-        for d in (plain, coloured)
-    ]
-    np.testing.assert_allclose(np.mean(levels[0]), np.mean(levels[1]), atol=0.5)
-
-
-def test_chances_of_silence(band):
-    data = mixes(band, p_silent=(0.2, 0.3), n_items=400)
-    empty = np.array([[not part.any() for part in data[i]] for i in range(400)])
-    assert not empty.all(1).any()
-    assert empty.mean(0) == pytest.approx([0.2, 0.3], abs=0.06)
-
-
-def test_mixtures_depend_on_seed_epoch_and_index_alone(band):
-    for number, path in enumerate(sorted(band.rglob("*.flac"))):
-        write(path, noise(3, number))
-    data, again = mixes(band), mixes(band)
-    for dataset in (data, again):
-        dataset.set_epoch(1)
-    for i in (3, 1, 2):
-        assert torch.equal(data[i], again[i])
-    item = data[1]
-    data.set_epoch(2)
-    assert not torch.equal(data[1], item)
-    assert not torch.equal(mixes(band, seed=1)[1], mixes(band)[1])
-
-
-def test_mixtures_from_files_and_a_shared_cache(band):
-    files = {source: find_solos(band, source) for source in ("bass", "drums", "piano")}
-    given = mixes(None, files=files, cache_gb=3e-4)
-    used = [recordings.cache_bytes for recordings in given.recordings.values()]
-    assert sum(used) <= 3e5 and used[0] == 2 * 9 * RATE and used[2] < used[0]
-    assert torch.equal(given[5][1], mixes(band)[5][1])
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"n_max": 0}, "n_max must be positive"),
-        ({"p_silent": (0.6, 0.6)}, "p_silent must be two chances"),
-        ({"p_silent": (-0.1, 0.1)}, "p_silent must be two chances"),
-        ({"others": []}, "at least one other source"),
-        ({"others": ["kazoo"]}, "got 'kazoo'"),
-        ({"root": None}, "either root or files must be given"),
-        ({"root": None, "files": {"drums": ["a.wav"], "piano": ["b.wav"]}}, "must hold 'bass'"),
-    ],
-)
-def test_mix_dataset_refuses(band, options, message):
-    with pytest.raises(ValueError, match=message):
-        mixes(**{"root": band, **options})
 
 
 def test_ffmpeg_is_not_needed_for_plain_files(band, monkeypatch):

@@ -60,8 +60,7 @@ def prepare(
     The result depends on nothing but the files and these arguments.
 
     Args:
-        tracks (iterable of Track): See :func:`~asteroid_instglow.data.corpora.musdb.musdb_tracks` and its
-            like.
+        tracks (iterable of Track): Those that :func:`~.musdb.musdb_tracks` lists, or its like.
         output (str or Path): Folder, made if need be.
         sources (list[str]): Which sources; a track need not have all.
         sample_rate (int): Of the pieces, in Hz; at most that of the data set.

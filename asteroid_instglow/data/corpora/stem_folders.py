@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..recordings import SOLO_SUFFIXES
+from ...audio.finding import find_audio
 from .prepare import SPLITS, Part, Track
 
 
@@ -53,13 +53,11 @@ def stem_folder_tracks(root, fraction=0.1, seed=0):
 
 
 def _songs(folder):
-    """Song to source to file."""
+    # The files of each song by source.
     songs = {}
-    for path in sorted(folder.glob("*/*")):
+    for path in find_audio(folder)[0]:
         source = path.parent.name
-        if path.suffix.lower() not in SOLO_SUFFIXES or path.name.startswith("."):
-            continue
-        if source == "mixture" or source.startswith("."):
+        if path.parent.parent != folder or source == "mixture":
             continue
         other = songs.setdefault(path.stem, {}).setdefault(source, path)
         if other is not path:
