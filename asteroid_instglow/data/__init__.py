@@ -1,8 +1,8 @@
 """Solo recordings to train from, and a small synthetic band to try things on."""
 
-from .effects import apply_effects
 from .band.compose import Note, compose
 from .band.synth import make_band, synthesise
+from .effects import apply_effects
 from .folders import (
     DataFolder,
     Solo,
