@@ -1,5 +1,7 @@
 """Random effects on batches of excerpts, on any device: what recording and mixing do to a sound."""
 
+import math
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -74,7 +76,7 @@ def equalise(
     n_bins = n // 2 + 1
     curve = F.interpolate(points * spread_db, size=512, mode="linear", align_corners=True)[:, 0]
     frequency = torch.arange(n_bins, device=wav.device) / n_bins * 1024
-    position = torch.log1p(frequency / LOWEST) / torch.log1p(torch.tensor(1024 / LOWEST))
+    position = torch.log1p(frequency / LOWEST) / math.log1p(1024 / LOWEST)
     gain = 10 ** (curve[:, (position * 511).long()] / 20)
     return _as_loud(torch.fft.irfft(torch.fft.rfft(wav) * gain, n), wav)
 
@@ -100,7 +102,7 @@ def reverberate(
     room = room + random[1] * F.pad(room, (1, 0))[:, :-1]
     room = room * torch.exp(-2.3 * time / decay)
     room = room / room.square().sum(1, keepdim=True).sqrt()
-    size = n + length
+    size = 2 ** (n + length - 1).bit_length()  # fast to transform
     wet = torch.fft.irfft(torch.fft.rfft(wav, size) * torch.fft.rfft(room, size), size)[:, :n]
     level = 10 ** ((random[2] * 15 - 18) / 20)  # -18 to -3 dB beside the dry sound
     return _some(wav, _as_loud(wav + level * wet, wav), chance, generator)

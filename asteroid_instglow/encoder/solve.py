@@ -44,14 +44,30 @@ def solve_encoder(
         n_fft, hop_length = encoders[0].n_fft, encoders[0].hop_length
         known = istft(means[list(later)].sum(0), n_fft, hop_length, wav.shape[-1])
         means[earlier], _ = _estimates([encoders[i] for i in earlier], wav - known)
+    if constrained:
+        return reconcile(means, mixture, residual)
+    return torch.cat([means, torch.zeros_like(means[:1])]) if residual else means
+
+
+def reconcile(
+    means: torch.Tensor, mixture: torch.Tensor, residual: bool = False
+) -> torch.Tensor:
+    """Makes estimates sum to the mixture, see :func:`solve_encoder`.
+
+    Args:
+        means (torch.Tensor): Estimates, complex (n_src, ..., n_freq, n_frames).
+        mixture (torch.Tensor): Complex (..., n_freq, n_frames).
+        residual (bool): Add a source that takes its part of what the others leave.
+
+    Returns:
+        torch.Tensor: Complex (n_src, ..., n_freq, n_frames), one source more with ``residual``.
+    """
     weights = means.abs()
     if residual:
         # Nothing is known of it: it may be all that is left.
         left = mixture - means.sum(0)
         means = torch.cat([means, torch.zeros_like(left)[None]])
         weights = torch.cat([weights, left.abs()[None]])
-    if not constrained:
-        return means
     projected = masking.project_sum(means, mixture, weights.sqrt())
     return (projected + masking.shares(weights, MASK_POWER) * mixture) / 2
 

@@ -22,6 +22,7 @@ from .encoder_loss import encoder_loss, encoder_optimizer
 log = logging.getLogger(__name__)
 WARM_STEPS = 5  # not counted when the speed is measured: they compile
 MEASURED_STEPS = 20
+REPORT_EVERY = 10  # steps: reading the loss waits for the device
 MAX_SKIPPED = 20  # steps in a row without a finite gradient, after which a run is refused
 
 
@@ -64,8 +65,8 @@ def train_on_device(
         encoder (Encoder): On the device of ``mixtures``, for its ``n_src`` sources.
         mixtures (DeviceMixtures): What to draw batches from.
         run (DeviceRun): Length, rates and checkpoint.
-        progress (Callable, optional): Called after each step with the step, the number of steps and
-            the averaged loss.
+        progress (Callable, optional): Called every ``REPORT_EVERY`` steps with the step, the number
+            of steps and the averaged loss.
 
     Returns:
         dict: "steps", "skipped", "loss", "mixtures_per_second", "seconds".
@@ -108,7 +109,7 @@ def _train(loop, progress):
     began, saved = time.monotonic(), time.monotonic()
     for step in range(start, n_steps):
         loop.step(step)
-        if progress is not None:
+        if progress is not None and ((step + 1) % REPORT_EVERY == 0 or step + 1 == n_steps):
             progress(step + 1, n_steps, loop.loss())
         if step % 50 == 0 or step + 1 == n_steps:
             loop.refuse_nan()
