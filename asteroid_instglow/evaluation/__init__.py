@@ -1,8 +1,7 @@
-"""Scores of separated sources under every protocol of the field, for any system's output.
+"""Scores separated sources of any system under the field's protocols.
 
-Example:
-    >>> report = evaluate_folders("musdb/test", "estimates", protocol=["sisec", "si-sdr"])
-    ... # doctest: +SKIP
+Examples:
+    >>> report = evaluate_folders("musdb/test", "estimates", ["sisec", "si-sdr"])  # doctest: +SKIP
     >>> report.table()  # doctest: +SKIP
 """
 

@@ -1,115 +1,119 @@
-"""Scores folders of separated audio against folders of references: any system's, in parallel."""
+"""Scores folders of separated audio against folders of references, tracks in parallel."""
 
-import math
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..audio.io import load_audio
-from ..utils.checks import check_at_least, check_one_of
+from ..utils.checks import check_above_zero, check_one_of, check_whole
 from ..utils.files import write_atomic
 from ..utils.parallel import run_parallel
-from .layout import check_layout, find_tracks
+from .layout import Track, check_layout, find_tracks
 from .protocols import PROTOCOLS, check_options, evaluate_signals, parse_protocols
 from .store import read_track, write_track
 from .summary import Report
 
 
 def evaluate_folders(
-    references,
-    estimates,
-    protocol="sisec",
-    sources=None,
-    seconds=None,
-    sample_rate=None,
-    mono=False,
-    missing="error",
-    baseline=None,
-    backend="builtin",
-    jobs=1,
-    output=None,
-    resume=True,
-    progress=True,
-    n_bootstrap=1000,
-    seed=0,
-):
+    references: str | Path,
+    estimates: str | Path,
+    protocol: str | Sequence[str] = "sisec",
+    sources: Sequence[str] | None = None,
+    seconds: float | None = None,
+    sample_rate: int | None = None,
+    mono: bool = False,
+    missing: str = "error",
+    baseline: str | None = None,
+    backend: str = "builtin",
+    jobs: int = 1,
+    output: str | Path | None = None,
+    resume: bool = True,
+    progress: bool = True,
+    n_bootstrap: int = 1000,
+    seed: int = 0,
+) -> Report:
     """Scores ``<estimates>/<track>/<source>`` against ``<references>/<track>/<source>``.
 
-    Tracks and sources are matched by name, whatever the case and the audio format; either side may
-    also be the folder of a single track. A reference named ``mixture`` or ``mix`` is the mixture;
-    without one the mixture is the sum of all references of the track (without ``accompaniment``,
-    unless it stands alone or beside ``vocals``). Files other than the estimates of the scored
-    sources are ignored. A source that has no reference in some track is not part of that track.
+    Tracks and sources are matched by name; case and audio format do not matter. Either folder may
+    also be that of a single track. A reference named ``mixture`` or ``mix`` is the mixture; without
+    one, the mixture is the sum of the track's references (without ``accompaniment``, unless it
+    stands alone or beside ``vocals``). Estimates of other sources are ignored.
 
     Args:
-        references (str or Path): Folder of the true sources.
-        estimates (str or Path): Folder of the separated ones.
-        protocol (str or list[str]): ``"sisec"``, ``"paper"``, ``"mdx"``, ``"si-sdr"``, or
-            ``"all"``.
-        sources (list[str], optional): Only these; all that have a reference when None.
-        seconds (float, optional): Score only the first seconds of each track.
-        sample_rate (int, optional): Resample everything to this rate (Hz); when None, estimates are
-            resampled to their references' rate. ``paper`` always goes to 22 050 Hz.
-        mono (bool): Average the channels first (``paper`` always does). Otherwise the references
-            and estimates of a track must have equally many.
+        references (str | Path): Folder of the true sources.
+        estimates (str | Path): Folder of the separated sources.
+        protocol (str | list[str]): ``"sisec"``, ``"paper"``, ``"mdx"``, ``"si-sdr"``, or ``"all"``.
+        sources (list[str], optional): Sources to score; all with a reference by default.
+        seconds (float, optional): Length to score from the start of each track.
+        sample_rate (int, optional): Rate to resample all files to, in Hz; by default estimates are
+            resampled to the rate of their references. ``paper`` always uses 22 050 Hz.
+        mono (bool): Whether to average channels (``paper`` always does). Otherwise references and
+            estimates of a track must have equally many.
         missing (str): ``"error"``, or ``"skip"`` to count missing estimates and score the rest.
         baseline (str, optional): ``"mixture"`` also scores mixture / n_src as every source.
-        backend (str): ``"builtin"``, or ``"museval"`` to have that package compute BSSEval.
-        jobs (int): Processes, each taking whole tracks. A script that asks for more than one needs
-            the usual ``if __name__ == "__main__":``.
-        output (str or Path, optional): Folder for ``tracks/<protocol>/<track>.json``,
+        backend (str): ``"builtin"``, or ``"museval"`` to compute BSSEval with that package.
+        jobs (int): Number of processes. A script that asks for more than one needs
+            ``if __name__ == "__main__":``.
+        output (str | Path, optional): Folder for ``tracks/<protocol>/<track>.json``,
             ``tracks.csv``, ``aggregate.json`` and ``boxplot.png``.
-        resume (bool): Take from ``output`` the tracks that were scored with the same settings on
-            the same files (by size and time of change).
-        progress (bool): Show a progress bar on stderr.
-        n_bootstrap (int): Of the confidence intervals, see :class:`Report`.
-        seed (int): Of the confidence intervals.
+        resume (bool): Whether to reuse scores in ``output`` of the same files (by size and time of
+            change) under the same settings.
+        progress (bool): Whether to show a progress bar on stderr.
+        n_bootstrap (int): Number of resamplings for the confidence intervals, see :class:`Report`.
+        seed (int): Random seed of the resampling.
 
     Returns:
         Report: Scores of all tracks.
 
     Raises:
-        FileNotFoundError: A folder, track or estimate is not there; the message lists them.
-        ValueError: Lengths differ by 0.1 s or more (less is cut), channels differ, two files have
-            one name, or an option is not known.
+        FileNotFoundError: If a folder, track or estimate is missing; the message lists them.
+        ValueError: If lengths differ by 0.1 s or more (less is cut), channels differ, two files
+            share a name, or an option is unknown.
 
-    Example:
-        >>> report = evaluate_folders("test", "estimates", "all", jobs=4, output="scores")
-        ... # doctest: +SKIP
+    Examples:
+        >>> report = evaluate_folders("test", "estimates", "all", jobs=4)  # doctest: +SKIP
         >>> report.table()  # doctest: +SKIP
     """
     names = parse_protocols(protocol)
     check_options(baseline, backend)
-    _check_numbers(seconds, sample_rate, jobs, missing)
-    settings = {
+    check_one_of("missing", missing, ("error", "skip"))
+    check_whole("jobs", jobs, 1)
+    if seconds is not None:
+        check_above_zero("seconds", seconds)
+    if sample_rate is not None:
+        check_whole("sample_rate", sample_rate, 1)
+    settings: dict[str, Any] = {
         "sources": None if sources is None else [str(source) for source in sources],
         "seconds": None if seconds is None else float(seconds),
-        "sample_rate": None if sample_rate is None else int(sample_rate),
+        "sample_rate": sample_rate,
         "mono": bool(mono),
         "baseline": baseline,
         "backend": backend,
     }
-    stored, todo = {}, []
-    for track in find_tracks(Path(references), Path(estimates), settings["sources"], missing):
-        task = {**track, "settings": settings}
-        done = read_track(output, names, task) if output and resume else {}
-        task["protocols"] = [name for name in names if name not in done]
-        stored[track["name"]] = done
-        if task["protocols"]:
-            task["mono"] = settings["mono"] or all(PROTOCOLS[p].mono for p in task["protocols"])
-            todo.append(task)
-    # All headers first: a wrong file should be known before hours of scoring, not after.
-    todo = [{**task, "layout": check_layout(task, task["mono"])} for task in todo]
-    bar = "evaluate" if progress and todo else None
-    for number, records in run_parallel(_evaluate_track, [(task,) for task in todo], jobs, bar):
-        task = todo[number]
-        stored[task["name"]].update(records)
+    tracks = find_tracks(Path(references), Path(estimates), settings["sources"], missing)
+    scores: dict[str, dict[str, Any]] = {}
+    tasks = []
+    for track in tracks:
+        done = read_track(output, names, track, settings) if output and resume else {}
+        scores[track.name] = done
+        if todo := [name for name in names if name not in done]:
+            to_mono = mono or all(PROTOCOLS[name].mono for name in todo)
+            # Headers are checked for all tracks first: an error should not come after hours.
+            rate, frames = check_layout(track, sample_rate, settings["seconds"], to_mono)
+            tasks.append((track, todo, rate, frames, to_mono, baseline, backend))
+    bar = "evaluate" if progress and tasks else None
+    for number, records in run_parallel(_evaluate_track, tasks, jobs, bar):
+        track = tasks[number][0]
+        scores[track.name].update(records)
         for name in records if output else ():
-            write_track(output, name, task, records[name])
-    ordered = {name: {p: done[p] for p in names} for name, done in stored.items()}
+            write_track(output, name, track, settings, records[name])
+    ordered = {name: {p: done[p] for p in names} for name, done in scores.items()}
     report = Report(ordered, settings, n_bootstrap, seed)
     if output:
-        from .plot import box_plot  # matplotlib takes long to import, also in every worker
+        from .plot import box_plot  # matplotlib is slow to import, also in every worker
 
         write_atomic(Path(output) / "tracks.csv", report.to_csv())
         write_atomic(Path(output) / "aggregate.json", report.to_json())
@@ -117,35 +121,32 @@ def evaluate_folders(
     return report
 
 
-def _check_numbers(seconds, sample_rate, jobs, missing):
-    if seconds is not None and not 0 < seconds < math.inf:
-        raise ValueError(f"seconds must be positive, got {seconds}")
-    if sample_rate is not None and (sample_rate != int(sample_rate) or sample_rate < 1):
-        raise ValueError(f"sample_rate must be a positive whole number of Hz, got {sample_rate}")
-    check_at_least("jobs", jobs, 1)
-    check_one_of("missing", missing, ("error", "skip"))
+def _evaluate_track(
+    track: Track,
+    protocols: list[str],
+    rate: int,
+    frames: int,
+    mono: bool,
+    baseline: str | None,
+    backend: str,
+) -> dict[str, Any]:
+    """Scores one track in a worker process; returns its records by protocol."""
 
-
-def _evaluate_track(task):
-    """Records of one track, by protocol; runs in a worker."""
-    settings, (rate, frames) = task["settings"], task["layout"]
-
-    def load(path):
+    def load(path: Path) -> NDArray[np.float64]:
         wav = load_audio(path, rate, frames=frames)[0].numpy().astype(np.float64)
-        return wav.mean(axis=0, keepdims=True) if task["mono"] else wav
+        return wav.mean(axis=0, keepdims=True) if mono else wav
 
-    references = np.stack([load(path) for path in task["references"].values()])
-    mixture = sum(load(path) for path in task["mixture"])
+    references = np.stack([load(path) for path in track.references.values()])
     estimates = np.zeros_like(references)
-    for signal, path in zip(estimates, task["estimates"].values(), strict=True):
+    for signal, path in zip(estimates, track.estimates.values()):
         if path is not None:
             signal[:] = load(path)
     return evaluate_signals(
-        *(references, estimates, mixture),
+        *(references, estimates, sum(load(path) for path in track.mixture)),
         sample_rate=rate,
-        protocol=task["protocols"],
-        sources=list(task["references"]),
-        baseline=settings["baseline"],
-        backend=settings["backend"],
-        missing=[source for source, path in task["estimates"].items() if path is None],
+        protocol=protocols,
+        sources=list(track.references),
+        baseline=baseline,
+        backend=backend,
+        missing=[source for source, path in track.estimates.items() if path is None],
     )

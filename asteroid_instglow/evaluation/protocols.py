@@ -1,73 +1,89 @@
-"""The protocols: what is measured on one track, window by window, and how tracks are summed up.
+"""Defines the protocols: what is measured on a track, and how tracks are aggregated.
 
 ========  ========================================================================================
-sisec     BSSEval v4 on windows of 1 s (an incomplete last one is dropped); median over the windows
-          of a track, then median over tracks. The numbers of the ``museval`` package and of SiSEC
-          2018.
-paper     BSSEval v4 on mono 22 050 Hz segments of about 60 s, one window and one set of filters a
+sisec     BSSEval v4 on windows of 1 s (an incomplete last window is dropped); median over the
+          windows of a track, then median over tracks. As in ``museval`` and SiSEC 2018.
+paper     BSSEval v4 on mono 22 050 Hz segments of about 60 s, one window and one set of filters per
           segment; segments in which the reference's energy (sum of squares) is below 20 are left
-          out; median over all segments of all tracks. The protocol of the InstGlow paper.
-mdx       Global SDR of the whole track, one number a track; mean over tracks.
-si-sdr    Scale-invariant SDR of the whole track, and its improvement over the mixture; mean.
+          out; median over all segments of all tracks. As in the InstGlow paper.
+mdx       Global SDR of the whole track; mean over tracks.
+si-sdr    Scale-invariant SDR of the whole track, and its improvement over the mixture; mean over
+          tracks.
 ========  ========================================================================================
 
-Silence is never hidden: every source of every track has a ``status``, and the report counts them.
+Every source of every track has a ``status``, and the report counts them:
 
-- ``"scored"``: has a value.
-- ``"silent"``: the reference is silent. No ratio is defined: NaN, left out of medians and means.
-- ``"no output"``: the estimate is silent, the reference is not. It keeps a value and is counted:
-  SDR and ISR are 0 dB (by definition, and the limit of ever smaller estimates), SIR and SAR are not
-  defined; SI-SDR is -30 dB, since a measure that ignores gain has no limit there.
-- ``"no window"``: both have signal, but no window could be scored (each is below the energy gate,
-  or has another source silent, which BSSEval v4 leaves out): NaN.
-- ``"missing"``: no estimate was given: NaN.
+- ``"scored"``: the source has a value.
+- ``"silent"``: the reference is silent, so that no ratio is defined. The value is NaN and is left
+  out of medians and means.
+- ``"no output"``: the estimate is silent, but the reference is not. SDR and ISR are 0 dB (also
+  their limit for ever smaller estimates), SIR and SAR are not defined, and SI-SDR, which ignores
+  gain and has no limit, is -30 dB.
+- ``"no window"``: no window could be scored, because each is below the energy gate or has another
+  silent source, which BSSEval v4 leaves out. The value is NaN.
+- ``"missing"``: no estimate was given. The value is NaN.
 """
 
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Collection, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike, NDArray
 
 from ..audio.io import resample
 from ..utils.checks import check_one_of
-from .metrics import BSS_METRICS, bss_eval, museval_bss_eval, sdr, si_sdr
+from .bsseval import BSS_METRICS, bss_eval, museval_bss_eval
+from .metrics import sdr, si_sdr
 
 STATUSES = ("scored", "silent", "no output", "no window", "missing")
 BACKENDS = {"builtin": bss_eval, "museval": museval_bss_eval}
 PAPER_SAMPLE_RATE = 22050
 PAPER_SEGMENT_SECONDS = 60
 PAPER_MIN_ENERGY = 20.0
-# Far below what a recording can support, and it makes the last bits of every machine the same.
+# Rounding hides the last bits, which differ between machines.
 _DECIMALS = 6
 
 
 class Protocol(NamedTuple):
-    """One protocol.
+    """Describes a protocol.
 
-    ``score(references, estimates, mixture, sample_rate, bss)`` gives (n_metrics, n_src, n_windows).
+    Attributes:
+        description (str): One line for tables.
+        metrics (tuple[str, ...]): Names of the metrics.
+        main_metric (str): Metric to compare systems by.
+        score (Callable): ``score(references, estimates, mixture, sample_rate, bss)`` returns
+            (n_metrics, n_src, n_windows).
+        mono (bool): Whether channels are averaged.
+        over_windows (str): ``"median"``, or ``"pool"`` to aggregate the windows of all tracks at
+            once.
+        over_tracks (str): ``"median"`` or ``"mean"``.
     """
 
     description: str
-    metrics: tuple
+    metrics: tuple[str, ...]
     main_metric: str
-    score: Callable
+    score: Callable[..., NDArray]
     mono: bool
-    over_windows: str  # "median" or "pool": windows of all tracks are summed up at once
-    over_tracks: str  # "median" or "mean"
+    over_windows: str
+    over_tracks: str
 
 
-def _score_sisec(references, estimates, mixture, sample_rate, bss):
+def _score_sisec(
+    references: NDArray, estimates: NDArray, mixture: NDArray, sample_rate: int, bss: Callable
+) -> NDArray:
     return bss(references, estimates, window=int(sample_rate))
 
 
-def _score_paper(references, estimates, mixture, sample_rate, bss):
+def _score_paper(
+    references: NDArray, estimates: NDArray, mixture: NDArray, sample_rate: int, bss: Callable
+) -> NDArray:
     references, estimates = (
         resample(torch.from_numpy(x), sample_rate, PAPER_SAMPLE_RATE).numpy()
         for x in (references, estimates)
     )
     time = references.shape[-1]
-    # Equal parts: a remainder of some seconds would weigh as much as a whole segment.
+    # Equal parts, because a short last segment would weigh as much as a whole one.
     n_segments = max(1, round(time / (PAPER_SAMPLE_RATE * PAPER_SEGMENT_SECONDS)))
     edges = np.linspace(0, time, n_segments + 1).astype(int)
     segments = []
@@ -79,11 +95,15 @@ def _score_paper(references, estimates, mixture, sample_rate, bss):
     return np.concatenate(segments, axis=2)
 
 
-def _score_mdx(references, estimates, mixture, sample_rate, bss):
+def _score_mdx(
+    references: NDArray, estimates: NDArray, mixture: NDArray, sample_rate: int, bss: Callable
+) -> NDArray:
     return sdr(references, estimates)[None, :, None]
 
 
-def _score_si_sdr(references, estimates, mixture, sample_rate, bss):
+def _score_si_sdr(
+    references: NDArray, estimates: NDArray, mixture: NDArray, sample_rate: int, bss: Callable
+) -> NDArray:
     values = si_sdr(references, estimates)
     start = si_sdr(references, np.broadcast_to(mixture, references.shape))
     return np.stack([values, values - start])[..., None]
@@ -111,10 +131,10 @@ PROTOCOLS = {
 }
 
 
-def parse_protocols(protocol):
-    """Names of the protocols asked for: one name, several, or ``"all"``.
+def parse_protocols(protocol: str | Sequence[str]) -> list[str]:
+    """Returns the names of protocols, given one name, several, or ``"all"``.
 
-    Example:
+    Examples:
         >>> parse_protocols("all")
         ['sisec', 'paper', 'mdx', 'si-sdr']
     """
@@ -127,44 +147,42 @@ def parse_protocols(protocol):
 
 
 def evaluate_signals(
-    references,
-    estimates,
-    mixture=None,
+    references: ArrayLike | torch.Tensor,
+    estimates: ArrayLike | torch.Tensor,
+    mixture: ArrayLike | torch.Tensor | None = None,
     *,
-    sample_rate,
-    protocol="sisec",
-    sources=None,
-    baseline=None,
-    backend="builtin",
-    missing=(),
-):
+    sample_rate: int,
+    protocol: str | Sequence[str] = "sisec",
+    sources: Sequence[str] | None = None,
+    baseline: str | None = None,
+    backend: str = "builtin",
+    missing: Collection[str] = (),
+) -> dict[str, Any]:
     """Scores the sources of one track under one or several protocols.
 
     Args:
-        references (array_like or Tensor): (n_src, channels, time) or, for mono, (n_src, time).
-        estimates (array_like or Tensor): Same shape, same order of sources.
-        mixture (array_like or Tensor, optional): (channels, time) or (time,); the sum of the
-            references when None.
+        references (array-like | Tensor): (n_src, channels, time) or, for mono, (n_src, time).
+        estimates (array-like | Tensor): Same shape, same order of sources.
+        mixture (array-like | Tensor, optional): (channels, time) or (time,); the sum of the
+            references by default.
         sample_rate (int): In Hz.
-        protocol (str or list[str]): Of ``PROTOCOLS``, or ``"all"``.
-        sources (list[str], optional): Names in the order of the signals; ``"0"``, ``"1"``, ...
-            when None.
-        baseline (str, optional): ``"mixture"`` also scores mixture / n_src as every source: what
-            doing nothing would get.
-        backend (str): ``"builtin"``, or ``"museval"`` to have that package compute BSSEval.
-        missing (collection[str]): Sources without an estimate (their signal is not looked at).
+        protocol (str | list[str]): Names in ``PROTOCOLS``, or ``"all"``.
+        sources (list[str], optional): Names in the order of the signals; ``"0"``, ``"1"``, ... by
+            default.
+        baseline (str, optional): ``"mixture"`` also scores mixture / n_src as every source.
+        backend (str): ``"builtin"``, or ``"museval"`` to compute BSSEval with that package.
+        missing (collection[str]): Sources without an estimate; their signal is ignored.
 
     Returns:
-        dict: ``[protocol]["estimates" or "baseline"][source]``, a dict of plain Python types with
-            every
-        metric of the protocol (float, dB, median over windows, NaN where not defined),
-        ``"status"``, ``"n_windows"``, ``"n_windows_scored"`` and ``"windows"`` (metric to list of
-        float). Give it, per track, to :class:`Report`.
+        dict: ``[protocol]["estimates" or "baseline"][source]``, a dict of every metric (float, dB,
+        median over windows, NaN where not defined), ``"status"``, ``"n_windows"``,
+        ``"n_windows_scored"`` and ``"windows"`` (metric to list of float). :class:`Report` takes
+        it, per track.
 
     Raises:
-        ValueError: Shapes differ, samples are not finite, or an option is not known.
+        ValueError: If shapes differ, samples are not finite, or an option is unknown.
 
-    Example:
+    Examples:
         >>> references = np.random.default_rng(0).standard_normal((2, 8000))
         >>> scores = evaluate_signals(references, references / 2, sample_rate=8000, protocol="mdx")
         >>> round(scores["mdx"]["estimates"]["0"]["SDR"], 2)
@@ -201,15 +219,15 @@ def evaluate_signals(
     return records
 
 
-def check_options(baseline, backend):
-    """Refuses what is not known, before anything is computed."""
+def check_options(baseline: str | None, backend: str) -> None:
+    """Raises a ValueError for unknown options."""
     if baseline not in (None, "mixture"):
         raise ValueError(f"baseline must be None or 'mixture', got {baseline!r}")
     check_one_of("backend", backend, BACKENDS)
 
 
-def _as_signals(name, signals, n_dims):
-    """Float64 array with the channel dimension, whatever it was."""
+def _as_signals(name: str, signals: ArrayLike | torch.Tensor, n_dims: int) -> NDArray[np.float64]:
+    """Converts signals to float64 arrays with a channel dimension."""
     if isinstance(signals, torch.Tensor):
         signals = signals.detach().cpu()
     signals = np.asarray(signals, dtype=np.float64)
@@ -222,8 +240,17 @@ def _as_signals(name, signals, n_dims):
     return signals
 
 
-def _records(protocol, sources, references, estimates, mixture, sample_rate, backend, missing):
-    """Status and scores of every source of one system."""
+def _records(
+    protocol: Protocol,
+    sources: list[str],
+    references: NDArray,
+    estimates: NDArray,
+    mixture: NDArray,
+    sample_rate: int,
+    backend: str,
+    missing: NDArray[np.bool_],
+) -> dict[str, Any]:
+    """Returns status and scores of every source of one system."""
     values = protocol.score(references, estimates, mixture, sample_rate, BACKENDS[backend])
     records = {}
     for j, source in enumerate(sources):
@@ -240,8 +267,8 @@ def _records(protocol, sources, references, estimates, mixture, sample_rate, bac
     return records
 
 
-def _record(metrics, windows, status):
-    """Plain Python record of one source; windows: one list of values a metric."""
+def _record(metrics: Sequence[str], windows: list[list[float]], status: str) -> dict[str, Any]:
+    """Returns the record of one source, given a list of window scores per metric."""
     rounded = [[round(value, _DECIMALS) for value in values] for values in windows]
     scores = {
         metric: float(np.nanmedian(values)) if not np.isnan(values).all() else float("nan")

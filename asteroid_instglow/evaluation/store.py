@@ -1,65 +1,73 @@
-"""Scores on disk: written whole, and reused only while all that they depend on is the same."""
+"""Stores scores on disk, and reuses them while everything they depend on is unchanged."""
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
-from ..utils.files import digest, write_atomic
-from .layout import track_files
+from ..utils.files import digest, write_json
+from .layout import Track
 from .summary import to_plain
 
-# Part of what decides whether a stored score is still good: raise it when numbers change.
+# Raise this when the numbers change: stored scores of other versions are not reused.
 _SCORES_VERSION = 1
 
 
-def write_track(output, protocol, task, records):
-    """Stores the records of one track under one protocol.
+def write_track(
+    output: str | Path, protocol: str, track: Track, settings: dict, records: dict[str, Any]
+) -> None:
+    """Writes ``tracks/<protocol>/<track>.json``.
 
     Args:
-        output (str or Path): Folder; the file is ``tracks/<protocol>/<track>.json`` in it.
-        protocol (str): Its name.
-        task (dict): The track, see ``layout.find_tracks``, and its ``settings``.
-        records (dict): ``["estimates" or "baseline"][source]``.
+        output (str | Path): Folder of the evaluation.
+        protocol (str): Name of the protocol.
+        track (Track): Files that were scored.
+        settings (dict): Settings of the evaluation.
+        records (dict): ``["estimates" or "baseline"][source]``, record of each source.
     """
     content = {
-        **{"track": task["name"], "protocol": protocol},
-        "fingerprint": _fingerprint(task, protocol),
+        "track": track.name,
+        "protocol": protocol,
+        "fingerprint": _fingerprint(track, settings, protocol),
         **to_plain(records),
     }
-    text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
-    write_atomic(_track_path(output, protocol, task["name"]), text + "\n")
+    write_json(_track_path(output, protocol, track.name), content)
 
 
-def _track_path(output, protocol, track):
-    return Path(output) / "tracks" / protocol / f"{track}.json"
-
-
-def _fingerprint(task, protocol):
-    """Digest of all that a track's scores depend on."""
-    paths = [(path.resolve(), path.stat()) for path in track_files(task)]
-    stats = [(str(path), stat.st_size, stat.st_mtime_ns) for path, stat in paths]
-    names = [(source, path is None) for source, path in task["estimates"].items()]
-    return digest([_SCORES_VERSION, protocol, task["settings"], names, stats])
-
-
-def read_track(output, protocols, task):
-    """Records of a track, by protocol, that an earlier run left and that still hold."""
+def read_track(
+    output: str | Path, protocols: Iterable[str], track: Track, settings: dict
+) -> dict[str, Any]:
+    """Reads the stored records of a track that are still valid, by protocol."""
     found = {}
     for name in protocols:
-        path = _track_path(output, name, task["name"])
+        path = _track_path(output, name, track.name)
         if not path.is_file():
             continue
         try:
-            content = json.loads(path.read_text(encoding="utf-8"), object_hook=_with_nan)
-        except ValueError:  # not JSON: not one of ours
+            content = json.loads(path.read_text(encoding="utf-8"), object_hook=_restore_nan)
+        except ValueError:  # another program's file
             continue
-        if isinstance(content, dict) and content.get("fingerprint") == _fingerprint(task, name):
+        fingerprint = _fingerprint(track, settings, name)
+        if isinstance(content, dict) and content.get("fingerprint") == fingerprint:
             systems = ("estimates", "baseline")
             found[name] = {system: content[system] for system in systems if system in content}
     return found
 
 
-def _with_nan(values):
-    """Undoes ``to_plain``: in what is stored, None is always NaN."""
+def _track_path(output: str | Path, protocol: str, track: str) -> Path:
+    return Path(output) / "tracks" / protocol / f"{track}.json"
+
+
+def _fingerprint(track: Track, settings: dict, protocol: str) -> str:
+    """Returns a digest of the files (by size and time of change) and the settings."""
+    paths = [(path.resolve(), path.stat()) for path in track.files]
+    stats = [(str(path), stat.st_size, stat.st_mtime_ns) for path, stat in paths]
+    names = [(source, path is None) for source, path in track.estimates.items()]
+    return digest([_SCORES_VERSION, protocol, settings, names, stats])
+
+
+def _restore_nan(values: dict[str, Any]) -> dict[str, Any]:
+    """Undoes ``to_plain``: None always stands for NaN in stored records."""
     nan = float("nan")
     for key, value in values.items():
         if isinstance(value, list):

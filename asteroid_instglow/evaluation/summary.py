@@ -1,18 +1,19 @@
-"""From the scores of tracks to one table: medians or means, confidence intervals, counts."""
+"""Aggregates the scores of tracks: medians or means, confidence intervals, counts, tables."""
 
 import csv
 import io
 import json
 import math
 import warnings
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
-from ..utils.checks import check_one_of
-from .protocols import PROTOCOLS, STATUSES
+from .protocols import PROTOCOLS, STATUSES, Protocol
 
-FORMATS = ("text", "markdown", "json", "csv")
 _COUNTS = {
     "scored": "n_scored",
     "silent": "n_silent",
@@ -29,25 +30,25 @@ _NOTES = {
 
 
 class Report:
-    """Scores of a system on a set of tracks.
+    """Aggregates the scores of a system on a set of tracks.
 
     Args:
-        tracks (dict): ``[track][protocol]["estimates" or "baseline"][source]``: what
-            :func:`evaluate_signals` gives for each track.
-        settings (dict, optional): Plain values to keep beside the numbers.
-        n_bootstrap (int): Resamplings (of tracks, with replacement) behind each 95 % confidence
-            interval.
-        seed (int): Of the resampling; the same draws serve every source, metric and system.
+        tracks (dict): ``[track][protocol]["estimates" or "baseline"][source]``, as
+            :func:`evaluate_signals` returns for each track.
+        settings (dict, optional): Settings of the evaluation, plain types.
+        n_bootstrap (int): Number of resamplings (of tracks, with replacement) for the 95 %
+            confidence intervals.
+        seed (int): Random seed of the resampling; all sources, metrics and systems share the draws.
 
     Attributes:
-        summary (dict): ``[protocol][system][source or "average"]``, with a dict ``value``, ``low``,
-            ``high`` for each metric (dB; NaN where nothing was scored, and for the interval of
-            fewer than two tracks) and, per source, the counts ``n_tracks``, ``n_scored``,
-            ``n_silent``, ``n_silent_estimates``, ``n_no_window`` and ``n_missing`` of tracks, and
-            ``n_windows`` and ``n_windows_scored`` over those with a score. The average is over the
-            sources that have a value.
+        summary (dict): ``[protocol][system][source or "average"]``. Each metric has a dict of
+            ``value``, ``low`` and ``high`` (dB; NaN where nothing was scored, and for the interval
+            of fewer than two tracks). Each source has the numbers of tracks ``n_tracks``,
+            ``n_scored``, ``n_silent``, ``n_silent_estimates``, ``n_no_window`` and ``n_missing``,
+            and ``n_windows`` and ``n_windows_scored`` over the tracks with a score. The average is
+            over the sources that have a value.
 
-    Example:
+    Examples:
         >>> references = np.random.default_rng(0).standard_normal((2, 8000))
         >>> from asteroid_instglow.evaluation import evaluate_signals
         >>> scores = evaluate_signals(references, references / 2, sample_rate=8000, protocol="mdx")
@@ -56,7 +57,13 @@ class Report:
         6.02
     """
 
-    def __init__(self, tracks, settings=None, n_bootstrap=1000, seed=0):
+    def __init__(
+        self,
+        tracks: Mapping[str, Any],
+        settings: Mapping[str, Any] | None = None,
+        n_bootstrap: int = 1000,
+        seed: int = 0,
+    ) -> None:
         if not tracks:
             raise ValueError("tracks must hold the scores of at least one track, got none")
         self.tracks = dict(tracks)
@@ -64,19 +71,19 @@ class Report:
         self.n_bootstrap, self.seed = n_bootstrap, seed
 
     @property
-    def protocols(self):
-        """Names of the protocols, in the order they were asked for."""
+    def protocols(self) -> list[str]:
+        """Names of the protocols, in the order they were given."""
         return list(next(iter(self.tracks.values())))
 
     @cached_property
-    def summary(self):
+    def summary(self) -> dict[str, Any]:
         """Aggregated scores; see the class."""
         draws = np.random.default_rng(self.seed).integers(
             len(self.tracks), size=(self.n_bootstrap, len(self.tracks))
         )
-        return {name: self._summarise(name, draws) for name in self.protocols}
+        return {name: self._summarize(name, draws) for name in self.protocols}
 
-    def _summarise(self, name, draws):
+    def _summarize(self, name: str, draws: NDArray) -> dict[str, Any]:
         protocol = PROTOCOLS[name]
         records = [track[name] for track in self.tracks.values()]
         result = {}
@@ -97,7 +104,7 @@ class Report:
             for metric in protocol.metrics:
                 points, drawn = zip(*(samples[source, metric] for source in sources), strict=True)
                 drawn = [sample for sample in drawn if sample is not None]
-                # An interval of some of the sources would not be one of their average.
+                # Without an interval of every source there is none of their average.
                 whole = len(drawn) == np.isfinite(points).sum() > 0
                 average[metric] = _interval(
                     _quiet(np.nanmean, points), _quiet(np.nanmean, drawn, axis=0) if whole else None
@@ -105,8 +112,8 @@ class Report:
             result[system] = {**rows, "average": average}
         return result
 
-    def to_dict(self):
-        """Settings and summary in plain Python types (NaN as None)."""
+    def to_dict(self) -> dict[str, Any]:
+        """Returns settings and summary in plain Python types (NaN as None)."""
         return to_plain(
             {
                 "settings": self.settings,
@@ -124,12 +131,12 @@ class Report:
             }
         )
 
-    def to_json(self):
-        """The same as strict JSON."""
+    def to_json(self) -> str:
+        """Returns settings and summary as strict JSON."""
         return json.dumps(self.to_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
-    def to_csv(self):
-        """One line per protocol, system, track and source; an empty cell for an undefined score."""
+    def to_csv(self) -> str:
+        """Returns a line per protocol, system, track and source; undefined scores are empty."""
         metrics = dict.fromkeys(m for name in self.protocols for m in PROTOCOLS[name].metrics)
         columns = ["protocol", "system", "track", "source", "status", "n_windows"]
         columns += ["n_windows_scored", *metrics]
@@ -144,8 +151,8 @@ class Report:
                         writer.writerow({**where, "source": source, **to_plain(record)})
         return text.getvalue()
 
-    def table(self, style="text"):
-        """A table for each protocol: a row per source, the interval beside the main metric.
+    def table(self, style: str = "text") -> str:
+        """Returns a table per protocol: a row per source, the interval beside the main metric.
 
         Args:
             style (str): ``"text"`` or ``"markdown"``.
@@ -154,16 +161,9 @@ class Report:
             raise ValueError(f"style must be 'text' or 'markdown', got {style!r}")
         return "\n\n".join(self._table(name, style == "markdown") for name in self.protocols)
 
-    def format(self, style="text"):
-        """What a command prints: ``"text"``, ``"markdown"``, ``"json"`` or ``"csv"``."""
-        check_one_of("style", style, FORMATS)
-        if style in ("json", "csv"):
-            return self.to_json() if style == "json" else self.to_csv()
-        return self.table(style)
-
     __str__ = table
 
-    def _table(self, name, markdown):
+    def _table(self, name: str, markdown: bool) -> str:
         protocol, systems = PROTOCOLS[name], self.summary[name]
         scores, baseline = systems["estimates"], systems.get("baseline")
         main = protocol.main_metric
@@ -181,7 +181,7 @@ class Report:
                 cells.append(_db(baseline[source][protocol.metrics[0]]["value"]))
             rows.append(cells)
             if source != "average":
-                notes += _coverage(source, row, len(self.tracks))
+                notes += describe_coverage(source, row, len(self.tracks))
         n_tracks = f"{len(self.tracks)} track{'s' if len(self.tracks) > 1 else ''}"
         title = f"{name}: {protocol.description}; {n_tracks}, dB"
         if markdown:
@@ -197,20 +197,31 @@ class Report:
         return "\n".join(lines + [f"({note})" for note in notes])
 
 
-def _coverage(source, row, n_tracks):
-    """Sentences on what of a source is not behind its numbers."""
-    tracks = row["n_tracks"]
-    notes = [f"has a reference in {tracks} of {n_tracks} tracks"] if tracks < n_tracks else []
+def describe_coverage(
+    source: str, row: Mapping[str, Any], n_tracks: int | None = None
+) -> list[str]:
+    """Returns sentences about the tracks and windows that a source's score does not cover.
+
+    Examples:
+        >>> describe_coverage("bass", {"n_tracks": 3, "n_silent": 1})
+        ['bass: 1 of 3 tracks: silent reference, left out']
+    """
+    tracks = row.get("n_tracks", 0)
+    notes = []
+    if n_tracks is not None and tracks < n_tracks:
+        notes.append(f"has a reference in {tracks} of {n_tracks} tracks")
     notes += [
-        f"{row[count]} of {tracks} tracks: {note}" for count, note in _NOTES.items() if row[count]
+        f"{row[count]} of {tracks} tracks: {note}"
+        for count, note in _NOTES.items()
+        if row.get(count)
     ]
-    if 0 < row["n_windows_scored"] < row["n_windows"]:
+    if 0 < row.get("n_windows_scored", 0) < row.get("n_windows", 0):
         scored = f"{row['n_windows_scored']} of {row['n_windows']} windows scored"
         notes.append(f"{scored}, the rest left out (a silent source, or too little energy)")
     return [f"{source}: {note}" for note in notes]
 
 
-def _counts(found):
+def _counts(found: Sequence[Mapping[str, Any] | None]) -> dict[str, int]:
     statuses = [record["status"] for record in found if record is not None]
     counts = {_COUNTS[status]: statuses.count(status) for status in STATUSES}
     windows = ("n_windows", "n_windows_scored")
@@ -219,8 +230,10 @@ def _counts(found):
     return {"n_tracks": len(statuses), **counts, **sums}
 
 
-def _per_track(protocol, found, metric):
-    """(n_tracks, n_windows) array filled up with NaN; one column unless windows are pooled."""
+def _per_track(
+    protocol: Protocol, found: Sequence[Mapping[str, Any] | None], metric: str
+) -> NDArray:
+    """Returns (n_tracks, n_windows), padded with NaN; one column unless windows are pooled."""
     if protocol.over_windows == "pool":
         lists = [record["windows"][metric] if record else [] for record in found]
     else:
@@ -231,34 +244,39 @@ def _per_track(protocol, found, metric):
     return values
 
 
-def _collapse(protocol, values):
-    """(n, n_tracks, n_windows) -> (n,), by the protocol's median or mean."""
+def _collapse(protocol: Protocol, values: NDArray) -> NDArray:
+    """Takes the protocol's median or mean, (n, n_tracks, n_windows) to (n,)."""
     function = np.nanmedian if protocol.over_tracks == "median" else np.nanmean
     return _quiet(function, values.reshape(len(values), -1), axis=1)
 
 
-def _quiet(function, values, axis=None):
-    # Nothing to average is an answer here (NaN), not a mishap.
+def _quiet(function: Callable, values: ArrayLike, axis: int | None = None) -> Any:
+    # The mean of no value is NaN here, without a warning.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
         return function(np.asarray(values, dtype=np.float64), axis=axis)
 
 
-def _interval(point, sample):
+def _interval(point: float, sample: NDArray | None) -> dict[str, float]:
     low, high = (float("nan"),) * 2 if sample is None else np.nanpercentile(sample, (2.5, 97.5))
     return {"value": _round(point), "low": _round(low), "high": _round(high)}
 
 
-def _round(value):
+def _round(value: float) -> float:
     return round(float(value), 6)
 
 
-def _db(value):
+def _db(value: float) -> str:
     return "-" if math.isnan(value) else f"{value:.2f}"
 
 
-def to_plain(value):
-    """The same with None for NaN, which JSON has not."""
+def to_plain(value: Any) -> Any:
+    """Replaces NaN, which JSON lacks, by None.
+
+    Examples:
+        >>> to_plain({"SDR": [1.0, float("nan")]})
+        {'SDR': [1.0, None]}
+    """
     if isinstance(value, dict):
         return {key: to_plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

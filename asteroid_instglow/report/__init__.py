@@ -1,6 +1,6 @@
-"""What a separation looks and sounds like: figures, and a listening page of one HTML file.
+"""Shows what a separation looks and sounds like: a figure, and a report of one HTML file.
 
-Example:
+Examples:
     >>> write_page("exp/glow", "report.html")  # doctest: +SKIP
 """
 

@@ -1,34 +1,41 @@
-"""An excerpt of a track as what a page can hold: compressed audio and pictures of spectra."""
+"""Cuts an excerpt of a track: compressed audio and spectrogram images that fit in a page."""
 
 import io
+import math
 from dataclasses import dataclass
+from pathlib import Path
 
+import librosa
+import matplotlib
 import numpy as np
 import soundfile as sf
-import torch
+from matplotlib.image import imsave
+from numpy.typing import NDArray
 
 from ..audio.io import audio_info, load_audio
+from ..evaluation.layout import Track
 
-# MP3 plays in every browser; libsndfile may have been built without it.
+# MP3 plays in every browser, but libsndfile may have been built without it.
 _CODECS = {"MP3": ("MPEG_LAYER_III", "audio/mpeg"), "OGG": ("VORBIS", "audio/ogg")}
 _RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)  # of MP3, Hz
 _BLOCK = 0.5  # seconds
 _COLUMNS, _ROWS = 560, 112  # pixels
-_FLOOR = -80.0  # dB
+_FLOOR_DB = -80.0
 _MAX_FREQUENCY = 16000.0
 _TICKS = (200, 1000, 4000, 10000)
+_MIXTURE = "mixture"
 
 
 @dataclass
 class Clip:
-    """One player: a mixture, a reference or an estimate.
+    """Holds the audio and the picture of one signal.
 
     Attributes:
-        audio (bytes): MP3 or OGG.
-        mime (str): Which of them.
-        image (bytes): WebP.
+        audio (bytes): MP3 or OGG file.
+        mime (str): Its media type.
+        image (bytes): WebP file of its spectrogram.
         seconds (float): Length.
-        silent (bool): Whether there is nothing to hear.
+        silent (bool): Whether all samples are zero.
     """
 
     audio: bytes
@@ -40,93 +47,145 @@ class Clip:
 
 @dataclass
 class Excerpt:
-    """What a page shows of a track.
+    """Holds what a page shows of a track.
 
     Attributes:
-        clips (dict): ``["mixture" | "references" | "estimates"][source]`` to Clip; the source of
-            the mixture is None.
-        start, seconds, total (float): Where it is in the track, seconds.
-        sample_rate, channels (int): Of the first file.
-        ticks (list): (label, fraction of the height) of the frequency axis of all images.
+        mixture (Clip | None): Clip of the mixture.
+        references (dict[str, Clip]): Clips of the true sources.
+        estimates (dict[str, Clip]): Clips of the separated sources.
+        start (float): Start of the excerpt in the track, in seconds.
+        seconds (float): Length of the excerpt.
+        total (float): Length of the track in seconds.
+        sample_rate (int): Sample rate of the first file, in Hz.
+        channels (int): Number of channels of the first file.
+        ticks (list[tuple[str, float]]): Label and height (0 to 1) on the images' frequency axis.
     """
 
-    clips: dict
+    mixture: Clip | None
+    references: dict[str, Clip]
+    estimates: dict[str, Clip]
     start: float
     seconds: float
     total: float
     sample_rate: int
     channels: int
-    ticks: list
+    ticks: list[tuple[str, float]]
 
     @property
-    def n_bytes(self):
-        """What it adds to a page, about."""
-        clips = [clip for kind in self.clips.values() for clip in kind.values()]
-        return sum(4 * (len(c.audio) + len(c.image)) // 3 + 800 for c in clips)
+    def n_bytes(self) -> int:
+        """Size in the page, estimated from above."""
+        clips = [self.mixture, *self.references.values(), *self.estimates.values()]
+        # A clip's HTML takes about 1 kB beside its data.
+        return 3000 + sum(4 * (len(c.audio) + len(c.image)) // 3 + 2000 for c in clips if c)
 
 
-def make_excerpt(track, seconds):
-    """Takes the part of a track in which all sources play, and makes its clips.
+def make_excerpt(track: Track, seconds: float) -> tuple[Excerpt | None, list[str]]:
+    """Cuts the part of a track in which all sources play and encodes it.
 
-    Levels stay as they are relative to each other; a track that would clip is turned down.
+    Levels are kept relative to each other; if a signal would clip, all are turned down.
 
     Args:
         track (Track): Files.
-        seconds (float): Length wanted.
+        seconds (float): Longest excerpt.
 
     Returns:
-        tuple: Excerpt, or None if no file can be read; list of str: what cannot, and why.
+        tuple: Excerpt (None if no file can be read), list of notes about unreadable files.
     """
-    problems, infos = [], {}
     groups = {
-        **({("mixture", None): track.mixture} if track.mixture else {}),
+        **({(_MIXTURE, ""): track.mixture} if track.mixture else {}),
         **{("references", name): [path] for name, path in track.references.items()},
-        **{("estimates", name): [path] for name, path in track.estimates.items()},
+        **{("estimates", name): [path] for name, path in track.estimates.items() if path},
     }
-    for where, paths in list(groups.items()):
+    notes, infos = [], {}
+    for where, paths in groups.items():
         try:
             infos[where] = [audio_info(path) for path in paths]
         except (ValueError, OSError) as error:
-            problems.append(f"{track.name}: {' '.join(str(error).split())}")
-            del groups[where]
+            notes.append(f"{track.name}: {' '.join(str(error).split())}")
+    groups = {where: groups[where] for where in infos}
     if not groups:
-        return None, problems
+        return None, notes
+    first = next(iter(infos.values()))[0]
     total = min(info.seconds for found in infos.values() for info in found)
-    start = _start(track, groups, total, seconds) if total > seconds else 0.0
+    start = _find_start(groups, total, seconds) if total > seconds else 0.0
+    # The nearest rate below the file's that the codec takes.
+    rate = max((r for r in _RATES if r <= first.sample_rate), default=_RATES[0])
     wavs = {}
     for where, paths in groups.items():
         try:
-            wavs[where] = _load(paths, infos[where], start, min(seconds, total))
+            wavs[where] = _load(paths, rate, start, min(seconds, total))
         except (ValueError, OSError) as error:
-            problems.append(f"{track.name}: {' '.join(str(error).split())}")
+            notes.append(f"{track.name}: {' '.join(str(error).split())}")
     if not wavs:
-        return None, problems
-    info = next(iter(infos.values()))[0]
-    clips = {"mixture": {}, "references": {}, "estimates": {}}
-    top = min(_MAX_FREQUENCY, max(rate for _, rate in wavs.values()) / 2)
-    spectra = {where: _spectrum(wav, rate, top) for where, (wav, rate) in wavs.items()}
-    loudest = max(spectrum.max() for spectrum in spectra.values())
-    gain = 1 / max(1.0, *(np.abs(wav).max() for wav, _ in wavs.values()))
-    for where, (wav, rate) in wavs.items():
+        return None, notes
+    top = min(_MAX_FREQUENCY, rate / 2)
+    spectrograms = {where: mel_spectrogram(wav, rate, top) for where, wav in wavs.items()}
+    loudest = max(float(power.max()) for power in spectrograms.values())
+    gain = 1 / max(1.0, *(float(np.abs(wav).max()) for wav in wavs.values()))
+    clips: dict[str, dict[str, Clip]] = {_MIXTURE: {}, "references": {}, "estimates": {}}
+    for where, wav in wavs.items():
         audio, mime = _encode(gain * wav, rate)
-        image = _image(spectra[where], loudest)
-        clip = Clip(audio, mime, image, wav.shape[1] / rate, not wav.any())
-        clips[where[0]][where[1]] = clip
-    shown = min(seconds, total)
-    excerpt = Excerpt(clips, start, shown, total, info.sample_rate, info.channels, _ticks(top))
-    return excerpt, problems
+        image = _draw(spectrograms[where], loudest)
+        clips[where[0]][where[1]] = Clip(audio, mime, image, wav.shape[1] / rate, not wav.any())
+    return Excerpt(
+        mixture=clips[_MIXTURE].get(""),
+        references=clips["references"],
+        estimates=clips["estimates"],
+        start=start,
+        seconds=min(seconds, total),
+        total=total,
+        sample_rate=first.sample_rate,
+        channels=first.channels,
+        ticks=frequency_ticks(top),
+    ), notes
 
 
-def _start(track, groups, total, seconds):
-    """Where the quietest source is loudest, in seconds: there is most to be heard."""
-    kind = next(k for k in ("references", "estimates", "mixture") if any(k in g for g in groups))
+def mel_spectrogram(wav: NDArray, sample_rate: int, top: float) -> NDArray[np.floating]:
+    """Computes the power of a signal on the mel scale, averaged over channels.
+
+    Args:
+        wav (ndarray): (channels, time).
+        sample_rate (int): In Hz.
+        top (float): Highest frequency in Hz.
+
+    Returns:
+        ndarray: (n_mels, n_frames).
+    """
+    n_fft = 2 ** round(math.log2(0.09 * sample_rate))
+    power = librosa.feature.melspectrogram(
+        y=np.asarray(wav, dtype=np.float32),
+        sr=sample_rate,
+        n_fft=n_fft,
+        hop_length=max(1, min(n_fft // 2, wav.shape[1] // _COLUMNS)),
+        n_mels=_ROWS,
+        fmax=top,
+    )
+    return power.mean(0)
+
+
+def frequency_ticks(top: float) -> list[tuple[str, float]]:
+    """Returns label and height (0 to 1) of each tick on a mel axis from 0 Hz to ``top``.
+
+    Examples:
+        >>> [label for label, _ in frequency_ticks(8000.0)]
+        ['200 Hz', '1 kHz', '4 kHz']
+    """
+    heights = librosa.hz_to_mel(np.array(_TICKS)) / librosa.hz_to_mel(top)
+    labels = [f"{tick // 1000} kHz" if tick >= 1000 else f"{tick} Hz" for tick in _TICKS]
+    return [(label, float(height)) for label, height in zip(labels, heights) if height < 0.93]
+
+
+def _find_start(groups: dict, total: float, seconds: float) -> float:
+    """Returns the time at which the quietest source is loudest, in seconds."""
+    kinds = {kind for kind, _ in groups}
+    kind = next(k for k in ("references", "estimates", _MIXTURE) if k in kinds)
     n_blocks, length = int(total / _BLOCK), round(seconds / _BLOCK)
     levels = []
     for where, paths in groups.items():
         if where[0] != kind:
             continue
         try:
-            wav, rate = load_audio(paths[0])
+            wav, _ = load_audio(paths[0])
         except (ValueError, OSError):  # reported where the excerpt is read
             continue
         edges = np.linspace(0, wav.shape[1], n_blocks + 1).astype(int)
@@ -140,80 +199,36 @@ def _start(track, groups, total, seconds):
     return float(min(_BLOCK * np.min(levels, axis=0).argmax(), total - seconds))
 
 
-def _load(paths, infos, start, seconds):
-    """The sum of some files at a rate that the codec takes."""
-    own = infos[0].sample_rate
-    rate = own if own in _RATES else max((r for r in _RATES if r <= own), default=_RATES[0])
+def _load(paths: list[Path], rate: int, start: float, seconds: float) -> NDArray[np.float32]:
+    """Loads the sum of some files, (channels, time); more than two channels are averaged."""
     parts = []
-    for path, info in zip(paths, infos, strict=True):
+    for path in paths:
+        info = audio_info(path)
         length = -(-info.frames * rate // info.sample_rate)
         first = min(round(start * rate), length - 1)
         frames = min(max(1, round(seconds * rate)), length - first)
         parts.append(load_audio(path, rate, first, frames)[0].numpy())
-    n_channels = {part.shape[0] for part in parts}
-    if n_channels not in ({1}, {2}):
+    if {part.shape[0] for part in parts} not in ({1}, {2}):
         parts = [part.mean(0, keepdims=True) for part in parts]
     shortest = min(part.shape[1] for part in parts)
-    return sum(part[:, :shortest] for part in parts), rate
+    return np.sum([part[:, :shortest] for part in parts], axis=0)
 
 
-def _encode(wav, rate):
+def _encode(wav: NDArray, rate: int) -> tuple[bytes, str]:
     kind = next(name for name in _CODECS if name in sf.available_formats())
     subtype, mime = _CODECS[kind]
     content = io.BytesIO()
     with sf.SoundFile(content, "w", rate, len(wav), subtype, None, kind) as file:
-        # In blocks: libvorbis overflows the stack on minutes of audio at once.
+        # In blocks, because libvorbis overflows the stack on minutes of audio at once.
         for begin in range(0, wav.shape[1], 2**16):
             file.write(wav.T[begin : begin + 2**16])
     return content.getvalue(), mime
 
 
-def _spectrum(wav, rate, top):
-    """Power (rows, columns), even on the mel scale, from 0 Hz up to ``top``."""
-    n_fft = 2 ** round(np.log2(0.09 * rate))
-    padded = torch.nn.functional.pad(torch.from_numpy(wav), (n_fft // 2, n_fft // 2))
-    spectra = torch.stft(
-        *(padded, n_fft, n_fft // 8),
-        window=torch.hann_window(n_fft),
-        center=False,
-        return_complex=True,
-    )
-    power = spectra.abs().square().double().mean(0).numpy()
-    # Boxes of any size and place are differences of the integral: no bin is skipped or empty.
-    frequencies = np.linspace(0, _mel(top), _ROWS + 1)
-    rows = 700 * (10 ** (frequencies / 2595) - 1) / (rate / n_fft)
-    columns = np.linspace(0, power.shape[1], _COLUMNS + 1)
-    return _boxes(_boxes(power, rows).T, columns).T
-
-
-def _boxes(values, edges):
-    """Means of (n, ...) between edges on its first axis, which need not be whole numbers."""
-    integral = np.concatenate([np.zeros_like(values[:1]), values.cumsum(0)])
-    edges = np.clip(edges, 0, len(values))
-    low = np.minimum(edges.astype(int), len(values) - 1)
-    share = (edges - low)[:, None]
-    at_edges = (1 - share) * integral[low] + share * integral[low + 1]
-    widths = np.diff(edges)[:, None]
-    return np.diff(at_edges, axis=0) / np.maximum(widths, 1e-9)
-
-
-def _image(spectrum, loudest):
-    from matplotlib import colormaps
-    from matplotlib.image import imsave
-
-    level = 10 * np.log10(np.maximum(spectrum, 1e-12) / max(loudest, 1e-12))
-    shade = np.clip(1 - level / _FLOOR, 0, 1)
-    pixels = colormaps["magma"](shade[::-1], bytes=True)[..., :3]
+def _draw(power: NDArray, loudest: float) -> bytes:
+    level = librosa.power_to_db(power, ref=max(loudest, 1e-12), amin=1e-12, top_db=None)
+    shade = np.clip(1 - level / _FLOOR_DB, 0, 1)
+    pixels = matplotlib.colormaps["magma"](shade[::-1], bytes=True)[..., :3]
     content = io.BytesIO()
     imsave(content, pixels, format="webp", pil_kwargs={"quality": 75, "method": 4})
     return content.getvalue()
-
-
-def _mel(frequency):
-    return 2595 * np.log10(1 + frequency / 700)
-
-
-def _ticks(top):
-    shown = [tick for tick in _TICKS if _mel(tick) < 0.93 * _mel(top)]
-    labels = [f"{tick // 1000} kHz" if tick >= 1000 else f"{tick} Hz" for tick in shown]
-    return [(label, float(_mel(t) / _mel(top))) for label, t in zip(labels, shown, strict=True)]

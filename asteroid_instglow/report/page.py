@@ -1,87 +1,125 @@
-"""The listening page of an experiment: one HTML file that needs no other and no network."""
+"""Writes the report of an experiment: one HTML file that needs no other file and no network."""
 
 import base64
 import hashlib
-import math
+import platform
 from datetime import datetime, timezone
+from importlib.metadata import version
+from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
+import jinja2
+from markupsafe import Markup
 from tqdm import tqdm
 
+from ..evaluation.layout import Track, match_key
+from ..utils.checks import check_above_zero, check_whole
 from ..utils.files import write_atomic
-from .clips import make_excerpt
+from .charts import Table
+from .clips import Excerpt, make_excerpt
 from .experiment import Experiment, read_experiment
-from .listening import listening_section, track_article
-from .markup import Markup, data_uri, plural, section, table, tag
-from .provenance import made_section, training_section
-from .scores import QUICK_PROTOCOLS, mean_score, score_tables, score_tracks, track_table
-from .theme import SCRIPT, STYLE
+from .formatting import data_uri, format_cell, format_clock, format_number
+from .scores import (
+    QUICK_PROTOCOLS,
+    STATUSES,
+    list_headlines,
+    list_spreads,
+    list_tables,
+    mean_score,
+    score_tracks,
+    track_table,
+)
 from .tracks import read_tracks
+from .trainings import list_losses, list_trainings
 
 PAGE = "report.html"
 _SUFFIXES = (".html", ".htm")
-_MAX_OPEN = 36
+_PACKAGES = ("torch", "asteroid", "numpy", "soundfile")
 
 
 def write_page(
-    exp_dir,
-    output=None,
-    references=None,
-    estimates=None,
-    n_tracks=6,
-    seconds=20.0,
-    max_size=25.0,
-    command=None,
-    progress=True,
-):
-    """Writes the page: scores, box plot, players with spectrograms, loss curves, how it was made.
+    exp_dir: str | Path,
+    output: str | Path | None = None,
+    references: str | Path | None = None,
+    estimates: str | Path | None = None,
+    n_tracks: int = 6,
+    seconds: float = 20.0,
+    max_size: float = 25.0,
+    command: str | None = None,
+    progress: bool = True,
+) -> dict[str, Any]:
+    """Writes the report: headline scores, players, tables, loss curves, settings.
 
-    What is read is told in :mod:`~asteroid_instglow.report.experiment` and
-    :mod:`~asteroid_instglow.report.tracks`. What is missing, and what was left out, is said on the
-    page. Tracks without scores are scored quickly (global SDR, SI-SDR), which is said, too.
+    See :mod:`~asteroid_instglow.report.experiment` and :mod:`~asteroid_instglow.report.tracks` for
+    the files that are read. Tracks without scores are scored under two quick protocols, and the
+    page says so.
 
     Args:
-        exp_dir (str | Path): Output folder of ``instglow evaluate`` or of ``instglow demo``,
-            ``exp/<tag>`` of a recipe, or a folder of priors.
-        output (str | Path, optional): The file, by default ``report.html`` in ``exp_dir``.
-        references (str | Path, optional): ``<references>/<track>/<source>.wav``.
-        estimates (str | Path, optional): ``<estimates>/<track>/<source>.wav``.
-        n_tracks (int): Tracks to listen to, evenly spread between the best and the worst score.
+        exp_dir (str | Path): Output folder of ``instglow evaluate``, ``instglow demo`` or
+            ``instglow pretrain``, ``exp/<tag>`` of a recipe, or a folder of priors.
+        output (str | Path, optional): HTML file; ``report.html`` in ``exp_dir`` by default.
+        references (str | Path, optional): Folder of ``<track>/<source>.wav``.
+        estimates (str | Path, optional): Folder of ``<track>/<source>.wav``.
+        n_tracks (int): Number of tracks to play, evenly spread from the best score to the worst.
         seconds (float): Length of the excerpts, taken where all sources play.
-        max_size (float): Megabytes; tracks that would make the page larger are left out.
-        command (str, optional): What was typed, to be shown.
-        progress (bool): Whether to show a bar on stderr.
+        max_size (float): Largest size of the page in megabytes; tracks beyond it are left out.
+        command (str, optional): Command line to show on the page.
+        progress (bool): Whether to show a progress bar on stderr.
 
     Returns:
-        dict: "page" (path), "megabytes", "tracks" (names of those that can be heard), "left_out"
-        (of those that do not fit), "notes" (what is missing).
+        dict: "page" (path), "megabytes", "tracks" (names of those on the page), "left_out" (names
+        of those that do not fit), "notes" (sentences about problems).
 
     Raises:
-        FileNotFoundError: If a folder is not there.
+        FileNotFoundError: If a folder does not exist.
         ValueError: If an argument is out of range, or the folder has nothing to show.
 
-    Examples
+    Examples:
         >>> write_page("scores", references="test", estimates="stems")  # doctest: +SKIP
     """
     exp_dir = Path(exp_dir)
-    output = _check(output, exp_dir, n_tracks, seconds, max_size)
+    output = _check_arguments(output, exp_dir, n_tracks, seconds, max_size)
     found = read_experiment(exp_dir)
     tracks, missing = read_tracks(exp_dir, references, estimates)
     if not (tracks or found.scores or found.other_scores or found.records):
         raise ValueError(
-            "exp_dir must hold scores (aggregate.json), audio (examples or stems) or priors "
-            f"(training.json), but none of these is in {exp_dir}"
+            "exp_dir must hold scores (aggregate.json), audio (examples or stems) or training "
+            f"records (training.json, encoder.json), but none of these is in {exp_dir}"
         )
     found.notes += missing
-    chosen, choice = _choose(found, tracks, n_tracks)
-    _complete(found, chosen)
-    limit = max_size * 1e6
-    fixed = [_scores_section(found), training_section(found), made_section(found, command)]
-    left = limit - sum(len(part.encode()) for part in fixed if part) - 30_000
-    articles, shown, left_out = [], [], []
-    # Browsers hold a limited number of open players; unopened ones cannot tell their length.
-    few = sum(1 + 2 * len(track.sources) for track in chosen) <= _MAX_OPEN
-    for track in tqdm(chosen, desc="listening page", unit="track", disable=not progress):
+    if found.scores and not tracks:
+        found.notes.append("No audio: give --references and --estimates to hear the tracks.")
+    chosen, choice = _choose_tracks(found, tracks, n_tracks)
+    if chosen and not found.track_scores:
+        _score_quickly(found, chosen)
+    variables = {
+        "name": exp_dir.resolve().name or "experiment",
+        "made": datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
+        "headlines": list_headlines(found.scores),
+        "score_tables": list_tables(found.scores),
+        "n_tracks": (found.scores or {}).get("n_tracks"),
+        "other_scores": Table(
+            "final_metrics.json",
+            ["metric", "value"],
+            [[name, f"{value:.4g}"] for name, value in found.other_scores.items()],
+        ),
+        "spreads": list_spreads(found),
+        "track_table": track_table(found),
+        "csv": found.csv,
+        "choice": choice,
+        "seconds": seconds,
+        "losses": list_losses(found),
+        "trainings": list_trainings(found),
+        "settings": _list_settings(found),
+        "configs": found.configs,
+        "made_with": _list_versions(command),
+        "statuses": STATUSES,
+    }
+    left = max_size * 1e6 - len(_render({**variables, "tracks": [], "notes": found.notes})) - 5000
+    shown: list[dict[str, Any]] = []
+    left_out: list[str] = []
+    for track in tqdm(chosen, desc="report", unit="track", disable=not progress):
         excerpt, problems = make_excerpt(track, seconds)
         found.notes += problems
         if excerpt is None:
@@ -89,147 +127,139 @@ def write_page(
         if excerpt.n_bytes > left:
             left_out.append(track.name)
             continue
-        anchor = f"track-{len(articles) + 1}"
-        articles.append(track_article(anchor, track, excerpt, found, few))
-        left -= len(articles[-1].encode())
-        shown.append((anchor, track.name))
+        left -= excerpt.n_bytes
+        shown.append(_describe_track(track, excerpt, found))
     if left_out:
         found.notes.append(
-            f"Left out to keep the page below {max_size:g} MB: {', '.join(left_out)}. Shorter "
-            "excerpts (--seconds) or a larger page (--max-size) would show more."
+            f"Left out to keep the page below {max_size:g} MB: {', '.join(left_out)}. Use shorter "
+            "excerpts (--seconds) or a larger page (--max-size) to show more."
         )
-    listening = listening_section(shown, articles, choice, seconds)
-    scores, *rest = fixed
-    text = _document(found, [scores, listening, *rest])
-    write_atomic(output, text)
+    notes = list(dict.fromkeys(found.notes))
+    content = _render({**variables, "tracks": shown, "notes": notes})
+    write_atomic(output, content)
     return {
         "page": str(output),
-        "megabytes": round(len(text.encode()) / 1e6, 2),
-        "tracks": [name for _, name in shown],
+        "megabytes": round(len(content) / 1e6, 2),
+        "tracks": [track["name"] for track in shown],
         "left_out": left_out,
-        "notes": found.notes,
+        "notes": notes,
     }
 
 
-def _check(output, exp_dir, n_tracks, seconds, max_size):
-    if isinstance(n_tracks, bool) or not isinstance(n_tracks, int) or n_tracks < 0:
-        raise ValueError(f"n_tracks must be a whole number of at least 0, got {n_tracks!r}")
-    for name, value in [("seconds", seconds), ("max_size", max_size)]:
-        if not 0 < value < math.inf:
-            raise ValueError(f"{name} must be above 0, got {value!r}")
+def _check_arguments(
+    output: str | Path | None, exp_dir: Path, n_tracks: int, seconds: float, max_size: float
+) -> Path:
+    check_whole("n_tracks", n_tracks, 0)
+    check_above_zero("seconds", seconds)
+    check_above_zero("max_size", max_size)
     output = exp_dir / PAGE if output is None else Path(output)
-    # It replaces what is there: better not the mixture.
+    # The file is replaced if it exists, so that anything but a page is refused.
     if output.suffix.lower() not in _SUFFIXES or output.is_dir():
         raise ValueError(f"output must be a file that ends in .html, got {output}")
     return output
 
 
-def _choose(found, tracks, n_tracks):
-    """The tracks to hear, and a sentence on which they are."""
-    means = {track.name: mean_score(found, track.name) for track in tracks}
-    scored = [track for track in tracks if means[track.name] is not None]
+def _choose_tracks(
+    found: Experiment, tracks: list[Track], n_tracks: int
+) -> tuple[list[Track], str]:
+    """Returns the tracks to play and a sentence that says which they are."""
     if len(tracks) <= n_tracks or n_tracks == 0:
-        chosen = tracks[:n_tracks]
-        return chosen, f"{plural(len(chosen), 'track')}." if chosen else "None was asked for."
-    if len(scored) < n_tracks:
+        return tracks[:n_tracks], ""
+    means = {track.name: mean_score(found, track.name) for track in tracks}
+    ranked = sorted(
+        (track for track in tracks if means[track.name] is not None),
+        key=lambda track: -(means[track.name] or 0.0),
+    )
+    if len(ranked) < n_tracks:
         return tracks[:n_tracks], f"The first {n_tracks} of {len(tracks)} tracks."
-    ranked = sorted(scored, key=lambda track: -means[track.name])
     steps = (len(ranked) - 1) / max(1, n_tracks - 1)
     chosen = [ranked[round(i * steps)] for i in range(n_tracks)]
     spread = "evenly spread from the best score to the worst" if n_tracks > 1 else "the best"
-    return chosen, f"{n_tracks} of {plural(len(tracks), 'track')}, {spread}."
+    return chosen, f"{n_tracks} of {len(tracks)} tracks, {spread}."
 
 
-def _complete(found, chosen):
-    """Scores what is heard, if nothing was."""
-    if found.track_scores or not chosen:
-        return
-    had_table = found.scores is not None
+def _score_quickly(found: Experiment, chosen: list[Track]) -> None:
     try:
         report = score_tracks(found, chosen)
     except (ValueError, OSError) as error:
         found.notes.append(f"No scores: {' '.join(str(error).split())}")
         return
-    if report is None:
-        if not had_table and not found.other_scores:
-            found.notes.append("No scores: there is no track with references and estimates.")
-        return
-    names = " and ".join(QUICK_PROTOCOLS)
-    found.notes.append(
-        f"Scores of single tracks were computed for this page, from {plural(len(chosen), 'track')} "
-        f"and with the quick protocols {names} only; instglow evaluate gives all."
+    if report is not None:
+        found.notes.append(
+            f"Tracks were scored for this page, under the quick protocols "
+            f"{' and '.join(QUICK_PROTOCOLS)} only; instglow evaluate computes all."
+        )
+
+
+def _describe_track(track: Track, excerpt: Excerpt, found: Experiment) -> dict[str, Any]:
+    scores = found.track_scores.get(match_key(track.name), {})
+    channels = {1: "mono", 2: "stereo"}.get(excerpt.channels, f"{excerpt.channels} channels")
+    return {
+        "name": track.name,
+        "excerpt": excerpt,
+        "channels": channels,
+        "stems": [
+            {
+                "name": source,
+                "scores": scores.get(match_key(source), []),
+                "clips": [
+                    ("estimates", "separated", excerpt.estimates.get(source)),
+                    ("references", "reference", excerpt.references.get(source)),
+                ],
+                "has_files": {
+                    "references": source in track.references,
+                    "estimates": source in track.estimates,
+                },
+            }
+            for source in track.sources
+        ],
+    }
+
+
+def _list_settings(found: Experiment) -> dict[str, str]:
+    settings = (found.scores or {}).get("settings") or {}
+    return {
+        name.replace("_", " "): _format_setting(value)
+        for name, value in settings.items()
+        if value is not None
+    }
+
+
+def _format_setting(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
+
+
+def _list_versions(command: str | None) -> dict[str, str]:
+    versions = {name: version(name) for name in ("asteroid_instglow", *_PACKAGES)}
+    return {
+        **({"command": command} if command else {}),
+        **versions,
+        "python": platform.python_version(),
+    }
+
+
+def _render(variables: dict[str, Any]) -> bytes:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader(__package__),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
-    if not had_table and len(report.tracks) > 1:
-        from ..evaluation.plot import box_plot  # matplotlib takes long to import
-
-        found.box_plot = box_plot(report)
-
-
-def _scores_section(found: Experiment):
-    parts = []
-    if found.scores is not None:
-        n_tracks = found.scores.get("n_tracks")
-        if n_tracks is not None:
-            several = " Intervals are over tracks, by bootstrap." if n_tracks > 1 else ""
-            one = " One track has no interval." if n_tracks == 1 else ""
-            parts.append(tag("p", None, f"{plural(n_tracks, 'track')}.{several}{one}"))
-        parts += score_tables(found.scores)
-    if found.other_scores:
-        rows = [[name, f"{value:.4g}"] for name, value in found.other_scores.items()]
-        parts.append(table("final_metrics.json", ["metric", "value"], rows))
-    if not parts:
-        parts.append(tag("p", None, "There are no scores."))
-    if found.box_plot is not None:
-        names = ", ".join((found.scores or {}).get("protocols", {}))
-        alt = f"Box plot of the scores of all tracks, a panel for each of: {names or 'scores'}"
-        image = tag("img", {"src": data_uri(found.box_plot, "image/png"), "alt": alt})
-        caption = "Each dot is a track; boxes span the quartiles, a diamond is the table's number."
-        caption = tag("figcaption", None, caption)
-        parts.append(tag("figure", {"class": "chart"}, caption, image))
-    return section("scores", "Scores", *parts, track_table(found))
-
-
-def _document(found, sections):
-    name = found.folder.resolve().name or "experiment"
-    made = datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
-    digest = base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()
-    # The browser itself refuses whatever would not be in this file.
-    policy = (
-        "default-src 'none'; img-src data:; media-src data:; style-src 'unsafe-inline'; "
-        f"script-src 'sha256-{digest}'"
+    environment.filters |= {
+        "number": format_number,
+        "cell": format_cell,
+        "clock": format_clock,
+        "data_uri": data_uri,
+    }
+    templates = files(__package__) / "templates"
+    style, script = ((templates / name).read_text() for name in ("style.css", "player.js"))
+    # The browser refuses every script but this one, and every file that is not in the page.
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    text = environment.get_template("page.html.j2").render(
+        variables, style=Markup(style), script=Markup(script), digest=digest
     )
-    links = [("scores", "Scores"), ("listen", "Listen"), ("training", "Training")]
-    links = [*links, ("made", "How it was made")]
-    items = [tag("li", None, tag("a", {"href": f"#{to}"}, text)) for to, text in links]
-    head = tag(
-        "head",
-        None,
-        tag("meta", {"charset": "utf-8"}),
-        tag("meta", {"http-equiv": "Content-Security-Policy", "content": policy}),
-        tag("meta", {"name": "viewport", "content": "width=device-width, initial-scale=1"}),
-        tag("title", None, f"{name} · instglow"),
-        tag("style", None, Markup(STYLE)),
-    )
-    top = tag(
-        "header",
-        None,
-        tag("a", {"class": "skip", "href": "#main"}, "To the scores"),
-        tag("p", {"class": "kicker"}, "instglow listening page"),
-        tag("h1", None, name),
-        tag("p", {"class": "meta"}, f"Made {made}"),
-        tag("nav", {"aria-label": "Parts of the page"}, tag("ul", None, items)),
-        _notes(found.notes),
-    )
-    footer = tag("footer", None, "One file, no network. Made by instglow report.")
-    body = tag("body", None, top, tag("main", {"id": "main"}, sections), footer)
-    body = Markup(body[: -len("</body>")] + tag("script", None, Markup(SCRIPT)) + "</body>")
-    return f"<!doctype html>\n{tag('html', {'lang': 'en'}, head, body)}\n"
-
-
-def _notes(notes):
-    if not notes:
-        return None
-    title = tag("h2", {"id": "notes-title"}, "Missing or left out")
-    items = [tag("li", None, note) for note in dict.fromkeys(notes)]
-    attributes = {"class": "note", "aria-labelledby": "notes-title"}
-    return tag("section", attributes, title, tag("ul", None, items))
+    # Names of files may hold bytes that are not UTF-8, which Python gives as lone surrogates.
+    return text.encode("utf-8", "replace")

@@ -249,10 +249,10 @@ def test_folders_that_make_no_sense_are_refused(data, tmp_path):
 @pytest.mark.parametrize(
     "options, message",
     [
-        ({"seconds": 0}, "seconds must be positive"),
-        ({"sample_rate": 22050.5}, "whole number of Hz"),
-        ({"jobs": 0}, "jobs must be at least 1"),
-        ({"missing": "ignore"}, "missing must be 'error' or 'skip'"),
+        ({"seconds": 0}, "seconds must be above 0"),
+        ({"sample_rate": 22050.5}, "sample_rate must be a whole number"),
+        ({"jobs": 0}, "jobs must be a whole number of at least 1"),
+        ({"missing": "ignore"}, "missing must be one of error, skip"),
         ({"protocol": "v3"}, "protocol must be"),
         ({"baseline": "x"}, "baseline must be"),
     ],
@@ -268,9 +268,9 @@ def scored(monkeypatch):
     calls = []
     compute = folders._evaluate_track
 
-    def spy(task):
-        calls.append((task["name"], tuple(task["protocols"])))
-        return compute(task)
+    def spy(track, protocols, *settings):
+        calls.append((track.name, tuple(protocols)))
+        return compute(track, protocols, *settings)
 
     monkeypatch.setattr(folders, "_evaluate_track", spy)
     return calls

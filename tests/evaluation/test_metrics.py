@@ -8,14 +8,16 @@ import pytest
 import torch
 from torchmetrics.functional import scale_invariant_signal_distortion_ratio
 
-from asteroid_instglow.evaluation.metrics import (
+from asteroid_instglow.evaluation.bsseval import (
     BSS_METRICS,
-    MAX_DB,
-    NO_OUTPUT_SI_SDR,
     _correlations,
     bss_eval,
-    energy_ratio_db,
     museval_bss_eval,
+)
+from asteroid_instglow.evaluation.metrics import (
+    MAX_DB,
+    NO_OUTPUT_SI_SDR,
+    energy_ratio_db,
     sdr,
     si_sdr,
 )
