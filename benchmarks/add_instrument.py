@@ -1,11 +1,11 @@
-"""What adding an instrument takes: one more prior, or retraining the whole.
+"""Compares adding an instrument by one more prior with retraining a supervised system.
 
     add_instrument.py --data minislakh --new guitar --output exp/add --minutes 25 \\
         --results benchmarks/results/add_instrument.json
 
-Every system knows all sources but one. A source-only system then gets one more prior, trained for
-its share of the minutes, and nothing else is touched; a supervised one is trained anew, for all the
-minutes. Both are scored on all sources. A run that was stopped goes on.
+Every system is first trained on all sources but one. A source-only system then gets one more prior,
+trained for its share of the minutes; a supervised system is retrained for all of them. Both are
+scored on all sources. Stopped runs are resumed.
 """
 
 import argparse
@@ -36,11 +36,11 @@ def main(argv=None):
 
 
 def add(name, args):
-    """Trains a system without the new source, then adds that.
+    """Trains a system without the new source, then adds the source.
 
     Returns:
-        dict: "first_minutes" and "adding_minutes" of training, "retrained" (sources), and scores of
-        the system that knows all, see ``table_scores.score``.
+        dict: "first_minutes" and "adding_minutes" of training, "retrained" (sources), and the
+        scores on all sources, see ``table_scores.score``.
     """
     known = [s for s in list_sources(args.data / "train") if s != args.new]
     if len(known) == len(list_sources(args.data / "train")):
@@ -48,7 +48,7 @@ def add(name, args):
     splits = (args.data / "train", args.data / "validation")
     before, after = (args.output / name / part for part in ("before", "after"))
     sources = [*known, args.new]
-    # The same minutes a source throughout.
+    # Every source gets the same time.
     share = args.minutes / len(sources)
     first = train(name, *splits, before, known, Budget(share * len(known), args.device))
     if kind(name) == "source-only":
@@ -70,10 +70,10 @@ def add(name, args):
 
 
 def markdown(results):
-    """The table of the experiment."""
+    """Makes the table."""
     lines = [
-        f"| system | supervision | {results['clock']} before | to add {results['new']} | trained "
-        f"anew | SDR of {results['new']} | average SDR / SI-SDRi |",
+        f"| system | supervision | {results['clock']} before | to add {results['new']} | retrained "
+        f"| SDR of {results['new']} | average SDR / SI-SDRi |",
         "|---|---|---|---|---|---|---|",
     ]
     for name, row in results["rows"].items():

@@ -1,11 +1,11 @@
-"""Adds an instrument to the priors there are, end to end: strings from a sound font.
+"""Adds an instrument to existing priors, end to end: strings from a sound font.
 
     add_strings.py --data minislakh --work DIR [--init minislakh] [--results FILE]
 
-Solos of strings are composed by rule and rendered with fluidsynth; one prior is trained on them as
-by ``instglow train strings --init``, and nothing else is. To the validation songs strings of other
-seeds are added, as loud as the others on average. Scored: the priors there were on the songs
-without strings and with them ("before": the strings leak), then with the new one ("after").
+String solos are composed by rule and rendered with fluidsynth. One prior is trained on them, as by
+``instglow train strings --init``. Strings of other seeds are added to the validation songs, at the
+average level of the other sources. Scores: the existing priors on the songs without strings
+("without") and with strings ("before"), and all priors on the songs with strings ("after").
 """
 
 import numpy as np
@@ -51,7 +51,7 @@ def main(argv=None):
 
 
 def make_songs(songs, folder, known):
-    """The stems of every song, and strings."""
+    """Writes the stems of every song, and strings."""
     for number, track in enumerate(sorted(songs.iterdir())):
         target = folder / track.name
         target.mkdir(parents=True)
@@ -65,7 +65,7 @@ def make_songs(songs, folder, known):
 
 
 def write_strings(path, seed, level):
-    """Renders one solo at an RMS."""
+    """Renders one solo at a given RMS."""
     program = PROGRAMS[seed % len(PROGRAMS)]
     wav = render_soundfont(compose_strings(seed, SECONDS), NEW, SECONDS, RATE, program)
     wav = wav * np.float32(level / active_rms(wav, RATE))
@@ -74,10 +74,10 @@ def write_strings(path, seed, level):
 
 
 def compose_strings(seed, seconds):
-    """Held chords, an octave or two of them, and in half of the songs a tune on top.
+    """Composes held chords over one or two octaves, with a melody in half of the songs.
 
     Returns:
-        list: ``Note`` tuples, sorted by start.
+        list[Note]: Notes, sorted by start.
     """
     plan = make_plan(seed, seconds)
     rng = np.random.default_rng([seed, 5])

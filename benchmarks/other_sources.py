@@ -1,10 +1,10 @@
-"""The same defaults on two sources that are no instruments: speech against a band.
+"""Trains and separates two sources that are not instruments: speech and a band.
 
     other_sources.py --data minislakh --work DIR [--init minislakh] [--results FILE]
 
-Speech is synthesised with espeak-ng (on the PATH), the band are the mixtures of the songs. Two
-priors are trained as by ``instglow train --init``, and separate speech from the band of the
-validation songs: other voices, words and songs.
+Speech is synthesized with espeak-ng (on the PATH); the band is the mixture of each song. Two priors
+are trained, as by ``instglow train --init``, and separate speech from the band on the validation
+songs, with other voices, words and songs.
 """
 
 import argparse
@@ -39,7 +39,7 @@ HELD_OUT_TEXT = (
     "in all their forms. Everyone charged with a penal offence has the right to be presumed "
     "innocent until proved guilty according to law in a public trial."
 )
-# Small: the default separates with the encoders alone.
+# Small, because the default solver uses the encoders only.
 FLOW = {"n_blocks": 4, "hidden": 64}
 
 
@@ -57,20 +57,20 @@ def main(argv=None):
 
 
 def parse(doc, argv):
-    """The command line, of this script and of add_strings.py."""
+    """Parses the command line of this script and of add_strings.py."""
     parser = argparse.ArgumentParser(description=doc.split("\n")[0])
     parser.add_argument("--data", type=Path, required=True, help="songs: train/ and validation/")
     parser.add_argument("--work", type=Path, required=True, help="a new folder")
-    parser.add_argument("--init", default="minislakh", help="a separator's priors to start from")
+    parser.add_argument("--init", default="minislakh", help="separator to start from")
     parser.add_argument("--encoder-steps", type=int, default=450)
     parser.add_argument("--flow-steps", type=int, default=60)
-    parser.add_argument("--seconds", type=float, default=8.0, help="of each song")
+    parser.add_argument("--seconds", type=float, default=8.0, help="length of each song to score")
     parser.add_argument("--results", type=Path)
     return parser.parse_args(argv)
 
 
 def train(source, solos, folder, args):
-    """One prior, as ``instglow train --init`` does it; returns the seconds of CPU time."""
+    """Trains one prior, as ``instglow train --init`` does; returns CPU seconds."""
     started = time.process_time()
     train_prior(source, solos, folder, args.flow_steps, lr=5e-4, ema=0.99, keep="last", model=FLOW)
     train_encoder(
@@ -80,7 +80,7 @@ def train(source, solos, folder, args):
 
 
 def write(args, script, found):
-    """Writes what was found, with the command and the machine."""
+    """Writes the results, with the command and the machine."""
     if args.results is None:
         return
     steps = f"--encoder-steps {args.encoder_steps} --flow-steps {args.flow_steps}"
@@ -94,7 +94,7 @@ def write(args, script, found):
 
 
 def make_solos(songs, folder):
-    """``speech/``: an accent, voice, pitch and speed each; ``band/``: mixtures."""
+    """Writes ``speech/``, one accent, voice, pitch and speed per file, and ``band/``, mixtures."""
     for i, (voice, variant) in enumerate(itertools.product(VOICES, VARIANTS)):
         name = f"{voice}+{variant}"
         pitch, speed = 30 + 10 * (i % 5), 140 + 10 * (i % 4)
@@ -104,7 +104,7 @@ def make_solos(songs, folder):
 
 
 def make_songs(songs, folder):
-    """Speech of other voices over the bands of other songs, both as loud."""
+    """Writes speech of other voices and bands of other songs, equally loud."""
     for voice, track in zip(itertools.cycle(HELD_OUT), sorted(songs.iterdir())):
         band, rate = band_of(track)
         speak(folder / track.name / "speech.wav", voice, 50, 155, HELD_OUT_TEXT)
@@ -117,19 +117,19 @@ def make_songs(songs, folder):
 
 
 def band_of(track):
-    """The sum of a song's stems, mono, and its rate."""
+    """Returns the sum of a song's stems, in mono, and its sample rate."""
     wavs, rates = zip(*(load_audio(next(track.glob(f"{s}.*"))) for s in list_sources(track.parent)))
     return sum(wav.mean(0, keepdim=True) for wav in wavs), rates[0]
 
 
 def save(path, wav, rate):
-    """Writes floats, whatever is there."""
+    """Writes a file of floats, replacing any."""
     path.parent.mkdir(parents=True, exist_ok=True)
     save_audio(path, wav, rate, "FLOAT", overwrite=True, clip="none")
 
 
 def speak(path, voice, pitch, speed, text):
-    """Writes what espeak-ng says."""
+    """Writes speech of espeak-ng."""
     path.parent.mkdir(parents=True, exist_ok=True)
     options = ["-v", voice, "-p", str(pitch), "-s", str(speed)]
     subprocess.run(["espeak-ng", *options, "-w", str(path), text], check=True)

@@ -1,11 +1,11 @@
-"""Scores ways to separate on songs with known stems, and what they cost.
+"""Scores solvers on songs with known stems, and measures their cost.
 
 quality.py CONFIG... --songs NAME=DIR [NAME=DIR ...] --work DIR [--priors NAME|DIR] [--tag TAG]
 
-A configuration is a YAML file of SeparationOptions. Each writes <output>/<tag>-<its name>.json: the
-scores on every set of songs (BSSEval v4 SDR by the SiSEC protocol and SI-SDR improvement, with 95 %
-intervals over songs), CPU seconds a second of audio, the command and the machine. quality_plot.py
-draws them.
+Each configuration is a YAML file of SeparationOptions. Writes <output>/<tag>-<configuration>.json
+with the scores on every set of songs (BSSEval v4 SDR by the SiSEC protocol and SI-SDR improvement,
+with 95 % intervals over songs), CPU seconds per second of audio, the command and the machine.
+quality_plot.py draws them.
 """
 
 import argparse
@@ -29,9 +29,9 @@ def main():
     parser.add_argument("--songs", nargs="+", required=True, metavar="NAME=DIR")
     parser.add_argument("--work", type=Path, required=True, help="folder for the estimates")
     parser.add_argument("--output", type=Path, default=OUTPUT)
-    parser.add_argument("--priors", default="minislakh", help="of a separator")
+    parser.add_argument("--priors", default="minislakh", help="folder or name of a separator")
     parser.add_argument("--tag", default="shipped", help="name of the priors in the results")
-    parser.add_argument("--seconds", type=float, default=8.0, help="of each song")
+    parser.add_argument("--seconds", type=float, default=8.0, help="length of each song to score")
     args = parser.parse_args()
     sets = dict(item.split("=", 1) for item in args.songs)
     torch.set_num_threads(1)
@@ -56,7 +56,7 @@ def main():
 
 
 def score(model, songs, folder, args, unknown=()):
-    """Scores of each of the model's sources and on average, and the cost."""
+    """Returns the scores of each source and their average, and the cost."""
     tracks = sorted(path for path in songs.iterdir() if path.is_dir())
     if folder.exists():
         raise FileExistsError(f"--work must be a new folder, {folder} is there")
@@ -78,7 +78,7 @@ def score(model, songs, folder, args, unknown=()):
 
 
 def machine():
-    """The processor's name and the versions that matter."""
+    """Describes the processor and the version of torch."""
     lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
     names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
     return {
@@ -91,11 +91,11 @@ def machine():
 
 
 def summary(found):
-    """One line of the averages."""
+    """Formats the averages on one line."""
     values = ", ".join(
         f"{key} {found[key]['average']['value']:.2f} dB" for key in ("SDR", "SI-SDRi")
     )
-    return f"{values}, {found['cpu_seconds_per_second']} CPU s a second"
+    return f"{values}, {found['cpu_seconds_per_second']} CPU s per second"
 
 
 if __name__ == "__main__":

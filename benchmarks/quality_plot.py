@@ -1,4 +1,4 @@
-"""Draws SDR against the cost of separating, of every result of quality.py.
+"""Draws SDR against the cost of separation, for every result of quality.py.
 
 quality_plot.py [--results DIR] [--songs NAME] [--output docs/images/quality.png]
 """
@@ -11,7 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 ROOT = Path(__file__).parent
-COLOURS = {"encoder": "#1f5fa8", "posterior": "#c8641b", "paper": "#8a8a8a", "nmf": "#3a8a4a"}
+COLORS = {"encoder": "#1f5fa8", "posterior": "#c8641b", "paper": "#8a8a8a", "nmf": "#3a8a4a"}
 COST = "cpu_seconds_per_second"
 NMF = ROOT / "results" / "nmf_validation.json"
 
@@ -32,30 +32,30 @@ def main():
     FigureCanvasAgg(figure).print_png(str(args.output))
 
 
-def baseline(kept):
-    """The kept scores of KL-NMF on the validation songs, as a result of quality.py."""
-    average = kept["scores"]["protocols"]["sisec"]["scores"]["estimates"]["average"]
-    found = {COST: kept[COST], "SDR": {"average": average["SDR"]}}
+def baseline(stored):
+    """Converts the stored scores of KL-NMF to the format of quality.py."""
+    average = stored["scores"]["protocols"]["sisec"]["scores"]["estimates"]["average"]
+    found = {COST: stored[COST], "SDR": {"average": average["SDR"]}}
     return {"options": {"solver": "nmf"}, "sets": {"validation": found}}
 
 
 def draw(results, songs):
-    """One point a result."""
+    """Draws a point per result."""
     figure = Figure(figsize=(8, 5), layout="constrained")
     axes = figure.add_subplot()
     cheapest_first = sorted(results, key=lambda n: results[n]["sets"][songs][COST])
     for i, name in enumerate(cheapest_first):
         found = results[name]["sets"][songs]
         at = found[COST], found["SDR"]["average"]["value"]
-        colour = COLOURS[results[name]["options"]["solver"]]
-        axes.plot(*at, "o", color=colour, markersize=8)
-        # Above and below in turn, so that neighbours do not hide each other.
+        color = COLORS[results[name]["options"]["solver"]]
+        axes.plot(*at, "o", color=color, markersize=8)
+        # Labels alternate above and below, so that neighbors do not overlap.
         offset = (0, (9, -16)[i % 2])
         axes.annotate(name, at, offset, textcoords="offset points", fontsize=9, ha="center")
     axes.set_xscale("log")
-    axes.set_xlabel("CPU seconds a second of audio (one core)")
+    axes.set_xlabel("CPU seconds per second of audio (one core)")
     axes.set_ylabel("SDR (dB), average of the sources")
-    axes.set_title(f"Quality and its price: {songs}, first 8 s", fontsize=11)
+    axes.set_title(f"Quality and cost: {songs}, first 8 s", fontsize=11)
     axes.grid(alpha=0.3)
     axes.margins(0.3, 0.15)
     return figure

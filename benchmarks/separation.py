@@ -1,13 +1,13 @@
-"""Measures what separating costs: time, memory, and how far from the floor that is.
+"""Measures the time and memory of separation, and compares them with a lower bound.
 
 separation.py [--song FILE] [--lengths SECONDS ...] [--no-paper] [--results FILE]
 
-Every measurement runs in a fresh process. The default separator hears a song, repeated to each
-length: CPU and wall seconds of ``separate`` a second of audio, and memory, of which the audio's own
-is the mixture and the stems, and the rest should not grow. The paper's solver searches with four
-priors of the paper's size and random weights, 8 s, a few steps; beside it a search as it is without
-preparation, with all gradients and weight norm in each step. The floor is the time for the
-multiply-adds alone, at the rate of this processor's convolutions, measured right after.
+Every measurement runs in a new process. The default solver separates a song that is repeated to
+each length: CPU and wall-clock seconds of ``separate`` per second of audio, and memory beyond that
+of the mixture and stems, which should not grow. The paper's solver runs a few steps on 8 s with
+four priors of the paper's size and random weights; for comparison, so does a plain search, with all
+gradients and weight normalization in each step. The floor is the time of the multiply-adds alone,
+at the measured rate of this processor's convolutions.
 """
 
 import argparse
@@ -35,13 +35,13 @@ COUNTED = 10.0  # seconds of audio, at most, whose multiply-adds are counted
 
 def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--song", type=Path, help="audio file; by default the bundled song")
-    parser.add_argument("--priors", default="minislakh", help="of a separator")
+    parser.add_argument("--song", type=Path, help="audio file (default: the bundled song)")
+    parser.add_argument("--priors", default="minislakh", help="folder or name of a separator")
     parser.add_argument("--lengths", nargs="+", type=float, default=[10, 60, 600], metavar="S")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--paper", action=argparse.BooleanOptionalAction, default=True)
     parser.add_argument("--paper-seconds", type=float, default=8.0)
-    parser.add_argument("--paper-steps", type=int, default=10, help="timed, at least 2")
+    parser.add_argument("--paper-steps", type=int, default=10, help="timed steps, at least 2")
     parser.add_argument("--results", type=Path, default=OUTPUT)
     args = parser.parse_args(argv)
     torch.set_num_threads(args.threads)
@@ -61,8 +61,8 @@ def main(argv=None):
 
 
 def describe(args):
-    """What was run, and where."""
-    # Here, because a new process imports what the script does, and a user's separation not this.
+    """Describes the run and the machine."""
+    # Imported here, because the measuring processes import this module and should stay small.
     from quality import machine
 
     lengths = " ".join(f"{seconds:g}" for seconds in args.lengths)
@@ -80,8 +80,8 @@ def describe(args):
 
 
 def add(results, part, row, line, path):
-    """Prints a row, and keeps it with those before."""
-    # Here, as in describe.
+    """Prints a row and adds it to the results file."""
+    # Imported here, as in describe.
     from asteroid_instglow.utils.files import write_json
 
     results[part].append(rounded(row))
@@ -90,13 +90,13 @@ def add(results, part, row, line, path):
 
 
 def fresh(function, *args):
-    """What a function returns in a process of its own."""
+    """Calls a function in a new process."""
     with ProcessPoolExecutor(1, get_context("spawn")) as pool:
         return pool.submit(function, *args).result()
 
 
 def measure_default(song, priors, seconds, threads):
-    """Time and memory of the default separation of a tensor."""
+    """Measures time and memory of the default solver."""
     torch.set_num_threads(threads)
     model = GenerativeSeparator.from_pretrained(priors)
     loaded = peak()
@@ -122,7 +122,7 @@ def measure_default(song, priors, seconds, threads):
 
 
 def measure_paper(song, seconds, precision, n_iter, threads):
-    """Time a step and memory of the published search."""
+    """Measures time per step and memory of the published search."""
     torch.set_num_threads(threads)
     model = paper_separator()
     wav, loaded, clocks = repeated(song, seconds, model.sample_rate), peak(), []
@@ -134,7 +134,7 @@ def measure_paper(song, seconds, precision, n_iter, threads):
     if len(clocks) < n_iter:
         raise RuntimeError(f"the search must take {n_iter} steps, it ended after {len(clocks)}")
     highest, steps = peak(), [after - before for before, after in zip(clocks, clocks[1:])]
-    # The difference of two: after the last step the sources are decoded once more.
+    # A difference, because the sources are decoded once more after the last step.
     macs = multiply_adds(lambda: search(2)) - multiply_adds(lambda: search(1))
     return {
         "precision": precision,
@@ -149,7 +149,7 @@ def measure_paper(song, seconds, precision, n_iter, threads):
 
 
 def measure_plain(seconds, n_iter, threads):
-    """Time a step and memory of latents that autograd finds through the priors as they are."""
+    """Measures time per step and memory of a plain search by autograd."""
     torch.set_num_threads(threads)
     priors, loaded, spent = paper_separator().priors, peak(), []
     n_frames = round(seconds * priors[0].sample_rate / priors[0].hop_length) // 2 * 2
@@ -173,20 +173,20 @@ def measure_plain(seconds, n_iter, threads):
 
 
 def multiply_adds(function):
-    """Those in the convolutions and matrix products that a function calls."""
+    """Counts the multiply-adds in convolutions and matrix products of a function."""
     with FlopCounterMode(display=False) as counter:
         function()
     return counter.get_total_flops() // 2
 
 
 def floor(macs, precision):
-    """CPU seconds that so many multiply-adds take as convolutions."""
+    """Returns the CPU seconds of convolutions with that many multiply-adds."""
     rate = convolution_rate(precision)
     return {"macs": macs, "convolution_macs_per_second": rate, "floor": macs / rate}
 
 
 def convolution_rate(precision, n_frames=345, repeats=40):
-    """Multiply-adds a CPU second in a convolution of the paper's conditioner, on 8 s."""
+    """Measures multiply-adds per CPU second in a convolution of the paper's conditioner, on 8 s."""
     conv = GlowPrior(n_blocks=1).flow.steps.transforms[2].conditioner.in_layers[0]
     weight = conv.weight.detach().to(DTYPES[precision])
     x = torch.randn(1, weight.shape[1], n_frames).to(weight)
@@ -200,7 +200,7 @@ def convolution_rate(precision, n_frames=345, repeats=40):
 
 
 def paper_separator():
-    """Four priors of the published size, whose weights are random, the last layers' included."""
+    """Makes four priors of the published size with random weights in all layers."""
     torch.manual_seed(0)
     priors = {name: GlowPrior(name) for name in ("bass", "drums", "guitar", "piano")}
     for prior in priors.values():
@@ -210,7 +210,7 @@ def paper_separator():
 
 
 def repeated(song, seconds, rate):
-    """A song (channels, time) repeated and cut to a length; None: the bundled one, mixed."""
+    """Returns a song (the bundled one by default), repeated and cut to a length."""
     if song is None:
         with as_file(files("asteroid_instglow.recipes") / "demo_song") as folder:
             wav = sum(load_audio(path, rate)[0] for path in sorted(folder.glob("*.flac")))
@@ -221,14 +221,14 @@ def repeated(song, seconds, rate):
 
 
 def peak():
-    """The most memory that this process has had, MiB."""
-    # Not ru_maxrss: that of a new process begins with what its parent had.
+    """Returns the peak memory of this process in MiB."""
+    # Not ru_maxrss, which starts at the parent's value in a new process.
     status = Path("/proc/self/status").read_text()
     return int(status.split("VmHWM:")[1].split()[0]) / 1024
 
 
 def rounded(value):
-    """Numbers to four digits, in dicts and lists, too."""
+    """Rounds numbers, also in dicts and lists, to four digits."""
     if isinstance(value, dict):
         return {key: rounded(item) for key, item in value.items()}
     if isinstance(value, list):
@@ -237,27 +237,27 @@ def rounded(value):
 
 
 def default_line(row):
-    """One line of the table."""
+    """Formats a row."""
     return (
         f"{row['seconds']:6g} s: {row['cpu_seconds_per_second']:.3f} CPU s and "
-        f"{row['real_time_factor']:.3f} s on the clock a second, floor "
+        f"{row['real_time_factor']:.3f} wall s per second, floor "
         f"{row['floor']:.3f}; peak {row['peak_mib']:.0f} MiB = loaded "
         f"{row['loaded_mib']:.0f} + audio {row['audio_mib']:.0f} + {row['beyond_audio_mib']:.0f}"
     )
 
 
 def plain_line(row):
-    """One line of the table."""
+    """Formats a row."""
     return (
-        f"plain: {row['cpu_seconds_a_step']:.3f} CPU s a step; peak {row['peak_mib']:.0f} MiB, "
+        f"plain: {row['cpu_seconds_a_step']:.3f} CPU s per step; peak {row['peak_mib']:.0f} MiB, "
         f"loaded {row['loaded_mib']:.0f}"
     )
 
 
 def paper_line(row):
-    """One line of the table."""
+    """Formats a row."""
     return (
-        f"paper, {row['precision']}: {row['cpu_seconds_a_step']:.3f} CPU s a step, floor "
+        f"paper, {row['precision']}: {row['cpu_seconds_a_step']:.3f} CPU s per step, floor "
         f"{row['floor']:.3f}; {row['times_as_fast_as_plain']:.1f} times as fast as plain; peak "
         f"{row['peak_mib']:.0f} MiB, loaded {row['loaded_mib']:.0f}"
     )

@@ -1,13 +1,13 @@
-"""Trains every system within one budget on mini-Slakh, scores it, and writes the table.
+"""Trains every system on mini-Slakh within the same time, and writes a table of their scores.
 
     table.py --data minislakh --output exp/table --minutes 25 --device cpu \\
         --results benchmarks/results/table_cpu.json
 
-DATA has train/ and validation/<track>/<source>.flac. Every system gets the same minutes (of CPU
-time, or on the clock with --device cuda) for all its sources together, the same solos and the same
-scores: BSSEval v4 SDR and SI-SDR improvement on the first seconds of every validation track.
-Systems that are done are not done again; a training that was stopped goes on. RESULTS gets the
-json, beside it the table (.md) and the figure (.png).
+DATA has train/ and validation/<track>/<source>.flac. Every system gets the same minutes (CPU time,
+or wall-clock time with --device cuda) for all its sources together and the same solos. It is scored
+by BSSEval v4 SDR and SI-SDR improvement on the first seconds of every validation track. Finished
+systems are skipped and stopped trainings are resumed. Writes RESULTS (.json), and the table (.md)
+and the figure (.png) beside it.
 """
 
 import argparse
@@ -42,25 +42,25 @@ def main(argv=None):
 
 
 def add_arguments(parser):
-    """What the benchmarks of the systems have in common."""
+    """Adds the arguments that table.py and add_instrument.py share."""
     parser.add_argument("--data", type=Path, required=True, help="folder with train/, validation/")
     parser.add_argument("--output", type=Path, required=True, help="folder of models and estimates")
-    parser.add_argument("--results", type=Path, required=True, help="json to write")
-    parser.add_argument("--minutes", type=float, required=True, help="of training, for each system")
+    parser.add_argument("--results", type=Path, required=True, help="JSON file to write")
+    parser.add_argument("--minutes", type=float, required=True, help="training time of each system")
     parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
-    parser.add_argument("--seconds", type=float, default=8.0, help="of each track that are scored")
-    parser.add_argument("--threads", type=int, default=1, help="on the CPU")
+    parser.add_argument("--seconds", type=float, default=8.0, help="length of each track to score")
+    parser.add_argument("--threads", type=int, default=1, help="number of CPU threads")
 
 
 def prepare(args):
-    """Sets what is the same for all systems."""
+    """Sets the number of threads and silences the libraries."""
     torch.set_num_threads(args.threads)
     logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
     warnings.simplefilter("ignore")
 
 
 def describe(args):
-    """How the numbers came about."""
+    """Describes data, budget and machine."""
     gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
     return {
         "data": args.data.name,
@@ -75,10 +75,10 @@ def describe(args):
 
 
 def measure(name, args):
-    """Trains and scores one system, unless that is done.
+    """Trains and scores one system, or reads the row of an earlier run.
 
     Returns:
-        dict: A row of the table: plain types.
+        dict: Row of the table, plain types.
     """
     output, budget = args.output / name, Budget(args.minutes, args.device)
     sources = list_sources(args.data / "train")
@@ -97,7 +97,7 @@ def measure(name, args):
 
 
 def write(path, results, table):
-    """Writes json and, beside it, Markdown."""
+    """Writes the results as JSON and the table as Markdown."""
     write_json(path, results)
     path.with_suffix(".md").write_text(table)
 

@@ -1,4 +1,4 @@
-"""The table and the figure, from the json of table.py; with the paper's numbers beside ours."""
+"""Makes the table and the figure of table.py, with the paper's scores beside ours."""
 
 import io
 import math
@@ -31,14 +31,14 @@ PAPER = {
     "instglow-paper": ((3.92, 2.58, 3.85, 2.37), (1.54, 6.14, 1.85, 0.80)),
     "gan": ((-0.44, 0.48, -0.40, 0.32), (0.09, 0.85, -0.01, -0.42)),
 }
-COLOURS = {"source-only": "#1f5fa8", "supervised": "#c8641b", "oracle": "#8a8a8a"}
+COLORS = {"source-only": "#1f5fa8", "supervised": "#c8641b", "oracle": "#8a8a8a"}
 
 
 def markdown(results):
-    """The table.
+    """Makes the table.
 
     Args:
-        results (dict): The json's content.
+        results (dict): Content of the JSON file.
 
     Returns:
         str: Markdown.
@@ -60,7 +60,7 @@ def markdown(results):
     note = (
         f"SDR / SI-SDRi in dB on {results['data']}, the first {results['seconds']:g} s of each "
         f"validation track; about {results['minutes']:g} {results['clock']} of training for each "
-        "system, all sources together; separation in seconds a second of audio "
+        "system, all sources together; separation in seconds per second of audio "
         f"({results['machine']}, {results['threads']} thread(s)). The paper's columns are SDR by "
         "its own protocol on its own data: bass, drums, guitar, piano of Slakh2100-submix; vocals, "
         "bass, drums, other of MUSDB18. Compare their order, not their values, with ours."
@@ -69,10 +69,10 @@ def markdown(results):
 
 
 def picture(results):
-    """SDR against training time and against separation time.
+    """Draws SDR against training time and against separation time.
 
     Args:
-        results (dict): The json's content.
+        results (dict): Content of the JSON file.
 
     Returns:
         bytes: PNG image.
@@ -82,7 +82,7 @@ def picture(results):
     left, right = figure.subplots(1, 2, sharey=True)
     axes = (
         (left, "training_minutes", f"training, {results['clock']}"),
-        (right, "seconds_per_second", "separation, seconds a second of audio"),
+        (right, "seconds_per_second", "separation, seconds per second of audio"),
     )
     rows = _ordered(results)
     for panel, key, label in axes:
@@ -90,15 +90,15 @@ def picture(results):
         for name, row in rows:
             title, sdr = TITLES[name].strip("*"), _sdr(row)
             if row["kind"] == "oracle":
-                panel.axhline(sdr, color=COLOURS["oracle"], linewidth=0.8, linestyle=":")
-                style = {"color": COLOURS["oracle"], "va": "bottom" if above else "top"}
-                # x in fractions of the panel, y in decibels.
+                panel.axhline(sdr, color=COLORS["oracle"], linewidth=0.8, linestyle=":")
+                style = {"color": COLORS["oracle"], "va": "bottom" if above else "top"}
+                # x is in fractions of the panel, y in dB.
                 across = panel.get_yaxis_transform()
                 panel.text(0.01, sdr, title, fontsize=7, transform=across, **style)
                 above = not above
                 continue
-            panel.plot(row[key], sdr, "o", color=COLOURS[row["kind"]])
-            # Titles of neighbours stand one above the other.
+            panel.plot(row[key], sdr, "o", color=COLORS[row["kind"]])
+            # Titles of neighbors are stacked.
             free = max(sdr, free)
             style = {"textcoords": "offset points", "va": "center", "fontsize": 7}
             panel.annotate(title, (row[key], free), xytext=(5, 0), **style)
@@ -109,7 +109,7 @@ def picture(results):
     right.set_xscale("log")
     left.set_ylabel("average SDR (dB)")
     for kind in ("source-only", "supervised"):
-        left.plot([], [], "o", color=COLOURS[kind], label=kind)
+        left.plot([], [], "o", color=COLORS[kind], label=kind)
     left.set_xlim(left=0)
     left.legend(frameon=False, fontsize=8, loc="center left")
     image = io.BytesIO()

@@ -1,4 +1,4 @@
-"""What a system of the table scores, and how long it takes to separate."""
+"""Scores a system of the table, and measures the time of its separation."""
 
 import shutil
 
@@ -11,16 +11,18 @@ from asteroid_instglow.evaluation import evaluate_folders
 
 
 def score(model, data, output, seconds, device):
-    """Scores a model on the validation tracks, and on as many of the training tracks.
+    """Scores a model on the validation tracks, and on the same number of training tracks.
 
     Args:
-        model: With ``sources`` and ``torch_separate``. data (Path): Folder of both splits.
-        output (Path): Folder for estimates. seconds (float): Of each track.
+        model: Object with ``sources`` and ``torch_separate``.
+        data (Path): Folder of both splits.
+        output (Path): Folder for estimates.
+        seconds (float): Length of each track to score.
         device (str): "cpu" or "cuda".
 
     Returns:
-        dict: "scores" and "train_scores" (SDR and SI-SDRi of each source and "average", dB), and
-        "seconds_per_second", the time that separating takes.
+        dict: "scores" and "train_scores" (SDR and SI-SDRi in dB of each source and "average"), and
+        "seconds_per_second", the cost of separation.
     """
     tracks = sorted(path for path in (data / "validation").iterdir() if path.is_dir())
     seen = sorted(path for path in (data / "train").iterdir() if path.is_dir())[: len(tracks)]
@@ -44,13 +46,13 @@ def score(model, data, output, seconds, device):
 
 
 def separate(model, tracks, folder, seconds, device, unknown=()):
-    """Writes the true sources of each track's beginning, mono, and what is made of their sum.
+    """Writes the references of each track's start, in mono, and the estimates from their sum.
 
     Args:
-        unknown (Sequence[str]): Sources that sound, too, but are none of the model's.
+        unknown (Sequence[str]): Sources in the mixture that the model does not know.
 
     Returns:
-        float: Seconds of CPU time, or on the clock with a GPU, a second of audio.
+        float: CPU seconds (wall-clock seconds on a GPU) per second of audio.
     """
     clock, spent, heard = Budget(0, device).clock, 0.0, 0.0
     names = [*model.sources, *unknown]

@@ -1,4 +1,4 @@
-"""The systems of the table: how each is configured for a budget, trained and loaded."""
+"""Configures the systems of the table for a budget, trains and loads them."""
 
 import functools
 import shutil
@@ -14,8 +14,8 @@ from asteroid_instglow.training.prior import train_prior
 
 OURS, PUBLISHED = "instglow", "instglow-paper"
 NAMES = (*SYSTEMS, PUBLISHED, OURS)
-# What a GPU has time for is the authors' size; a CPU core gets what fits its training data in half
-# an hour. "model" are arguments of the class, the others of train_baseline.
+# On a GPU the systems have their authors' size, on a CPU one that trains in half an hour. "model"
+# holds arguments of the class, the rest are arguments of train_baseline.
 CPU = {
     "nmf": {"n_steps": 100},
     "gan": {
@@ -57,15 +57,15 @@ GPU = {
         **{"training": {"lr": 5e-4, "ema": 0.99, "keep": "last"}, "shares": (0.1, 0.9, 0.0)},
     },
 }
-ENCODER_LR = 7e-3  # of an encoder that starts from what the joint one has learnt
-TRIAL = (6, 24)  # steps that tell how long one takes; multiples of the GAN's turns
+ENCODER_LR = 7e-3  # of an encoder that starts from the joint one
+TRIAL = (6, 24)  # steps to measure the time of one; multiples of the GAN's turns
 
 
 class Budget:
-    """Time to train in: CPU time of this process, or time on the clock where a GPU works.
+    """Measures and limits training time: CPU time, or wall-clock time on a GPU.
 
     Args:
-        minutes (float): For one system, all its sources together.
+        minutes (float): Training time of one system, all sources together.
         device (str): "cpu" or "cuda".
     """
 
@@ -76,21 +76,21 @@ class Budget:
         self.configurations = CPU if device == "cpu" else GPU
 
     def steps(self, train, folder, share=1.0):
-        """How many steps fill the budget; found by trial, once.
+        """Returns the number of steps that fill the budget, from timed trials.
 
         Args:
-            train (Callable): Of a number of steps and a folder.
-            folder (Path): For the trials and their outcome.
-            share (float): Of the budget.
+            train (Callable): Function of a number of steps and a folder.
+            folder (Path): Folder for the trials and their result.
+            share (float): Fraction of the budget.
 
         Returns:
-            int: Steps.
+            int: Number of steps.
         """
         known = folder / "steps.txt"
         if not known.is_file():
             spent = []
             for n in TRIAL:
-                # One that was cut short must not go on: it would seem fast.
+                # A resumed trial would seem fast.
                 shutil.rmtree(folder / str(n), ignore_errors=True)
                 start = self.clock()
                 train(n, folder / str(n))
@@ -105,7 +105,7 @@ class Budget:
 
     @contextmanager
     def timed(self, folder):
-        """Adds the time that is spent inside, over all runs, to a file in ``folder``."""
+        """Adds the time spent inside the block to a file in ``folder``."""
         start = self.clock()
         try:
             yield
@@ -114,34 +114,35 @@ class Budget:
             (folder / "minutes.txt").write_text(f"{total}\n")
 
     def spent(self, folder):
-        """The minutes that :meth:`timed` has added up."""
+        """Returns the minutes that :meth:`timed` has added up."""
         path = folder / "minutes.txt"
         return float(path.read_text()) if path.is_file() else 0.0
 
 
 def configuration(name, budget):
-    """What a system is trained with, plain types."""
+    """Returns the configuration of a system, plain types."""
     return budget.configurations.get(name, {})
 
 
 def kind(name):
-    """ "source-only", "supervised" or "oracle"."""
+    """Returns "source-only", "supervised" or "oracle"."""
     return "source-only" if name in (OURS, PUBLISHED) else system_class(name).kind
 
 
 def train(name, data, validation, output, sources, budget, init=None):
-    """Trains a system within the budget; stopped, it goes on.
+    """Trains a system within the budget; resumes a stopped training.
 
     Args:
-        name (str): Of ``NAMES``.
-        data, validation (Path): Folders of solos.
-        output (Path): Folder for everything.
-        sources (list[str]): Names.
-        budget (Budget): For all sources together.
-        init (Path, optional): Folder of our joint encoder to start from, of other sources.
+        name (str): Name in ``NAMES``.
+        data (Path): Folder of solos.
+        validation (Path): Folder of solos for validation.
+        output (Path): Folder for the results.
+        sources (list[str]): Names of the sources.
+        budget (Budget): Budget of all sources together.
+        init (Path, optional): Folder of a joint encoder of other sources to start from.
 
     Returns:
-        dict: "steps", "parameters", "losses" (before and after, of each part) and
+        dict: "steps", "parameters", "losses" (of each part, before and after) and
         "training_minutes".
     """
     output.mkdir(parents=True, exist_ok=True)
@@ -173,16 +174,17 @@ def train(name, data, validation, output, sources, budget, init=None):
 
 
 def load(name, output, sources, device, added=()):
-    """A trained system.
+    """Loads a trained system.
 
     Args:
-        name (str): Of ``NAMES``. output (Path): What :func:`train` filled.
-        sources (list[str]): Names, in the order of the output.
-        device (str): Where to separate.
-        added (Sequence[Path]): Further such folders, of one source each, of a source-only system.
+        name (str): Name in ``NAMES``.
+        output (Path): Output folder of :func:`train`.
+        sources (list[str]): Names in the order of the output.
+        device (str): Device to separate on.
+        added (Sequence[Path]): Output folders of added sources, of a source-only system.
 
     Returns:
-        object: With ``sources`` and ``torch_separate``.
+        object: Object with ``sources`` and ``torch_separate``.
     """
     if name not in (OURS, PUBLISHED):
         model = load_baseline(output / "model")
@@ -201,7 +203,7 @@ def load(name, output, sources, device, added=()):
 
 
 def _train_ours(data, validation, output, sources, budget, options, init):
-    """The encoders, together if there are several and else from ``init``, and the flows."""
+    """Trains the encoders (jointly, or one from ``init``) and the flows."""
     common = {"validation_data": validation, "accelerator": budget.accelerator, "progress": False}
     shares = dict(zip(("flow", "joint", "encoder"), options.get("shares", (1.0, 0.0, 0.0))))
     if len(sources) == 1 and shares["joint"]:

@@ -1,29 +1,31 @@
-"""``instglow report``: a page to see and hear what an experiment has given."""
+"""``instglow report``: writes the report of an experiment as one HTML file."""
 
+import argparse
 import shlex
 from pathlib import Path
+from typing import Any
 
-HELP = "write a listening page: scores, players, spectrograms, loss curves in one HTML file"
+HELP = "write a report in one HTML file: scores, players, tables, loss curves"
 
 
-def add_arguments(parser):
-    """Declares the options, those of ``write_page``."""
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the arguments of ``write_page``."""
     parser.add_argument(
         "exp_dir",
         type=Path,
-        help="output of `instglow evaluate` or `instglow demo`, or exp/<tag> of a recipe",
+        help="output folder of instglow evaluate, demo or pretrain, or exp/<tag> of a recipe",
     )
-    parser.add_argument("-o", "--output", type=Path, help="by default EXP_DIR/report.html")
-    parser.add_argument("--references", type=Path, help="<references>/<track>/<source>.wav")
-    parser.add_argument("--estimates", type=Path, help="<estimates>/<track>/<source>.wav")
-    parser.add_argument("--tracks", type=int, default=6, metavar="N", help="tracks to hear")
+    parser.add_argument("-o", "--output", type=Path, help="default: EXP_DIR/report.html")
+    parser.add_argument("--references", type=Path, help="folder of <track>/<source>.wav")
+    parser.add_argument("--estimates", type=Path, help="folder of <track>/<source>.wav")
+    parser.add_argument("--tracks", type=int, default=6, metavar="N", help="tracks to play")
     parser.add_argument("--seconds", type=float, default=20.0, help="length of the excerpts")
     parser.add_argument("--max-size", type=float, default=25.0, metavar="MB", help="of the page")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
 
 
-def run(args):
-    """Writes the page."""
+def run(args: argparse.Namespace) -> dict[str, Any]:
+    """Writes the report."""
     from ..report import write_page
 
     return write_page(
@@ -39,13 +41,13 @@ def run(args):
     )
 
 
-def describe(answer):
-    """Where the page is, and what is not on it."""
+def describe(answer: dict[str, Any]) -> str:
+    """Returns the page's path and size, and its notes."""
     lines = [f"{answer['page']}: {answer['megabytes']} MB, tracks: {len(answer['tracks'])}"]
     return "\n".join([*lines, *(f"- {note}" for note in answer["notes"])])
 
 
-def _command(args):
+def _command(args: argparse.Namespace) -> str:
     words = ["instglow", "report", str(args.exp_dir)]
     for name in ("references", "estimates"):
         if getattr(args, name) is not None:
