@@ -1,40 +1,47 @@
-"""The density of one source: a Glow flow on the magnitude spectrograms of its solo recordings."""
+"""GlowPrior: the density of one source, a Glow flow on magnitude spectrograms of its solos."""
 
 import copy
 import json
 from pathlib import Path
 
 import torch
+from torch import nn
 
-from .audio.stft import apply_phase, even_frames, istft, pad_bins, stft
+from .audio.stft import apply_phase, check_stft, even_frames, istft, pad_bins, stft
 from .encoder import build_encoder
 from .flows import FrozenGlow, Glow
 from .objective import log_likelihood
+from .utils.checks import check_between, check_whole
 from .weights.base import PretrainedModel
 from .weights.published import published_config, published_tensors
 
+MAX_RATE = 768_000  # Hz
+MAX_TEMPERATURE = 100
+
 
 class GlowPrior(PretrainedModel):
-    r"""Normalizing flow prior of one source, an Asteroid model.
+    """Normalizing flow prior of one source, an Asteroid model.
 
-    .. math:: \log p(x) = \log \mathcal{N}(f(x); 0, I) + \log|\det J_f(x)|
-
-    where x is a linear-magnitude spectrogram with a row of zeros appended where the number of bins
-    is odd (the flow needs an even number of channels; the row counts as data, as in the paper).
+    Its density is equation (1) of :mod:`~asteroid_instglow.objective`, with x a linear-magnitude
+    spectrogram. The flow needs an even number of channels: a row of zeros is appended where the
+    number of bins is odd. The row counts as data, as in the paper.
 
     Args:
-        source (str): Name of the source, "bass" say.
-        sample_rate (int): Hz.
-        n_fft (int): Window and transform length, samples.
-        hop_length (int): Samples between frames.
+        source (str): Name of the source, for example "bass".
+        sample_rate (int): Sample rate in Hz.
+        n_fft (int): Window and transform length in samples.
+        hop_length (int): Samples between frames, at most half of ``n_fft``.
         n_blocks, hidden, kernel_size, n_layers, dilation_rate, n_sqz, n_split, sigmoid_scale,
-        dropout: Of the flow, see :class:`~asteroid_instglow.flows.Glow`; by default the paper's.
-        encoder (dict, optional): Arguments of a :class:`~asteroid_instglow.encoder.lstm.SourceEncoder`
-            that travels with the prior; without it the source is found by the search alone.
+        dropout: Arguments of the flow, see :class:`~asteroid_instglow.flows.Glow`; the defaults are
+            the paper's.
+        encoder (dict, optional): Arguments of an encoder that travels with the prior, see
+            :func:`~asteroid_instglow.encoder.build_encoder`; without it, sources are found by
+            search only.
 
     Attributes:
-        flow (Glow): On (batch, n_chan, n_frames), padding row included.
-        n_freq (int): Bins. n_chan (int): Bins and the padding row.
+        flow (Glow): Maps (batch, n_chan, n_frames), padding row included.
+        n_freq (int): Number of bins.
+        n_chan (int): Number of bins, padding row included.
 
     Examples:
         >>> prior = GlowPrior("bass", n_blocks=2, hidden=16)
@@ -49,21 +56,23 @@ class GlowPrior(PretrainedModel):
 
     def __init__(
         self,
-        source="source",
-        sample_rate=22050,
-        n_fft=1024,
-        hop_length=256,
-        n_blocks=12,
-        hidden=128,
-        kernel_size=5,
-        n_layers=4,
-        dilation_rate=1,
-        n_sqz=2,
-        n_split=4,
-        sigmoid_scale=False,
-        dropout=0.05,
-        encoder=None,
+        source: str = "source",
+        sample_rate: int = 22050,
+        n_fft: int = 1024,
+        hop_length: int = 256,
+        n_blocks: int = 12,
+        hidden: int = 128,
+        kernel_size: int = 5,
+        n_layers: int = 4,
+        dilation_rate: int = 1,
+        n_sqz: int = 2,
+        n_split: int = 4,
+        sigmoid_scale: bool = False,
+        dropout: float = 0.05,
+        encoder: dict | None = None,
     ):
+        check_between("sample_rate", sample_rate, 1, MAX_RATE)
+        check_stft(n_fft, hop_length)
         super().__init__(sample_rate=sample_rate, in_channels=1)
         self._model_args = {
             name: value for name, value in locals().items() if name not in ("self", "__class__")
@@ -90,59 +99,61 @@ class GlowPrior(PretrainedModel):
         if encoder is not None:
             self.add_encoder(encoder)
 
-    def add_encoder(self, encoder):
-        """Gives the prior a new encoder, in place of any it has.
+    def add_encoder(self, encoder: nn.Module | dict) -> nn.Module:
+        """Replaces the prior's encoder.
 
         Args:
-            encoder (SourceEncoder | dict): Of one source, or the arguments of an untrained one.
+            encoder (nn.Module | dict): Encoder of one source, or arguments to build one from.
 
         Returns:
-            SourceEncoder: The encoder.
+            nn.Module: The encoder.
         """
         self.encoder = build_encoder(encoder) if isinstance(encoder, dict) else encoder
         return self.encoder
 
-    def get_model_args(self):
-        """Plain arguments that rebuild this model."""
+    def get_model_args(self) -> dict:
+        """Returns plain arguments that rebuild this model."""
         encoder = None if self.encoder is None else self.encoder.get_args()
         return {**copy.deepcopy(self._model_args), "encoder": encoder}
 
-    def frozen(self, dtype=None):
-        """This prior as it is now, for a search: faster, with gradients over its input alone.
+    def frozen(self, dtype: torch.dtype | None = None) -> "GlowPrior":
+        """Copies the prior for a search: faster, with gradients by its input only.
 
         Args:
-            dtype (torch.dtype, optional): Of the flow's networks, see
+            dtype (torch.dtype, optional): Type of the products in the flow's networks, see
                 :class:`~asteroid_instglow.flows.FrozenGlow`.
 
         Returns:
-            GlowPrior: Without masks; this one is left as it is.
+            GlowPrior: A copy that takes no masks.
         """
         frozen = copy.copy(self)
-        # A copy shares the table of the modules.
+        # A shallow copy shares the table of modules.
         frozen._modules = {**self._modules, "flow": FrozenGlow(self.flow, dtype)}
         return frozen
 
-    def magnitude(self, wav):
-        """Linear magnitudes (batch, n_freq, n_frames) of ``wav`` (batch, time)."""
+    def magnitude(self, wav: torch.Tensor) -> torch.Tensor:
+        """Computes magnitudes (batch, n_freq, n_frames) of ``wav`` (batch, time)."""
         return stft(wav, self.n_fft, self.hop_length).abs()
 
-    def encode(self, magnitude):
-        """Latent (batch, n_chan, n_frames) of magnitudes (batch, n_freq, n_frames)."""
+    def encode(self, magnitude: torch.Tensor) -> torch.Tensor:
+        """Maps magnitudes (batch, n_freq, n_frames) to a latent (batch, n_chan, n_frames)."""
         return self.flow(self._pad(magnitude))[0]
 
-    def decode(self, latent):
-        """Magnitudes (batch, n_freq, n_frames) of a latent (batch, n_chan, n_frames).
+    def decode(self, latent: torch.Tensor) -> torch.Tensor:
+        """Maps a latent (batch, n_chan, n_frames) to magnitudes (batch, n_freq, n_frames).
 
-        They are what the flow gives: a latent from outside the data may decode to negative values.
+        A latent that is unlike those of the data may decode to negative values.
         """
         return self.flow.inverse(latent)[0][:, : self.n_freq]
 
-    def log_prob(self, magnitude, lengths=None):
-        """Log-density of magnitudes.
+    def log_prob(
+        self, magnitude: torch.Tensor, lengths: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """Computes the log-density of magnitudes.
 
         Args:
             magnitude (torch.Tensor): (batch, n_freq, n_frames), not negative.
-            lengths (torch.Tensor, optional): Valid frames of each item, (batch,).
+            lengths (torch.Tensor, optional): Number of valid frames of each item, (batch,).
 
         Returns:
             torch.Tensor: (batch,), nats. Divide by :meth:`n_dims` for nats per dimension.
@@ -152,18 +163,18 @@ class GlowPrior(PretrainedModel):
         z, ladj = self.flow(x, mask)
         return log_likelihood(z, ladj, self.n_dims(magnitude, lengths))
 
-    def n_dims(self, magnitude, lengths=None):
-        """Number of valid elements of each item, (batch,), padding row included."""
+    def n_dims(self, magnitude: torch.Tensor, lengths: torch.Tensor | None = None) -> torch.Tensor:
+        """Counts the valid elements of each item, (batch,), padding row included."""
         if lengths is None:
             lengths = torch.full((len(magnitude),), magnitude.shape[-1], device=magnitude.device)
         return lengths // self.n_sqz * self.n_sqz * self.n_chan
 
-    def forward(self, magnitude, lengths=None):
-        """Negative log-likelihood per dimension of a batch, the training loss of the paper.
+    def forward(self, magnitude: torch.Tensor, lengths: torch.Tensor | None = None) -> torch.Tensor:
+        """Computes the training loss of the paper: the negative log-likelihood per dimension.
 
         Args:
             magnitude (torch.Tensor): (batch, n_freq, n_frames).
-            lengths (torch.Tensor, optional): Valid frames, (batch,).
+            lengths (torch.Tensor, optional): Number of valid frames of each item, (batch,).
 
         Returns:
             torch.Tensor: Scalar, nats per dimension.
@@ -171,27 +182,34 @@ class GlowPrior(PretrainedModel):
         return -self.log_prob(magnitude, lengths).sum() / self.n_dims(magnitude, lengths).sum()
 
     @torch.no_grad()
-    def sample(self, n_frames, n=1, temperature=1.0, generator=None):
+    def sample(
+        self,
+        n_frames: int,
+        n: int = 1,
+        temperature: float = 1.0,
+        generator: torch.Generator | None = None,
+    ) -> torch.Tensor:
         """Draws magnitudes.
 
         Args:
-            n_frames (int): Frames, rounded up to a multiple of the squeeze and cut again.
+            n_frames (int): Number of frames.
             n (int): Number of draws.
             temperature (float): Standard deviation of the latents.
-            generator (torch.Generator, optional): Source of randomness, on the CPU.
+            generator (torch.Generator, optional): Random generator, on the CPU.
 
         Returns:
             torch.Tensor: (n, n_freq, n_frames), clipped at zero.
         """
-        if n_frames < 1:
-            raise ValueError(f"n_frames must be at least 1, got {n_frames}")
+        check_whole("n_frames", n_frames, 1)
+        check_whole("n", n, 1)
+        check_between("temperature", temperature, 0, MAX_TEMPERATURE)
         even = -(-n_frames // self.n_sqz) * self.n_sqz
         latent = torch.randn(n, self.n_chan, even, generator=generator)
         weight = next(self.parameters())
         latent = (latent * temperature).to(weight.device, weight.dtype)
         return self.decode(latent)[..., :n_frames].clamp_min(0)
 
-    def forward_wav(self, wav):
+    def forward_wav(self, wav: torch.Tensor) -> torch.Tensor:
         """Encodes, decodes and resynthesises ``wav`` (..., time) with its own phase."""
         flat = wav.reshape(-1, wav.shape[-1])
         spec = stft(flat, self.n_fft, self.hop_length)
@@ -202,13 +220,15 @@ class GlowPrior(PretrainedModel):
         return istft(spec, self.n_fft, self.hop_length, wav.shape[-1]).reshape(wav.shape)
 
     @classmethod
-    def from_published(cls, checkpoint, config, source=None):
+    def from_published(
+        cls, checkpoint: str | Path | dict, config: str | Path | dict, source: str | None = None
+    ) -> "GlowPrior":
         """Reads a checkpoint of the published implementation.
 
         Args:
             checkpoint (str | Path | dict): ``G_<epoch>.pth``, or its content.
             config (str | Path | dict): The ``config.json`` beside it, or its content.
-            source (str, optional): Name of the source; by default that of the checkpoint's folder.
+            source (str, optional): Name of the source; by default the name of the folder.
 
         Returns:
             GlowPrior: In evaluation mode.
@@ -233,7 +253,9 @@ class GlowPrior(PretrainedModel):
         return pad_bins(even_frames(magnitude, self.n_sqz), self.n_chan)
 
 
-def length_mask(lengths, n_frames, dtype=torch.float32):
-    """(batch, 1, n_frames): 1 where the frame index is below the item's length."""
+def length_mask(
+    lengths: torch.Tensor, n_frames: int, dtype: torch.dtype = torch.float32
+) -> torch.Tensor:
+    """Returns a mask (batch, 1, n_frames): 1 where the frame index is below the item's length."""
     frames = torch.arange(n_frames, device=lengths.device)
     return (frames < lengths[:, None]).to(dtype)[:, None]

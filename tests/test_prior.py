@@ -95,6 +95,23 @@ def test_model_args_rebuild_the_model():
     assert again.source == "guitar"
 
 
+@pytest.mark.parametrize(
+    "name, value",
+    [("n_blocks", 10**9), ("n_fft", 2**40), ("n_fft", 3), ("hop_length", 0), ("hop_length", 33)]
+    + [("sample_rate", value) for value in (0, -1, float("nan"), 1e9, "8000")],
+)
+def test_bad_arguments_are_named(name, value):
+    with pytest.raises(ValueError, match=f"^{name} must be"):
+        tiny_prior(**{name: value})
+
+
+def test_bad_samples_are_refused():
+    prior = tiny_prior()
+    for name, value in (("n_frames", 0), ("n", 0), ("temperature", float("nan"))):
+        with pytest.raises(ValueError, match=f"^{name} must be"):
+            prior.sample(**{"n_frames": 4, name: value})
+
+
 def test_wrong_shape_is_named():
     prior = tiny_prior()
     with pytest.raises(ValueError, match=r"n_freq=33.*got \(1, 5, 6\)"):

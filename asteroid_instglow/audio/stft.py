@@ -3,6 +3,10 @@
 import torch
 import torch.nn.functional as F
 
+from ..utils.checks import check_whole
+
+MAX_FFT = 2**16
+
 
 def stft(wav, n_fft, hop_length):
     """Complex spectrogram with a periodic Hann window, centred, reflected at the ends.
@@ -31,6 +35,12 @@ def istft(spec, n_fft, hop_length, length):
     flat = spec.reshape(-1, *spec.shape[-2:])
     wav = torch.istft(flat, n_fft, hop_length, window=window, length=length)
     return wav.reshape(*spec.shape[:-2], length)
+
+
+def check_stft(n_fft: int, hop_length: int) -> None:
+    """Raises ValueError if the STFT has no inverse, or the transform is longer than ``MAX_FFT``."""
+    check_whole("n_fft", n_fft, 4, MAX_FFT)
+    check_whole("hop_length", hop_length, 1, n_fft // 2)
 
 
 def even_frames(spec, n_sqz=2):

@@ -1,4 +1,4 @@
-"""Normalizing flows on (batch, channels, frames) tensors. Torch only, knows nothing of audio."""
+"""Normalizing flows on (batch, n_chan, n_frames) tensors; they depend on torch only."""
 
 from .coupling import AffineCoupling
 from .frozen import FrozenGlow

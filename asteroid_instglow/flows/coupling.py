@@ -1,8 +1,9 @@
-"""Affine coupling: half of the channels say how to shift and scale the other half."""
+"""Affine coupling: half of the channels decide how the other half is shifted and scaled."""
 
 import torch
+from torch import nn
 
-from .transform import Transform, at_least_float32
+from .transform import Pair, Transform, at_least_float32
 
 
 class AffineCoupling(Transform):
@@ -11,29 +12,30 @@ class AffineCoupling(Transform):
     .. math:: z_1 = x_1, \quad z_2 = m(x_1) + e^{s(x_1)} \odot x_2, \quad \log|\det J| = \sum s
 
     Args:
-        conditioner (nn.Module): Maps (n_chan / 2) channels to n_chan: m, then s.
-        sigmoid_scale (bool): Bound the scale, ``s <- log(1e-6 + sigmoid(s + 2))``.
+        conditioner (nn.Module): Network from n_chan / 2 channels to n_chan: first m, then s.
+        sigmoid_scale (bool): Bounds the scale: ``s <- log(1e-6 + sigmoid(s + 2))``.
 
     References
-        - [1] : "Real NVP", Dinh et al. 2017. https://arxiv.org/abs/1605.08803
+        - [1] : "Density estimation using Real NVP", Dinh et al. 2017, sec. 3.2.
+          https://arxiv.org/abs/1605.08803
     """
 
-    def __init__(self, conditioner, sigmoid_scale=False):
+    def __init__(self, conditioner: nn.Module, sigmoid_scale: bool = False):
         super().__init__()
         self.conditioner = conditioner
         self.sigmoid_scale = sigmoid_scale
 
-    def forward(self, x, mask=None):  # noqa: D102
+    def forward(self, x: torch.Tensor, mask: torch.Tensor | None = None) -> Pair:  # noqa: D102
         x1, x2 = x.chunk(2, 1)
         shift, log_scale = self._condition(x1, mask)
         z2 = torch.addcmul(shift, log_scale.exp(), x2)
-        return self._join(x1, z2, mask), self._ladj(log_scale, mask)
+        return _join(x1, z2, mask), _ladj(log_scale, mask)
 
-    def inverse(self, z, mask=None):  # noqa: D102
+    def inverse(self, z: torch.Tensor, mask: torch.Tensor | None = None) -> Pair:  # noqa: D102
         z1, z2 = z.chunk(2, 1)
         shift, log_scale = self._condition(z1, mask)
         x2 = (z2 - shift) * (-log_scale).exp()
-        return self._join(z1, x2, mask), -self._ladj(log_scale, mask)
+        return _join(z1, x2, mask), -_ladj(log_scale, mask)
 
     def _condition(self, x1, mask):
         out = at_least_float32(self.conditioner(x1, mask))
@@ -42,12 +44,10 @@ class AffineCoupling(Transform):
             log_scale = torch.log(1e-6 + torch.sigmoid(log_scale + 2))
         return shift, log_scale
 
-    @staticmethod
-    def _join(first, second, mask):
-        if mask is None:
-            return torch.cat([first, second], 1)
-        return torch.cat([first, second * mask], 1)
 
-    @staticmethod
-    def _ladj(log_scale, mask):
-        return (log_scale if mask is None else log_scale * mask).sum((1, 2))
+def _join(first, second, mask):
+    return torch.cat([first, second if mask is None else second * mask], 1)
+
+
+def _ladj(log_scale, mask):
+    return (log_scale if mask is None else log_scale * mask).sum((1, 2))

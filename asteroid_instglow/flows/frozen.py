@@ -1,23 +1,25 @@
-"""A Glow whose weights no longer change: the same maps, for searches in data or latent space."""
+"""A Glow with constant weights, for fast searches in data or latent space."""
 
 import torch
 
 from .frozen_wavenet import FrozenWaveNet
-from .transform import Transform
+from .glow import Glow
+from .transform import Pair, Transform
 
 
 class FrozenGlow(Transform):
-    """What a :class:`Glow` is in evaluation mode, faster and in less memory, without masks.
+    """Computes what a :class:`Glow` computes in evaluation mode, in less time and memory.
 
-    Nothing that depends on the weights alone is computed twice, gradients reach the input only and
-    are written out, buffers are used again, and everything is a product of plain matrices: between
-    the blocks (n_chan * n_sqz, frames of all items), in the conditioners (frames of all items,
-    hidden). Later changes of the Glow's weights do not reach it.
+    What depends on the weights only is computed once, gradients are written out and reach the input
+    only, and buffers are reused. Tensors are matrices: (n_chan * n_sqz, frames of all items)
+    between the blocks, (frames of all items, hidden) in the conditioners. Later changes of the
+    Glow's weights have no effect. Masks are not supported.
 
     Args:
-        flow (Glow): Left as it is.
-        dtype (torch.dtype, optional): Of the conditioners' products, ``torch.bfloat16`` say; by
-            default that of the weights. Latents, couplings and log-determinants stay in the latter.
+        flow (Glow): The flow; it is not modified.
+        dtype (torch.dtype, optional): Type of the conditioners' products, such as
+            ``torch.bfloat16``; by default the type of the weights, which is always that of latents,
+            couplings and log-determinants.
 
     Shape:
         - Input, output: (batch, n_chan, n_frames); frames that do not fill a squeeze are dropped.
@@ -28,16 +30,16 @@ class FrozenGlow(Transform):
     """
 
     @torch.no_grad()
-    def __init__(self, flow, dtype=None):
+    def __init__(self, flow: Glow, dtype: torch.dtype | None = None):
         super().__init__()
         self.squeeze = flow.squeeze
         steps = list(flow.steps.transforms)
         self.blocks = [_Block(*steps[i : i + 3], dtype) for i in range(0, len(steps), 3)]
 
-    def forward(self, x, mask=None):  # noqa: D102
+    def forward(self, x: torch.Tensor, mask: torch.Tensor | None = None) -> Pair:  # noqa: D102
         return self._apply_all(x, mask, self.blocks, (_Block.forward, _Block.forward_gradient))
 
-    def inverse(self, z, mask=None):  # noqa: D102
+    def inverse(self, z: torch.Tensor, mask: torch.Tensor | None = None) -> Pair:  # noqa: D102
         ways = (_Block.inverse, _Block.inverse_gradient)
         return self._apply_all(z, mask, self.blocks[::-1], ways)
 
@@ -51,7 +53,7 @@ class FrozenGlow(Transform):
 
 
 class _Blocks(torch.autograd.Function):
-    # All blocks one after the other, on (n_chan, batch * n_frames).
+    # Applies all blocks to (n_chan, batch * n_frames).
 
     @staticmethod
     def forward(ctx, x, batch, blocks, run, gradient):
@@ -78,15 +80,15 @@ class _Blocks(torch.autograd.Function):
 
 
 class _Block:
-    # ActNorm, 1x1 convolution and coupling. Each way gives value, ladj and what its gradient needs;
-    # what comes in is written over.
+    # ActNorm, 1x1 convolution and coupling. Both directions return value, ladj and the tensors that
+    # the gradient needs; they overwrite their input.
 
     def __init__(self, norm, mix, coupling, dtype):
         self.bias, self.scale = norm.bias.clone(), norm.log_scale.exp()
         self.unscale = (-norm.log_scale).exp()
         self.unbias = -self.bias * self.unscale
         self.weight = mix.weight.clone()
-        # In double: the inverse is applied twelve times and 4 x 4 costs nothing.
+        # In float64: the inverse is applied twelve times and 4 x 4 costs nothing.
         exact = mix.weight.double()
         self.unmix = torch.linalg.inv(exact).to(mix.weight.dtype)
         groups = len(norm.bias) // len(exact)
@@ -100,7 +102,7 @@ class _Block:
         x1, x2 = x.chunk(2)
         shift, log_scale, kept = self._condition(x1, batch)
         ladj = self._ladj(log_scale, batch)
-        # Not in place: what is kept for the gradient would hold the shift, too.
+        # Not in place: the tensor kept for the gradient must not include the shift.
         scale = log_scale.exp()
         scaled = scale * x2
         torch.add(scaled, shift, out=x2)
@@ -121,7 +123,7 @@ class _Block:
         shift, log_scale, kept = self._condition(z1, batch)
         ladj = -self._ladj(log_scale, batch)
         unscale = log_scale.neg().exp_()
-        # Kept apart, so that the other half is let go.
+        # A copy, so that the memory of the other half is freed.
         x2 = z2.sub_(shift).mul_(unscale).clone()
         x = _product(self.unmix, z)
         return torch.addcmul(self.unbias, self.unscale, x, out=x), ladj, [unscale, x2, *kept]
@@ -130,7 +132,7 @@ class _Block:
         unscale, x2, *kept = kept
         grad = _product(self.unmix.t(), grad.mul_(self.unscale))
         grad1, grad2 = grad.chunk(2)
-        # Minus the gradient, as is that of the shift.
+        # Minus the gradient, like that of the shift.
         grad_log_scale = _of_log_scale(grad_ladj, grad2, x2)
         grad2 *= unscale
         if self.sigmoid_scale:
@@ -155,12 +157,12 @@ def _product(matrix, x):
 
 
 def _of_log_scale(grad_ladj, grad, scaled):
-    # The gradient of each item's log-determinant goes to all its frames.
+    # The gradient of an item's log-determinant applies to all of its frames.
     of_frame = grad_ladj.repeat_interleave(scaled.shape[1] // len(grad_ladj))
     return torch.addcmul(of_frame, grad, scaled)
 
 
 def _slope(scale):
-    # Of log(1e-6 + sigmoid(s + 2)) over s, where that is the logarithm of scale.
+    # Derivative of log(1e-6 + sigmoid(s + 2)) by s, from its exponential.
     sigmoid = scale - 1e-6
     return sigmoid * (1 - sigmoid) / scale

@@ -1,35 +1,36 @@
-"""The WaveNet of a frozen flow, with its gradient written out."""
+"""The WaveNet of a frozen flow, with an explicit gradient."""
 
 import torch
 import torch.nn.functional as F
 
+from .wavenet import WaveNet
 from .winograd import frozen_convolution, kernel_outermost
 
 
 class FrozenWaveNet:
-    """What a :class:`WaveNet` is in evaluation mode, without masks.
+    """Computes what a :class:`WaveNet` computes in evaluation mode, without masks.
 
     Args:
-        net (WaveNet): Left as it is.
-        dtype (torch.dtype, optional): Of the products; by default that of the weights.
+        net (WaveNet): The network; it is not modified.
+        dtype (torch.dtype, optional): Type of the products; by default that of the weights.
 
     Shape:
         - Input: (in_chan, batch * n_frames). Output: (out_chan, batch * n_frames).
     """
 
-    def __init__(self, net, dtype=None):
+    def __init__(self, net: WaveNet, dtype: torch.dtype | None = None):
         self.dtype = dtype or net.end.weight.dtype
         self.start, self.end = self._plain(net.start), self._plain(net.end)
         self.layers = []
         for conv, res_skip in zip(net.in_layers, net.res_skip_layers):
             self.layers.append((frozen_convolution(conv, self.dtype), *self._plain(res_skip)))
 
-    def __call__(self, x, batch):
-        """Maps ``x``; also gives what :meth:`gradient` needs to ``keep``, two tensors a layer."""
+    def __call__(self, x: torch.Tensor, batch: int) -> tuple[torch.Tensor, list[torch.Tensor]]:
+        """Maps ``x``; also returns what :meth:`gradient` needs, two tensors per layer."""
         h = F.linear(x.to(self.dtype).t(), *self.start)
         chan, skip, kept = h.shape[1], 0, []
         for convolution, res_skip, res_skip_bias in self.layers:
-            # In the type of the data: tanh is slow in bfloat16.
+            # In the type of the data, because tanh is slow in bfloat16.
             a, b = convolution(h, batch).to(x.dtype).chunk(2, 1)
             a, b = a.tanh_(), b.sigmoid_()
             kept += [a, b]
@@ -40,8 +41,14 @@ class FrozenWaveNet:
         weight, bias = self.end
         return torch.addmm(bias[:, None], weight, skip.t()).to(x.dtype), kept
 
-    def gradient(self, grad_shift, grad_log_scale, kept, batch):
-        """Gradient over the input from those over the two halves of the output."""
+    def gradient(
+        self,
+        grad_shift: torch.Tensor,
+        grad_log_scale: torch.Tensor,
+        kept: list[torch.Tensor],
+        batch: int,
+    ) -> torch.Tensor:
+        """Computes the gradient by the input from the gradients by both halves of the output."""
         to_shift, to_log_scale = self.end[0].chunk(2)
         skip = grad_shift.to(self.dtype).t() @ to_shift
         skip.addmm_(grad_log_scale.to(self.dtype).t(), to_log_scale)
@@ -58,12 +65,12 @@ class FrozenWaveNet:
         return (self.start[0].t() @ h.t()).to(grad_shift.dtype)
 
     def _plain(self, conv):
-        # Weight and bias of a convolution with a kernel of 1.
+        # Returns weight and bias of a convolution with kernel size 1.
         return kernel_outermost(conv.weight, self.dtype), conv.bias.to(self.dtype, copy=True)
 
 
 def _gate_gradient(grad, a, b):
-    # Of a * b over what a is the tanh and b the sigmoid of.
+    # Gradient of tanh(u) * sigmoid(v) by u and v, from a = tanh(u) and b = sigmoid(v).
     gates = grad.new_empty(len(grad), 2 * grad.shape[1])
     of_a, of_b = gates.chunk(2, 1)
     torch.ops.aten.tanh_backward.grad_input(grad * b, a, grad_input=of_a)

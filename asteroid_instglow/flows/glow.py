@@ -1,29 +1,34 @@
 """Glow on spectrogram frames: squeeze, then blocks of ActNorm, 1x1 convolution and coupling."""
 
+import torch
+
+from ..utils.checks import check_between, check_whole
 from .coupling import AffineCoupling
 from .layers import ActNorm, InvertibleConv1x1, Squeeze
-from .transform import Compose, Transform
+from .transform import Compose, Pair, Transform
 from .wavenet import WaveNet
+
+MAX_PARAMETERS = 2**29
+MAX_REACH = 2**16  # frames
 
 
 class Glow(Transform):
-    r"""The flow of Glow-TTS's decoder, as used by InstGlow, without conditioning.
+    r"""The decoder flow of Glow-TTS without text conditioning, as used by InstGlow.
 
     :math:`z = \mathrm{unsqueeze} \circ f_n \circ \dots \circ f_1 \circ \mathrm{squeeze}(x)` with
     :math:`f_i` = coupling after 1x1 convolution after ActNorm.
 
     Args:
-        n_chan (int): Channels (bins, padding row included); ``n_chan * n_sqz`` a multiple of
-            ``2 * n_split`` or of 4 when ``n_split`` is 4.
+        n_chan (int): Number of channels, the padding row included.
         n_blocks (int): Number of blocks.
-        hidden (int): Channels of the conditioners.
-        kernel_size (int): Kernel of the conditioners, odd.
-        n_layers (int): Gated convolutions a conditioner.
-        dilation_rate (int): Dilation growth in the conditioners.
-        n_sqz (int): Frames squeezed into one.
-        n_split (int): Channels mixed by a 1x1 convolution, even.
-        sigmoid_scale (bool): Bounded scales in the couplings.
-        dropout (float): Dropout in the conditioners.
+        hidden (int): Number of channels in the conditioners.
+        kernel_size (int): Kernel size of the conditioners, odd.
+        n_layers (int): Number of gated convolutions in a conditioner.
+        dilation_rate (int): Growth of the dilation from one gated convolution to the next.
+        n_sqz (int): Number of frames squeezed into one.
+        n_split (int): Number of channels mixed by a 1x1 convolution; even, divides n_chan * n_sqz.
+        sigmoid_scale (bool): Bounds the scales of the couplings.
+        dropout (float): Dropout probability in the conditioners.
 
     Shape:
         - Input, output: (batch, n_chan, n_frames); frames that do not fill a squeeze are dropped.
@@ -39,18 +44,32 @@ class Glow(Transform):
 
     def __init__(
         self,
-        n_chan,
-        n_blocks=12,
-        hidden=128,
-        kernel_size=5,
-        n_layers=4,
-        dilation_rate=1,
-        n_sqz=2,
-        n_split=4,
-        sigmoid_scale=False,
-        dropout=0.05,
+        n_chan: int,
+        n_blocks: int = 12,
+        hidden: int = 128,
+        kernel_size: int = 5,
+        n_layers: int = 4,
+        dilation_rate: int = 1,
+        n_sqz: int = 2,
+        n_split: int = 4,
+        sigmoid_scale: bool = False,
+        dropout: float = 0.05,
     ):
         super().__init__()
+        for name, value, most in (
+            ("n_chan", n_chan, 2**16),
+            ("n_blocks", n_blocks, 256),
+            ("hidden", hidden, 2**13),
+            ("kernel_size", kernel_size, 255),
+            ("n_layers", n_layers, 64),
+            ("dilation_rate", dilation_rate, 16),
+            ("n_sqz", n_sqz, 64),
+            ("n_split", n_split, 64),
+        ):
+            check_whole(name, value, 1, most)
+        if not isinstance(sigmoid_scale, bool):
+            raise ValueError(f"sigmoid_scale must be True or False, got {sigmoid_scale!r}")
+        check_between("dropout", dropout, 0, 1)
         folded = n_chan * n_sqz
         if n_split % 2 or folded % n_split:
             raise ValueError(
@@ -58,6 +77,15 @@ class Glow(Transform):
             )
         if kernel_size % 2 == 0:
             raise ValueError(f"kernel_size must be odd, got {kernel_size}")
+        reach = (kernel_size - 1) * dilation_rate ** (n_layers - 1)
+        if reach > MAX_REACH:
+            raise ValueError(
+                f"dilation_rate and n_layers must be smaller: {reach} frames"
+            )
+        per_layer = hidden * hidden * 2 * (kernel_size + 1)
+        size = n_blocks * (folded * hidden * 3 // 2 + n_layers * per_layer)
+        if size > MAX_PARAMETERS:
+            raise ValueError(f"n_blocks, hidden, n_layers and n_chan ask for {size} parameters")
         self.squeeze = Squeeze(n_sqz, n_split)
         steps = []
         for _ in range(n_blocks):
@@ -68,12 +96,12 @@ class Glow(Transform):
             steps += [AffineCoupling(net, sigmoid_scale)]
         self.steps = Compose(steps)
 
-    def forward(self, x, mask=None):  # noqa: D102
+    def forward(self, x: torch.Tensor, mask: torch.Tensor | None = None) -> Pair:  # noqa: D102
         x, mask = self.squeeze(x, mask)
         z, ladj = self.steps(x, mask)
         return self.squeeze.inverse(z, mask), ladj
 
-    def inverse(self, z, mask=None):  # noqa: D102
+    def inverse(self, z: torch.Tensor, mask: torch.Tensor | None = None) -> Pair:  # noqa: D102
         z, mask = self.squeeze(z, mask)
         x, ladj = self.steps.inverse(z, mask)
         return self.squeeze.inverse(x, mask), ladj

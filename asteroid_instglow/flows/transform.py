@@ -1,33 +1,36 @@
-"""The convention of every invertible layer, stated once.
+"""The interface of every invertible layer.
 
-``forward`` maps data to latent, ``inverse`` maps latent to data. Both return ``(value, ladj)``
-where ``ladj``, of shape (batch,), is the log absolute determinant of the Jacobian *of the
-direction taken*, summed over the valid frames. ``mask``, of shape (batch, 1, n_frames), is 1 where
-a frame is valid and 0 where it only pads the batch; a masked frame comes out as zero and adds
-nothing to ``ladj``.
+``forward`` maps data to latent, ``inverse`` maps latent to data. Both return ``(value, ladj)``:
+``ladj``, of shape (batch,), is the log absolute determinant of the Jacobian of the direction taken,
+summed over the valid frames. ``mask``, of shape (batch, 1, n_frames), is 1 where a frame is valid
+and 0 where it pads the batch; a masked frame becomes zero and adds nothing to ``ladj``.
 """
+
+from collections.abc import Iterable
 
 import torch
 from torch import nn
+
+Pair = tuple[torch.Tensor, torch.Tensor]
 
 
 class Transform(nn.Module):
     """Invertible map of (batch, n_chan, n_frames) tensors with a tractable Jacobian."""
 
-    def forward(self, x, mask=None):
-        """Data to latent.
+    def forward(self, x: torch.Tensor, mask: torch.Tensor | None = None) -> Pair:
+        """Maps data to a latent.
 
         Args:
             x (torch.Tensor): Data, (batch, n_chan, n_frames).
             mask (torch.Tensor, optional): Valid frames, (batch, 1, n_frames).
 
         Returns:
-            tuple: latent of the shape of ``x``, ladj of shape (batch,) in nats.
+            tuple: Latent of the shape of ``x``, and ladj in nats, (batch,).
         """
         raise NotImplementedError
 
-    def inverse(self, z, mask=None):
-        """Latent to data; same shapes as :meth:`forward`, ladj of the inverse map."""
+    def inverse(self, z: torch.Tensor, mask: torch.Tensor | None = None) -> Pair:
+        """Maps a latent to data; shapes as in :meth:`forward`, ladj of the inverse map."""
         raise NotImplementedError
 
 
@@ -38,18 +41,18 @@ class Compose(Transform):
         transforms (Iterable[Transform]): First to last in the data-to-latent direction.
     """
 
-    def __init__(self, transforms):
+    def __init__(self, transforms: Iterable[Transform]):
         super().__init__()
         self.transforms = nn.ModuleList(transforms)
 
-    def forward(self, x, mask=None):  # noqa: D102
+    def forward(self, x: torch.Tensor, mask: torch.Tensor | None = None) -> Pair:  # noqa: D102
         ladj = x.new_zeros(len(x))
         for transform in self.transforms:
             x, step = transform(x, mask)
             ladj = ladj + step
         return x, ladj
 
-    def inverse(self, z, mask=None):  # noqa: D102
+    def inverse(self, z: torch.Tensor, mask: torch.Tensor | None = None) -> Pair:  # noqa: D102
         ladj = z.new_zeros(len(z))
         for transform in reversed(self.transforms):
             z, step = transform.inverse(z, mask)
@@ -57,13 +60,13 @@ class Compose(Transform):
         return z, ladj
 
 
-def count_frames(x, mask=None):
-    """Number of valid frames of each item, (batch,), in the dtype of ``x``."""
+def count_frames(x: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
+    """Counts the valid frames of each item, (batch,), in the dtype of ``x``."""
     if mask is None:
         return x.new_full((len(x),), x.shape[-1])
     return mask.to(x.dtype).sum((1, 2))
 
 
-def at_least_float32(x):
-    """``x`` in float32 if it is a half type: log-determinants need the digits."""
+def at_least_float32(x: torch.Tensor) -> torch.Tensor:
+    """Converts half precision to float32, which log-determinants need."""
     return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x

@@ -1,4 +1,4 @@
-"""The (not invertible) network that conditions a coupling layer."""
+"""The network that conditions a coupling layer; it is not invertible."""
 
 import torch
 from torch import nn
@@ -6,18 +6,18 @@ from torch.nn.utils.parametrizations import weight_norm
 
 
 class WaveNet(nn.Module):
-    r"""Gated residual convolutions between two 1x1 convolutions; starts as the zero function.
+    r"""Gated residual convolutions between two 1x1 convolutions; initially the zero function.
 
-    Each layer adds :math:`\tanh(a) \sigma(b)`, with (a, b) a convolution of its input, to a
-    residual path and to the skip path which is read out.
+    Each layer computes :math:`\tanh(a) \sigma(b)`, with (a, b) a convolution of its input, and adds
+    projections of it to the residual path and to the skip path; the skip path is the output.
 
     Args:
-        in_chan (int): Input channels.
-        out_chan (int): Output channels.
-        hidden (int): Channels of the residual and of the skip path.
+        in_chan (int): Number of input channels.
+        out_chan (int): Number of output channels.
+        hidden (int): Number of channels of the residual and of the skip path.
         kernel_size (int): Odd kernel size of the gated convolutions.
         n_layers (int): Number of gated convolutions.
-        dilation_rate (int): Layer i is dilated by ``dilation_rate ** i``.
+        dilation_rate (int): Layer i has the dilation ``dilation_rate ** i``.
         dropout (float): Dropout probability before the gate.
 
     Shape:
@@ -29,13 +29,13 @@ class WaveNet(nn.Module):
 
     def __init__(
         self,
-        in_chan,
-        out_chan,
-        hidden=128,
-        kernel_size=5,
-        n_layers=4,
-        dilation_rate=1,
-        dropout=0.05,
+        in_chan: int,
+        out_chan: int,
+        hidden: int = 128,
+        kernel_size: int = 5,
+        n_layers: int = 4,
+        dilation_rate: int = 1,
+        dropout: float = 0.05,
     ):
         super().__init__()
         self.start = weight_norm(nn.Conv1d(in_chan, hidden, 1))
@@ -46,7 +46,7 @@ class WaveNet(nn.Module):
             padding = (kernel_size - 1) * dilation // 2
             conv = nn.Conv1d(hidden, 2 * hidden, kernel_size, dilation=dilation, padding=padding)
             self.in_layers.append(weight_norm(conv))
-            # The last layer has nobody to pass a residual to.
+            # The last layer has no residual path.
             out = hidden if i == n_layers - 1 else 2 * hidden
             self.res_skip_layers.append(weight_norm(nn.Conv1d(hidden, out, 1)))
         self.dropout = nn.Dropout(dropout)
@@ -54,7 +54,7 @@ class WaveNet(nn.Module):
         nn.init.zeros_(self.end.weight)
         nn.init.zeros_(self.end.bias)
 
-    def forward(self, x, mask=None):
+    def forward(self, x: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
         """Maps (batch, in_chan, n_frames) to (batch, out_chan, n_frames)."""
 
         def valid(v):

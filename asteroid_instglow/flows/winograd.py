@@ -1,46 +1,47 @@
-"""The convolutions over time of a frozen flow, as products of plain matrices."""
+"""Convolutions over time with constant weights, as matrix products."""
 
 import functools
 
 import torch
 import torch.nn.functional as F
+from torch import nn
 
-# Where the polynomials of Winograd's algorithm are evaluated, in this order, beside infinity.
+# Evaluation points of Winograd's algorithm, besides infinity.
 _POINTS = (0.0, 1.0, -1.0, 2.0, -2.0, 0.5, -0.5)
-_TILE = 4  # frames that Winograd's algorithm finds at once
+_TILE = 4  # output frames per tile
 
 
-def frozen_convolution(conv, dtype):
-    """A convolution whose weights no longer change, by the algorithm that suits it.
+def frozen_convolution(conv: nn.Conv1d, dtype: torch.dtype) -> "Windows | Winograd":
+    """Chooses the fastest algorithm for a convolution with constant weights.
 
     Args:
-        conv (nn.Conv1d): Odd kernel, as long out as in. Left as it is.
-        dtype (torch.dtype): Of the products.
+        conv (nn.Conv1d): Convolution with an odd kernel that keeps the length; it is not modified.
+        dtype (torch.dtype): Type of the products.
 
     Returns:
-        Callable[[torch.Tensor, int], torch.Tensor]: Maps (batch * n_frames, in_chan) and batch to
-        (batch * n_frames, out_chan); its ``gradient`` maps the latter's back, with batch.
+        Windows | Winograd: A function of (batch * n_frames, in_chan) and the batch size to
+        (batch * n_frames, out_chan). Its method ``gradient`` maps gradients in the other direction.
     """
     n_points = conv.kernel_size[0] + _TILE - 1
-    exact = dtype.itemsize >= 4  # in half precision sums of points would lose too much
+    exact = dtype.itemsize >= 4  # half precision is too coarse for the sums of points
     winograd = exact and conv.dilation[0] == 1 and _TILE < n_points <= len(_POINTS) + 1
     return (Winograd if winograd else Windows)(conv, dtype)
 
 
 class Windows:
-    """One product with windows of frames: of any kernel and dilation.
+    """Convolves by one product with windows of frames, for any kernel size and dilation.
 
     Args:
         conv (nn.Conv1d): See :func:`frozen_convolution`.
-        dtype (torch.dtype): Of the products.
+        dtype (torch.dtype): Type of the products.
     """
 
-    def __init__(self, conv, dtype):
+    def __init__(self, conv: nn.Conv1d, dtype: torch.dtype):
         self.weight = kernel_outermost(conv.weight, dtype)
         self.bias = conv.bias.to(dtype, copy=True)
         self.kernel, self.dilation = conv.kernel_size[0], conv.dilation[0]
 
-    def __call__(self, h, batch):  # noqa: D102
+    def __call__(self, h: torch.Tensor, batch: int) -> torch.Tensor:  # noqa: D102
         padding = self._padding()
         padded = F.pad(h.view(batch, -1, h.shape[1]), (0, 0, padding, padding))
         item, frame, one = padded.stride()
@@ -48,7 +49,7 @@ class Windows:
         windows = padded.as_strided(shape, (item, frame, self.dilation * frame, one))
         return F.linear(windows.reshape(len(h), -1), self.weight, self.bias)
 
-    def gradient(self, grad, batch):  # noqa: D102
+    def gradient(self, grad: torch.Tensor, batch: int) -> torch.Tensor:  # noqa: D102
         parts = (grad @ self.weight).view(batch, len(grad) // batch, self.kernel, -1)
         n_frames, padding = parts.shape[1], self._padding()
         out = parts.new_zeros(batch, n_frames + 2 * padding, parts.shape[3])
@@ -61,21 +62,21 @@ class Windows:
 
 
 class Winograd:
-    r"""Winograd's algorithm: fewer products, 8 for 4 frames where a kernel of 5 has 20.
+    r"""Convolves by Winograd's algorithm: 8 products for 4 frames instead of 20 with a kernel of 5.
 
-    Of a tile :math:`x` of frames, :math:`y = A^T (G g \odot B^T x)`: the kernel :math:`g` and the
-    frames are evaluated as polynomials at some points, where a convolution is a product.
+    For a tile :math:`x` of frames and the kernel :math:`g`, :math:`y = A^T (G g \odot B^T x)`: both
+    are evaluated as polynomials at some points, where the convolution becomes a product.
 
     Args:
-        conv (nn.Conv1d): Without dilation, see :func:`frozen_convolution`.
-        dtype (torch.dtype): Of the products.
+        conv (nn.Conv1d): Convolution without dilation, see :func:`frozen_convolution`.
+        dtype (torch.dtype): Type of the products.
 
     References
         - [1] : "Fast algorithms for convolutional neural networks", Lavin & Gray 2016.
           https://arxiv.org/abs/1509.09308
     """
 
-    def __init__(self, conv, dtype):
+    def __init__(self, conv: nn.Conv1d, dtype: torch.dtype):
         like = {"dtype": dtype, "device": conv.weight.device}
         self.kernel = conv.kernel_size[0]
         self.n_points = self.kernel + _TILE - 1
@@ -86,7 +87,7 @@ class Winograd:
         self.weight = evaluated.to(dtype).contiguous()
         self.bias = conv.bias.to(dtype, copy=True)
 
-    def __call__(self, h, batch):  # noqa: D102
+    def __call__(self, h: torch.Tensor, batch: int) -> torch.Tensor:  # noqa: D102
         n_frames, chan = len(h) // batch, h.shape[1]
         left, n_tiles = self.kernel // 2, -(-n_frames // _TILE)
         n_padded = n_tiles * _TILE + self.kernel - 1
@@ -102,7 +103,7 @@ class Winograd:
         out = out.reshape(batch, n_tiles * _TILE, -1)[:, :n_frames]
         return out.reshape(len(h), -1).add_(self.bias)
 
-    def gradient(self, grad, batch):  # noqa: D102
+    def gradient(self, grad: torch.Tensor, batch: int) -> torch.Tensor:  # noqa: D102
         n_frames, out_chan = len(grad) // batch, grad.shape[1]
         left, n_tiles = self.kernel // 2, -(-n_frames // _TILE)
         padded = F.pad(grad.view(batch, n_frames, out_chan), (0, 0, 0, n_tiles * _TILE - n_frames))
@@ -117,8 +118,8 @@ class Winograd:
         return out[:, left : left + n_frames].reshape(len(grad), -1)
 
 
-def kernel_outermost(weight, dtype):
-    """(out_chan, in_chan, kernel) -> (out_chan, kernel * in_chan), a copy."""
+def kernel_outermost(weight: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """Copies a weight (out_chan, in_chan, kernel) as (out_chan, kernel * in_chan)."""
     layout = {"copy": True, "memory_format": torch.contiguous_format}
     return weight.transpose(1, 2).to(dtype, **layout).flatten(1)
 

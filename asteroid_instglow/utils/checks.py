@@ -2,6 +2,7 @@
 
 import unicodedata
 from collections.abc import Collection
+from numbers import Real
 from pathlib import Path
 
 MAX_NAME = 100
@@ -15,15 +16,21 @@ def check_one_of(name: str, value: object, allowed: Collection) -> None:
 
 
 def check_at_least(name: str, value: float, least: float) -> None:
-    """Raises ValueError if ``value`` is below ``least``, NaN or a truth value."""
-    if isinstance(value, bool) or not value >= least:
+    """Raises ValueError if ``value`` is below ``least``, NaN or no number."""
+    if not _is_number(value) or not value >= least:
         raise ValueError(f"{name} must be at least {least}, got {value!r}")
 
 
 def check_above_zero(name: str, value: float) -> None:
-    """Raises ValueError if ``value`` is not positive, or is NaN or infinite."""
-    if isinstance(value, bool) or not 0 < value < float("inf"):
+    """Raises ValueError if ``value`` is not positive, or is NaN, infinite or no number."""
+    if not _is_number(value) or not 0 < value < float("inf"):
         raise ValueError(f"{name} must be above 0 and finite, got {value!r}")
+
+
+def check_between(name: str, value: float, least: float, most: float) -> None:
+    """Raises ValueError if ``value`` is no number from ``least`` to ``most``."""
+    if not _is_number(value) or not least <= value <= most:
+        raise ValueError(f"{name} must be a number from {least} to {most}, got {value!r}")
 
 
 def check_whole(name: str, value: int, least: int, most: int | None = None) -> None:
@@ -85,3 +92,7 @@ def path_inside(folder: str | Path, name: str) -> Path:
     if name in ("", ".", "..") or any(c in name for c in "/\\\0"):
         raise ValueError(f"{name!r} must be the name of a file in {folder}")
     return Path(folder) / name
+
+
+def _is_number(value):
+    return isinstance(value, Real) and not isinstance(value, bool)

@@ -176,10 +176,23 @@ def test_odd_frame_is_dropped():
     assert_close(flow(x)[0], flow(x[..., :6])[0])
 
 
-@pytest.mark.parametrize("bad", [dict(n_split=3), dict(n_split=16), dict(kernel_size=4)])
-def test_refused_shapes(bad):
-    with pytest.raises(ValueError, match="n_split|kernel_size"):
-        Glow(4, **bad)
+SIZES = ("n_blocks", "hidden", "kernel_size", "n_layers", "dilation_rate", "n_sqz", "n_split")
+BAD = [(name, value) for name in SIZES for value in (0, -1, 10**9, 2.0, True, "4", None)]
+BAD += [("n_split", 3), ("n_split", 16), ("kernel_size", 4), ("sigmoid_scale", 1)]
+BAD += [("dropout", value) for value in (-0.1, 1.5, float("nan"), "x", True)]
+
+
+@pytest.mark.parametrize("name, value", BAD)
+def test_bad_arguments_are_named(name, value):
+    with pytest.raises(ValueError, match=f"^{name} must be"):
+        Glow(4, **{name: value})
+
+
+def test_sizes_out_of_proportion_are_refused_before_building():
+    with pytest.raises(ValueError, match="ask for .* parameters"):
+        Glow(514, n_blocks=256, hidden=8192)
+    with pytest.raises(ValueError, match="dilation_rate and n_layers must be smaller"):
+        Glow(514, n_layers=64, dilation_rate=16)
 
 
 def test_bfloat16_autocast_keeps_log_determinants_in_float32():
