@@ -55,7 +55,7 @@ def main():
     separator = GenerativeSeparator(priors)
     shutil.rmtree(args.output, ignore_errors=True)
     separator.save_pretrained(
-        args.output, card={**card, "training": {**common, **training}}, half=True, split=True
+        args.output, card={**card, "training": {**common, **training}}, half=True
     )
     size = sum(path.stat().st_size for path in args.output.rglob("*") if path.is_file())
     print(f"{args.output}: {size / 2**20:.1f} MB")

@@ -1,17 +1,10 @@
 """A Hugging Face Hub on the loopback interface, enough of one for the real client.
 
-    with HubServer() as hub:
-        result = run_client(hub, "import huggingface_hub ...", token=hub.token)
-
-The client reads `HF_ENDPOINT` when it is imported, so it runs in a process of its own: `run_client`
-and `start_client` give it an environment that reaches this server and no other. By hand:
-
-    python tests/hub_server.py --port 8000
-
-Not here: Xet storage (the client is told to do without), multipart uploads, pull requests.
+The client reads `HF_ENDPOINT` when it is imported, so it runs in a process of its own.
 """
 
-import argparse
+import base64
+import hashlib
 import json
 import os
 import re
@@ -19,79 +12,72 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 from dataclasses import dataclass, field
-from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import parse_qs, urlsplit
+from pathlib import PurePosixPath
+from urllib.parse import unquote, urlsplit
 
-from hub_routes import answer
-from hub_store import HubError, Store
+import yaml
 
-HOST = "127.0.0.1"  # never anything else
-TOKEN = "hf_loopback"
-USER = "tester"
-MAX_STALL = 30  # seconds
+LARGE = {".safetensors", ".bin"}  # sent and named as large files are
+REPO = r"/api/models/(?P<repo_id>[^/]+/[^/]+)"
+
+
+class HubError(Exception):
+    """What the Hub refuses: a status, a sentence, and a code that its client knows."""
+
+    def __init__(self, status, message, code="", **body):
+        super().__init__(message)
+        self.status, self.message, self.code, self.body = status, message, code, body
 
 
 @dataclass
-class Request:
-    """A request as it came in; `status` and `n_sent` (bytes of body) tell what went out."""
+class Repo:
+    repo_id: str
+    private: bool = False
+    allowed: set | None = None  # users with access to a gated repository; None: not gated
+    commits: dict = field(default_factory=dict)  # sha -> {path: bytes}
+    branches: dict = field(default_factory=dict)
 
-    method: str
-    path: str  # still quoted: a revision may contain a quoted slash
-    query: dict
-    headers: Message  # whatever the case of the name
-    body: bytes = b""
-    status: int | None = None
-    n_sent: int = 0
+    def resolve(self, revision):
+        sha = self.branches.get(revision, revision)
+        if sha not in self.commits:
+            raise HubError(404, f"Invalid rev id: {revision}", "RevisionNotFound")
+        return sha
 
-    def json(self):
-        return json.loads(self.body or b"{}")
+    def publish(self, branch, files):
+        text = f"{self.repo_id} {len(self.commits)} {sorted(files)}"
+        sha = hashlib.sha1(text.encode()).hexdigest()
+        self.commits[sha], self.branches[branch] = files, sha
+        return sha
 
 
 @dataclass
 class Fault:
-    """Breaks matching requests after some bytes of their body (of the answer's, for a GET).
-
-    The connection is dropped, or `status` answered instead, or with `stall` nothing more happens
-    until the server stops; `reached` is set when it has come so far.
-    """
+    """Answers matching requests with `status`, or says nothing until the server stops."""
 
     method: str
     path: str
-    after_bytes: int = 0
-    times: int = 1
-    status: int | None = None
-    stall: bool = False
+    status: int | None
+    times: int
     reached: threading.Event = field(default_factory=threading.Event)
 
 
 class HubServer:
-    """The server as a context manager. `hub.log` has the requests, `hub.store` what is stored.
+    """The server as a context manager. `hub.repos` has what is stored, `hub.home` the client's."""
 
-    Args:
-        tokens (dict, optional): User names by token; by default one, `hub.token` of "tester".
-        port (int): 0 for any free one.
-    """
-
-    def __init__(self, tokens=None, port=0):
-        self.store = Store(tokens or {TOKEN: USER})
-        self.token, self.user = next(iter(self.store.tokens.items()))
-        self.log = []
-        self.faults = []
-        self.replaced = {}
+    def __init__(self):
+        self.token, self.user = "hf_loopback", "tester"
+        self.tokens = {self.token: self.user}
+        self.repos, self.objects, self.faults, self.tampered = {}, {}, [], {}
         self.stopping = threading.Event()
-        self._lock = threading.Lock()
-        self._port = port
 
     def __enter__(self):
         self._home = tempfile.TemporaryDirectory(prefix="hub-home-")
         self.home = self._home.name
-        self._http = ThreadingHTTPServer((HOST, self._port), _Handler)
-        self._http.daemon_threads = True
-        self._http.hub = self
-        self.endpoint = f"http://{HOST}:{self._http.server_address[1]}"
+        self._http = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+        self._http.daemon_threads, self._http.hub = True, self
+        self.endpoint = f"http://127.0.0.1:{self._http.server_address[1]}"
         threading.Thread(target=self._http.serve_forever, args=(0.05,), daemon=True).start()
         return self
 
@@ -101,190 +87,225 @@ class HubServer:
         self._http.server_close()
         self._home.cleanup()
 
-    def fail(self, method, path, **options):
-        """Registers a Fault for requests whose path matches the regular expression; returns it."""
-        self.faults.append(Fault(method, path, **options))
+    def fail(self, method, path, status=None, times=1):
+        """Breaks requests whose path matches; see Fault."""
+        self.faults.append(Fault(method, path, status, times))
         return self.faults[-1]
 
-    def fail_upload(self, after_bytes, **options):
-        """Breaks the sending of a large file."""
-        return self.fail("PUT", "/lfs/", after_bytes=after_bytes, **options)
+    def put(self, repo_id, files, private=False):
+        """Puts files into a repository without the client; returns the commit."""
+        repo = self.repos.setdefault(repo_id, Repo(repo_id, private))
+        before = repo.commits.get(repo.branches.get("main"), {})
+        return repo.publish("main", {**before, **files})
 
-    def fail_download(self, after_bytes, **options):
-        """Breaks the fetching of a file."""
-        return self.fail("GET", "/resolve/", after_bytes=after_bytes, **options)
+    def files(self, repo_id, revision="main"):
+        """What a revision holds, as {path: bytes}."""
+        repo = self.repos[repo_id]
+        return repo.commits[repo.resolve(revision)]
 
-    def gate(self, repo_id, *allowed, kind="models"):
-        """Gates a repository: its owner and `allowed` users get at the files, others do not."""
-        self.store.repos[kind, repo_id].allowed = set(allowed)
+    def repo(self, repo_id, user, access="info"):
+        """The repository, if `user` has "info", "read" (gates apply) or "write" access to it."""
+        repo = self.repos.get(repo_id)
+        owner = repo_id.partition("/")[0]
+        if repo is None or (repo.private and user != owner):
+            raise HubError(404 if user else 401, "Repository not found", "RepoNotFound")
+        if access == "write" and user != owner:
+            raise HubError(403 if user else 401, "You don't have write access to this repository")
+        if access == "read" and repo.allowed is not None and user not in {owner, *repo.allowed}:
+            raise HubError(403 if user else 401, "Access is restricted.", "GatedRepo")
+        return repo
 
-    def tamper(self, repo_id, path, content):
-        """Serves `content` in place of a file, while name, commit and ETag stay as they were."""
-        self.replaced[repo_id, path] = content
 
-    def files(self, repo_id, revision="main", kind="models"):
-        """What a revision holds, as {path: bytes}, without `.gitattributes`."""
-        files = self.store.repos[kind, repo_id].files(revision)
-        return {p: file.content for p, file in files.items() if p != ".gitattributes"}
+def etag(path, content):
+    if PurePosixPath(path).suffix in LARGE:
+        return hashlib.sha256(content).hexdigest()
+    return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
 
-    def requests(self, method, path=""):
-        """The logged requests with this method and a path that matches."""
-        return [r for r in list(self.log) if r.method == method and re.search(path, r.path)]
 
-    def take_fault(self, request):
-        with self._lock:
-            for fault in self.faults:
-                if fault.method == request.method and re.search(fault.path, request.path):
-                    fault.times -= 1
-                    if fault.times <= 0:
-                        self.faults.remove(fault)
-                    return fault
-        return None
+def check_card(content):
+    """Refuses metadata that the Hub refuses."""
+    head = re.match(r"---\n(.*?)\n---", content, re.S)
+    card = yaml.safe_load(head[1]) if head else {}
+    if not isinstance(card.get("library_name", ""), str):
+        raise HubError(400, '"library_name" is of a wrong type')
+
+
+def create_repo(hub, user, asked):
+    owner = asked.get("organization") or user
+    repo_id = f"{owner}/{asked['name']}"
+    if owner != user:
+        raise HubError(403 if user else 401, "You don't have the rights to create a model here")
+    if repo_id in hub.repos:
+        raise HubError(409, "You already created it", url=f"{hub.endpoint}/{repo_id}")
+    private = bool(asked.get("private") or asked.get("visibility") == "private")
+    hub.repos[repo_id] = Repo(repo_id, private)
+    hub.repos[repo_id].publish("main", {})
+    return {"url": f"{hub.endpoint}/{repo_id}", "name": repo_id}
+
+
+def validate_yaml(hub, user, asked):
+    check_card(asked["content"])
+    return {"errors": [], "warnings": []}
+
+
+def repo_info(hub, user, asked, repo_id, revision):
+    repo = hub.repo(repo_id, user)
+    sha = repo.resolve(revision or "main")
+    siblings = [{"rfilename": path} for path in repo.commits[sha]]
+    return {"id": repo_id, "sha": sha, "private": repo.private, "siblings": siblings}
+
+
+def tree(hub, user, asked, repo_id, revision):
+    repo = hub.repo(repo_id, user)
+    files = repo.commits[repo.resolve(revision)].items()
+    return [{"type": "file", "path": p, "size": len(c), "oid": etag(p, c)} for p, c in files]
+
+
+def create_branch(hub, user, asked, repo_id, revision):
+    repo = hub.repo(repo_id, user, "write")
+    if revision in repo.branches:
+        raise HubError(409, f"Reference {revision} already exists")
+    repo.branches[revision] = repo.branches["main"]
+    return {}
+
+
+def preupload(hub, user, asked, repo_id, revision):
+    there = hub.files(repo_id, revision) if hub.repo(repo_id, user, "write") else {}
+    answers = []
+    for path in (file["path"] for file in asked["files"]):
+        mode = "lfs" if PurePosixPath(path).suffix in LARGE else "regular"
+        oid = etag(path, there[path]) if path in there else None
+        answers.append({"path": path, "uploadMode": mode, "shouldIgnore": False, "oid": oid})
+    return {"files": answers}
+
+
+def lfs_batch(hub, user, asked, repo_id):
+    hub.repo(repo_id, user, "write")
+    objects = [{"oid": item["oid"], "size": item["size"]} for item in asked["objects"]]
+    for item in objects:
+        if item["oid"] not in hub.objects:
+            item["actions"] = {"upload": {"href": f"{hub.endpoint}/lfs/{item['oid']}"}}
+    return {"transfer": "basic", "objects": objects}
+
+
+def commit(hub, user, asked, repo_id, revision):
+    repo = hub.repo(repo_id, user, "write")
+    files = dict(repo.commits[repo.resolve(revision)])
+    for line in asked:
+        value = line["value"]
+        if line["key"] == "file":
+            files[value["path"]] = base64.b64decode(value["content"])
+        elif line["key"] == "lfsFile":
+            files[value["path"]] = hub.objects[value["oid"]]
+        elif line["key"] == "deletedFile":
+            del files[value["path"]]
+    sha = repo.publish(revision, files)
+    return {
+        "success": True,
+        "commitOid": sha,
+        "commitUrl": f"{hub.endpoint}/{repo_id}/commit/{sha}",
+    }
+
+
+ROUTES = [
+    ("POST", "/api/repos/create", create_repo),
+    ("POST", "/api/validate-yaml", validate_yaml),
+    ("GET", f"{REPO}(?:/revision/(?P<revision>[^/]+))?", repo_info),
+    ("GET", f"{REPO}/tree/(?P<revision>[^/]+)", tree),
+    ("POST", f"{REPO}/branch/(?P<revision>[^/]+)", create_branch),
+    ("POST", f"{REPO}/preupload/(?P<revision>[^/]+)", preupload),
+    ("POST", f"{REPO}/commit/(?P<revision>[^/]+)", commit),
+    ("POST", r"/(?P<repo_id>[^/]+/[^/]+)\.git/info/lfs/objects/batch", lfs_batch),
+]
+RESOLVE = re.compile(r"/(?P<repo_id>[^/]+/[^/]+)/resolve/(?P<revision>[^/]+)/(?P<path>.+)")
 
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    timeout = 60  # seconds: a connection that says nothing is closed
 
     def _handle(self):
-        hub = self.server.hub
-        url = urlsplit(self.path)
-        query = {key: values[-1] for key, values in parse_qs(url.query).items()}
-        request = Request(self.command, url.path, query, self.headers)
-        hub.log.append(request)
-        fault = hub.take_fault(request)
-        # Some of a GET's answer goes out first; everything else breaks while the request comes in.
-        early = fault is not None and (self.command != "GET" or fault.status is not None)
-        body = self._read_body(fault.after_bytes if early else None)
-        if early:
-            self._break(fault)
-            if fault.status is not None:
-                self._send(request, fault.status, {}, b'{"error": "broken on purpose"}')
-            return
-        request.body = body
+        hub, path = self.server.hub, urlsplit(self.path).path
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        headers = {}
         try:
-            with hub._lock:
-                status, headers, content = answer(hub, request)
+            self._break(hub, path)
+            token = self.headers.get("Authorization", "").removeprefix("Bearer ")
+            if token and token not in hub.tokens:
+                raise HubError(401, "Invalid credentials in Authorization header")
+            status, content = 200, self._answer(hub, hub.tokens.get(token), path, body, headers)
         except HubError as error:
-            status, content = error.status, json.dumps({"error": error.message, **error.body})
-            headers = {"X-Error-Message": error.message, "Content-Type": "application/json"}
-            if error.code:
-                headers["X-Error-Code"] = error.code
-        self._send(request, status, headers, content, fault)
-
-    do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = _handle
-
-    def _break(self, fault):
-        fault.reached.set()
-        self.close_connection = True
-        if fault.stall:
-            self.server.hub.stopping.wait(MAX_STALL)
-
-    def _read_body(self, limit):
-        """The body, or its first `limit` bytes."""
-        if self.headers.get("Transfer-Encoding", "").lower() == "chunked":
-            body = b""
-            while size := int(self.rfile.readline().split(b";")[0], 16):
-                body += self.rfile.read(size)
-                self.rfile.readline()
-                if limit is not None and len(body) >= limit:
-                    return body[:limit]
-            self.rfile.readline()
-            return body
-        length = int(self.headers.get("Content-Length", 0))
-        return self.rfile.read(length if limit is None else min(length, limit))
-
-    def _send(self, request, status, headers, content, fault=None):
-        content = content.encode() if isinstance(content, str) else content
+            status, content = (
+                error.status,
+                json.dumps({"error": error.message, **error.body}).encode(),
+            )
+            headers = {"X-Error-Message": error.message, "X-Error-Code": error.code}
         self.send_response(status)
-        for name, value in headers.items():
-            self.send_header(name, value)
-        if "Content-Length" not in headers:
-            self.send_header("Content-Length", str(len(content)))
+        for name, value in {"Content-Length": str(len(content)), **headers}.items():
+            if value:
+                self.send_header(name, value)
         self.end_headers()
-        request.status = status
-        if self.command == "HEAD":
-            return
-        sent = content if fault is None else content[: fault.after_bytes]
-        self.wfile.write(sent)
-        request.n_sent = len(sent)
-        if fault is not None:
-            self.wfile.flush()
-            self._break(fault)
+        if self.command != "HEAD":
+            self.wfile.write(content)
+
+    do_GET = do_HEAD = do_POST = do_PUT = _handle
+
+    def _break(self, hub, path):
+        for fault in hub.faults:
+            if fault.times and fault.method == self.command and re.search(fault.path, path):
+                fault.times -= 1
+                fault.reached.set()
+                if fault.status is None:
+                    hub.stopping.wait(30)
+                raise HubError(fault.status or 500, "broken on purpose")
+
+    def _answer(self, hub, user, path, body, headers):
+        if self.command == "PUT" and path.startswith("/lfs/"):
+            hub.objects[path.rpartition("/")[2]] = body
+            return b""
+        if match := RESOLVE.fullmatch(path):
+            repo_id, revision, name = map(unquote, match.groups())
+            repo = hub.repo(repo_id, user, "read")
+            sha = repo.resolve(revision)
+            if name not in repo.commits[sha]:
+                raise HubError(404, "Entry not found", "EntryNotFound")
+            content = repo.commits[sha][name]
+            headers |= {"ETag": f'"{etag(name, content)}"', "X-Repo-Commit": sha}
+            return hub.tampered.get((repo_id, name), content)
+        for method, pattern, function in ROUTES:
+            if self.command == method and (match := re.fullmatch(pattern, path)):
+                lines = [json.loads(line) for line in body.splitlines() if line.strip()]
+                asked = lines if function is commit else lines[0] if lines else {}
+                groups = {key: unquote(value or "") for key, value in match.groupdict().items()}
+                return json.dumps(function(hub, user, asked, **groups)).encode()
+        raise HubError(404, f"no such endpoint: {self.command} {path}")
 
     def log_message(self, *_):
-        """Requests are in `hub.log`, not on the terminal."""
+        pass
 
 
 def client_environment(hub, token=None, env=None):
     """An environment in which the client talks to `hub` only and keeps its files in `hub.home`."""
     kept = {k: v for k, v in os.environ.items() if not k.upper().startswith("HF_")}
     kept = {k: v for k, v in kept.items() if not k.lower().endswith("_proxy")}
-    kept |= {
-        "HF_ENDPOINT": hub.endpoint,
-        "HF_HOME": str(hub.home),
-        "HF_HUB_DISABLE_XET": "1",
-        "HF_HUB_DISABLE_TELEMETRY": "1",
-        "HF_HUB_DISABLE_PROGRESS_BARS": "1",
-    }
+    off = ("XET", "TELEMETRY", "PROGRESS_BARS")
+    kept |= {"HF_ENDPOINT": hub.endpoint, "HF_HOME": hub.home}
+    kept |= {f"HF_HUB_DISABLE_{name}": "1" for name in off}
     return kept | ({"HF_TOKEN": token} if token else {}) | (env or {})
 
 
-def start_client(hub, code, *, token=None, env=None):
+def start_client(hub, code, token=None, env=None):
     """Starts Python on `code` as a client of `hub`; returns the Popen object."""
-    return subprocess.Popen(
-        [sys.executable, "-c", code],
-        env=client_environment(hub, token, env),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    environment = client_environment(hub, token, env)
+    return subprocess.Popen([sys.executable, "-c", code], env=environment, text=True, **pipes)
 
 
-def run_client(hub, code, *, token=None, env=None, timeout=120, check=True):
-    """Runs Python on `code` as a client of `hub`.
-
-    Args:
-        hub (HubServer): The server, running.
-        code (str): What to run, as with `python -c`.
-        token (str, optional): Logs in with it; by default nobody is logged in.
-        env (dict, optional): Further variables, e.g. another `HF_HOME`, or `HF_HUB_OFFLINE`.
-        timeout (float): Seconds until the client is killed.
-        check (bool): Raise RuntimeError with what it said on stderr if it fails.
-
-    Returns:
-        subprocess.CompletedProcess: with text in `stdout` and `stderr`.
-    """
-    process = start_client(hub, code, token=token, env=env)
+def run_client(hub, code, token=None, env=None):
+    """Runs Python on `code` as a client of `hub`; returns the JSON that it printed, if any."""
+    process = start_client(hub, code, token, env)
     try:
-        stdout, stderr = process.communicate(timeout=timeout)
+        stdout, stderr = process.communicate(timeout=300)
     finally:
         process.kill()
-    if check and process.returncode:
-        raise RuntimeError(f"the client failed with {process.returncode}:\n{stderr}")
-    return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
-
-
-def main():
-    """Serves until interrupted or out of time, and says how a client finds it."""
-    parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("--port", type=int, default=0)
-    parser.add_argument("--token", default=TOKEN)
-    parser.add_argument("--user", default=USER)
-    parser.add_argument("--max-seconds", type=float, default=3600)
-    args = parser.parse_args()
-    with HubServer({args.token: args.user}, args.port) as hub:
-        print(f"export HF_ENDPOINT={hub.endpoint} HF_HUB_DISABLE_XET=1 HF_TOKEN={args.token}")
-        print(
-            f"# the user is {args.user}; Ctrl-C stops it, and so do {args.max_seconds:g} s",
-            flush=True,
-        )
-        try:
-            time.sleep(args.max_seconds)
-        except KeyboardInterrupt:
-            print("stopped", file=sys.stderr)
-
-
-if __name__ == "__main__":
-    main()
+    assert process.returncode == 0, stderr
+    return json.loads(stdout) if stdout else None

@@ -21,7 +21,7 @@ from tqdm import tqdm
 from .. import masking
 from ..audio.stft import istft, stft
 from ..data import Recordings
-from ..weights.folder import CONFIG, read_model, write_model
+from ..weights.folder import CONFIG, read_model, staged, write_model
 from .base import channels_apart, constructor_arguments
 from .source_only import SourceOnly
 
@@ -165,7 +165,8 @@ class Learnt:
             self._note(target)
         config = {"model_name": "KLNMFTraining", "model_args": self.arguments}
         state = {"atoms": atoms, "activations": activations}
-        write_model(self.folder, {**config, "history": self.history}, state)
+        with staged(self.folder) as stage:
+            write_model(stage, {**config, "history": self.history}, state)
 
     def _note(self, target):
         loss = divergence(target.cpu(), self.atoms @ self.activations)

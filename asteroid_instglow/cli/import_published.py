@@ -24,7 +24,7 @@ def run(args):
     from ..prior import GlowPrior
     from ..utils.files import hash_file
     from ..weights.card import Card
-    from ..weights.folder import load_pickle
+    from ..weights.tensors import load_pickle
     from .models import check_output_folder
 
     config_path = args.config or args.checkpoint.parent / "config.json"

@@ -4,25 +4,48 @@ import argparse
 import importlib
 import json
 import logging
+import os
 import sys
 import warnings
+from collections.abc import Sequence
+from types import ModuleType
 
-COMMANDS = (
-    *("separate", "train", "pretrain", "sample", "evaluate", "baseline", "demo"),
-    *("diagnose", "report", "publish", "import-published"),
-)
+from .. import __version__
+from .errors import report
+
+# Command to module. It has HELP, add_arguments(parser), run(args) -> dict, describe(dict) -> str.
+COMMANDS = {
+    "separate": "separate",
+    "list": "listing",
+    "train": "train",
+    "pretrain": "pretrain",
+    "sample": "sample",
+    "evaluate": "evaluate",
+    "baseline": "baseline",
+    "demo": "demo",
+    "diagnose": "diagnose",
+    "report": "report",
+    "publish": "publish",
+    "import-published": "import_published",
+}
 
 
-def main(argv=None):
-    """Entry point of ``instglow``.
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs ``instglow``.
 
     Args:
         argv (list[str], optional): Arguments; by default those of the process.
 
     Returns:
-        int: Exit code: 0 done, 1 done in part, 2 a user's mistake, 130 interrupted.
+        int: Exit code: 0 done, 1 done in part, 2 failed, 130 interrupted.
     """
-    parser = build_parser()
+    argv = list(sys.argv[1:] if argv is None else argv)
+    for stream in (sys.stdout, sys.stderr):
+        # Names that the terminal's encoding does not have are written as escapes.
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    # Options of the other commands are not declared: some import torch for it.
+    parser = build_parser([name for name in argv if name in COMMANDS][:1])
     args = parser.parse_args(argv)
     if args.command is None:
         parser.print_help(sys.stderr)
@@ -33,46 +56,55 @@ def main(argv=None):
         stream=sys.stderr,
     )
     if not args.debug:
-        # Deprecations inside dependencies are not the user's business.
+        # Warnings inside dependencies are for developers.
         warnings.filterwarnings("ignore", category=DeprecationWarning)
         warnings.filterwarnings("ignore", category=UserWarning)
     module = _module(args.command)
     try:
         answer = module.run(args)
+        text = json.dumps(answer, indent=2, default=str) if args.json else module.describe(answer)
+        sys.stdout.write(text.rstrip("\n") + "\n")
+        sys.stdout.flush()
     except KeyboardInterrupt:
         sys.stderr.write("instglow: interrupted\n")
         return 130
-    except (ValueError, TypeError, OSError, RuntimeError) as error:
+    except BrokenPipeError:
+        # The reader of the output has gone. Python would complain again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except Exception as error:  # noqa: BLE001 - the one net: whatever it is, the user gets a line
         if args.debug:
             raise
-        text = " ".join(str(error).split()) or type(error).__name__
-        sys.stderr.write(f"instglow: error: {text}\n")
+        report(error, args.parser)
         return 2
-    if args.json:
-        sys.stdout.write(json.dumps(answer, indent=2, default=str) + "\n")
-    else:
-        sys.stdout.write(module.describe(answer).rstrip("\n") + "\n")
     return int(answer.get("exit_code", 0))
 
 
-def build_parser():
-    """The parser of all subcommands."""
+def build_parser(commands: Sequence[str] = tuple(COMMANDS)) -> argparse.ArgumentParser:
+    """Builds the parser of all subcommands.
+
+    Args:
+        commands (Sequence[str]): Those whose options are declared as well.
+    """
     parser = argparse.ArgumentParser(
         prog="instglow",
         description="Separates music with one generative prior per instrument.",
     )
+    parser.add_argument("--version", action="version", version=f"instglow {__version__}")
     parser.set_defaults(json=False, debug=False)
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    choices = parser.add_subparsers(dest="command", metavar="COMMAND")
     for name in COMMANDS:
         module = _module(name)
-        sub = commands.add_parser(name, help=module.HELP, description=module.HELP)
-        # A command with actions of its own gives their parsers.
+        sub = choices.add_parser(name, help=module.HELP, description=module.HELP)
+        if name not in commands:
+            continue
+        # A command with actions of its own returns their parsers.
         for leaf in module.add_arguments(sub) or [sub]:
             leaf.add_argument("--json", action="store_true", help="print the answer as JSON")
             leaf.add_argument("--debug", action="store_true", help="log more, show tracebacks")
+            leaf.set_defaults(parser=leaf)
     return parser
 
 
-def _module(command):
-    # A command's module has HELP, add_arguments(parser), run(args) -> dict, describe(dict) -> str.
-    return importlib.import_module(f".{command.replace('-', '_')}", __package__)
+def _module(command: str) -> ModuleType:
+    return importlib.import_module(f".{COMMANDS[command]}", __package__)

@@ -21,7 +21,7 @@ def add_arguments(parser):
     )
     parser.add_argument("--half", action="store_true", help="store the weights in 16 bits")
     parser.add_argument(
-        "--embed", action="store_true", help="hold priors that are on the Hub already, too"
+        "--embed", action="store_true", help="no effect: a separator always holds its priors"
     )
     parser.add_argument("-o", "--output", type=Path, metavar="DIR", help="also keep the files here")
     parser.add_argument("--overwrite", action="store_true", help="replace what is in DIR")
@@ -53,9 +53,7 @@ def run(args):
     name = f"{args.repo_id}@{args.revision}" if args.revision else args.repo_id
     with tempfile.TemporaryDirectory() as temporary:
         folder = args.output or Path(temporary, "model")
-        model.save_pretrained(
-            folder, card, args.half, with_bin=True, embed=args.embed, hub_name=name
-        )
+        model.save_pretrained(folder, card, args.half, with_bin=True, hub_name=name)
         answer = {
             "repo_id": args.repo_id,
             "private": args.private,
@@ -100,14 +98,11 @@ def read_card(args, saved):
 
 def list_folder(folder):
     """What is in a model's folder, for the answer."""
-    from ..weights.folder import read_config
     from ..weights.hub import CARD
 
     files = sorted(path for path in folder.rglob("*") if path.is_file())
-    places = read_config(folder).get("priors", {})
     return {
         "files": {path.relative_to(folder).as_posix(): path.stat().st_size for path in files},
-        "refers_to": {n: place for n, place in places.items() if not place.startswith("./")},
         "card": (folder / CARD).read_text(encoding="utf-8"),
     }
 
@@ -117,7 +112,6 @@ def describe(answer):
     width = max(len(name) for name in answer["files"])
     lines = [f"{name:{width}}  {size:>12,} bytes" for name, size in answer["files"].items()]
     lines.append(f"{'in all':{width}}  {sum(answer['files'].values()):>12,} bytes")
-    lines += [f"refers to {place} for {name}" for name, place in answer["refers_to"].items()]
     lines += ["", "README.md:", "", *(f"    {line}" for line in answer["card"].splitlines()), ""]
     if answer["output"]:
         lines.append(f"The files are in {answer['output']}.")

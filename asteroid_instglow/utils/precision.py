@@ -1,12 +1,10 @@
-"""In which precision a device computes fastest."""
-
-import torch
+"""The precision in which a device computes fastest."""
 
 PRECISIONS = ("32", "bf16-mixed", "auto")
 
 
-def resolve_precision(precision, accelerator):
-    """What "auto" means on a device; other precisions are what they are.
+def resolve_precision(precision: str, accelerator: str) -> str:
+    """Resolves "auto" for a device; returns other precisions as they are.
 
     Args:
         precision (str): One of :data:`PRECISIONS`.
@@ -14,13 +12,19 @@ def resolve_precision(precision, accelerator):
 
     Returns:
         str: "32" or "bf16-mixed".
+
+    Examples:
+        >>> resolve_precision("32", "cpu")
+        '32'
     """
     if precision != "auto":
         return precision
     return "bf16-mixed" if _is_fast_at_bf16(accelerator) else "32"
 
 
-def _is_fast_at_bf16(accelerator):
+def _is_fast_at_bf16(accelerator: str) -> bool:
+    import torch  # here, so that the options of a separation need no torch
+
     if accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available():
         return torch.cuda.is_bf16_supported(including_emulation=False)
     # Without instructions for it, bf16 is many times slower than float32.

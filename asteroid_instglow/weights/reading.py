@@ -1,238 +1,201 @@
-"""Reads a model, whatever it is stored as, into one *package*: the dict that Asteroid serialises.
+"""Finds a model by path or name and reads it into a *package*, the dict that Asteroid serialises.
 
-"model_name", "model_args" and "state_dict"; and where they are known "card", "reference" (the
-repository and commit that it came from) and "parts" (those two of each prior of a separator).
+A package holds "model_name", "model_args" and "state_dict", and where they are known "license",
+"licenses" (files), "card" and "cards" (those of a separator's priors).
 """
 
+import difflib
 import re
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 from . import hub
 from .folder import (
     ASTEROID_FILE,
     CONFIG,
+    LICENSES,
     WEIGHTS,
-    load_pickle,
+    check_model_args,
     part_folder,
     read_config,
+    read_licenses,
     read_model,
 )
+from .tensors import load_pickle
 
 SHIPPED = Path(str(resources.files(__package__))) / "shipped"
-# What a separator rebuilds from plain arguments.
-PRIOR = "GlowPrior"
+PRIOR = "GlowPrior"  # the class of a separator's saved priors
+Package = dict[str, Any]
 
 
-def read_package(where, revision=None, token=None, cache_dir=None, local_files_only=False):
-    """The package behind a path or a name; nothing in it is run.
+def read_package(
+    where: str | Path,
+    revision: str | None = None,
+    token: str | None = None,
+    cache_dir: str | Path | None = None,
+    local_files_only: bool = False,
+) -> Package:
+    """Reads the package behind a path or a name; runs nothing in it.
 
-    A string is looked for among files, then among what ships with the package, then on the Hub; a
-    Path among files only.
+    A string is looked up among files, then among the models that ship with the package, then on
+    the Hub; a Path among files only.
 
     Args:
         where, revision, token, cache_dir, local_files_only: See
             :meth:`~asteroid_instglow.weights.base.PretrainedModel.from_pretrained`.
 
-    Returns:
-        dict: The package.
-
-    Examples
-        >>> read_package("user/bass@v1")["model_name"]  # doctest: +SKIP
+    Examples:
+        >>> read_package("minislakh/priors/bass")["model_name"]
         'GlowPrior'
     """
-    access = {"token": token, "cache_dir": cache_dir, "local_files_only": local_files_only}
     path, part = _find(where)
     if path is not None:
         if revision is not None:
             raise ValueError(f"revision is for the Hub, got {revision!r} with the local {where}")
-        if path.is_file():
-            return _from_pickle(path, part)
-        return _read(_LocalFolder(path, str(where)), part, access)
+        return _read_pickle(path, part) if path.is_file() else _read_folder(path, part, where)
     name = hub.parse_name(where) if isinstance(where, str) else None
-    if name is None:
-        raise FileNotFoundError(f"there is no folder or file {where}" + _list_shipped(where))
+    if name is None or Path(name.repo_id).parent.is_dir():
+        raise FileNotFoundError(f"there is no folder or file {where}{_suggest(where)}")
     if name.revision and revision not in (None, name.revision):
         raise ValueError(f"revision must be that of {where}, or not given, got {revision!r}")
+    revision = name.revision or revision
+    access = {"token": token, "cache_dir": cache_dir, "local_files_only": local_files_only}
     try:
-        return _read_hub(name._replace(revision=name.revision or revision), access)
-    except (hub.NoRepository, hub.NotCached) as error:
+        try:
+            names, optional = (CONFIG, WEIGHTS), LICENSES
+            folder = hub.download(name.repo_id, names, revision, optional=optional, **access)
+        except hub.NoFile:
+            folder = hub.download(name.repo_id, [ASTEROID_FILE], revision, **access)
+            return _read_pickle(folder / ASTEROID_FILE, name.part)
+    except hub.NoFile as error:
+        raise FileNotFoundError(
+            f"{error.args[0].partition(' has no ')[0]} has no {CONFIG} and {WEIGHTS}: it is not a "
+            "prior or separator"
+        ) from error
+    except (FileNotFoundError, ConnectionError) as error:
         raise type(error)(f"there is no folder or file {where}, and {error}") from error
-    except ConnectionError as error:
-        raise ConnectionError(f"there is no folder or file {where}, and {error}") from error
+    return _read_folder(folder, name.part, name.repo_id)
 
 
-def shipped_names():
-    """Names of the models that ship with the package."""
+def shipped_names() -> list[str]:
+    """Returns the names of the models that ship with the package.
+
+    Examples:
+        >>> "minislakh" in shipped_names()
+        True
+    """
     return sorted(path.parent.name for path in SHIPPED.glob(f"*/{CONFIG}"))
 
 
-class _LocalFolder:
-    """Files of a folder."""
-
-    reference = None
-
-    def __init__(self, path, label):
-        self.path, self.label = path, label
-
-    def get(self, *names):
-        for name in names:
-            if not (self.path / name).is_file():
-                raise hub.NoFile(f"{self.label} has no {name}")
-        return self.path
-
-    def names(self):
-        return [path.name for path in self.path.iterdir()]
-
-
-class _HubFolder:
-    """Files of a repository, all of the commit that the first of them had."""
-
-    def __init__(self, repo_id, revision, access):
-        self.repo_id, self.revision, self.access = repo_id, revision, access
-        self.label = f"{repo_id}@{revision}" if revision else repo_id
-
-    @property
-    def reference(self):
-        return f"{self.repo_id}@{self.revision}"
-
-    def get(self, *names):
-        folder = hub.download(self.repo_id, names, self.revision, **self.access)
-        self.revision = folder.name
-        return folder
-
-    def names(self):
-        return hub.list_files(self.repo_id, self.revision, self.access["token"])
-
-
 def _find(where):
-    """Folder or file of a path or of what ships with the package, and the part of it."""
+    # Folder or file of a path or of what ships with the package, and the prior in it.
     text = str(where)
-    if not text:
-        raise FileNotFoundError("pretrained must be a path or a name, got an empty string")
+    if not text or "\0" in text:
+        raise FileNotFoundError(f"pretrained must be a path or a name, got {text!r}")
     whole = re.fullmatch(r"(.+)/priors/([^/]+)", text)
     for name, part in ((text, None), whole.groups() if whole else (text, None)):
         path, shipped = Path(name), SHIPPED / name
-        is_shipped = (
-            isinstance(where, str)
-            and re.fullmatch(r"\w[\w-]*", name)
-            and (shipped / CONFIG).is_file()
-        )
+        is_shipped = isinstance(where, str) and name in shipped_names()
         # A data set of the same name may well lie here: only a model goes before what ships.
-        if path.exists() and ((path / CONFIG).is_file() or not (is_shipped or part)):
+        if _exists(path) and ((path / CONFIG).is_file() or not (is_shipped or part)):
             return path, part
         if is_shipped:
             return shipped, part
     return None, None
 
 
-def _list_shipped(where):
-    if not isinstance(where, str) or "/" in where:
-        return ""
-    names = ", ".join(shipped_names()) or "none"
-    return f", and no model of that name ships with the package (these do: {names})"
-
-
-def _read_hub(name, access):
-    folder = _HubFolder(name.repo_id, name.revision, access)
-    return _read(folder, name.part, access)
-
-
-def _read(folder, part, access):
+def _exists(path):
     try:
-        path = folder.get(CONFIG)
-    except hub.NoFile as error:
-        names = folder.names()
-        if ASTEROID_FILE in names and WEIGHTS not in names:
-            return _from_pickle(folder.get(ASTEROID_FILE) / ASTEROID_FILE, part)
-        raise FileNotFoundError(
-            f"{folder.label} has no {CONFIG}: it is not a prior or separator"
-        ) from error
-    config = read_config(path, folder.label)
-    if "priors" not in config:
-        folder.get(WEIGHTS)
-        package = _package(*read_model(path, folder.label), folder.reference)
-        return _pick(package, part, folder.label) if part else package
-    places = config["priors"]
-    _check_part(part, places, folder.label)
-    wanted = {n: place for n, place in places.items() if part in (None, n)}
-    parts = {n: _read_part(folder, n, place, access) for n, place in wanted.items()}
-    return parts[part] if part else _join(config, parts, folder.reference)
+        return path.exists()
+    except OSError:  # a name that is too long, say
+        return False
 
 
-def _read_part(folder, name, place, access):
-    """The package of one prior that a separator in ``folder`` holds or refers to."""
-    where = part_folder(place)
-    if where is None:
-        repository = hub.parse_name(place)
-        if repository is None:
-            raise ValueError(f"{folder.label}: priors: {place!r} is not the name of a repository")
-        package = _read_hub(repository, access)
+def _suggest(where):
+    path = Path(where)
+    near = []
+    if path.parent.is_dir() and path.parent != path:
+        near = [
+            str(path.with_name(p.name)) for p in path.parent.iterdir() if (p / CONFIG).is_file()
+        ]
+    if "/" not in str(where):
+        near = [*near, *shipped_names()]
+    close = difflib.get_close_matches(str(where), near, cutoff=0.5)
+    if close:
+        return f"; did you mean {' or '.join(close)}?"
+    if "/" not in str(where):
+        return f", and no model of that name ships with the package (these do: {', '.join(near)})"
+    return ""
+
+
+def _read_folder(path, part, label):
+    if not (path / CONFIG).is_file() and not (path / WEIGHTS).exists():
+        if (path / ASTEROID_FILE).is_file():
+            return _read_pickle(path / ASTEROID_FILE, part)
+    config = read_config(path, label)
+    if "priors" in config:
+        package = _read_parts(path, config, part, label)
     else:
-        path = folder.get(f"{where}/{CONFIG}", f"{where}/{WEIGHTS}")
-        reference = _part_reference(folder.reference, name)
-        package = _package(*read_model(path / where, f"{folder.label}/{where}"), reference)
-    if package["model_name"] != PRIOR:
-        raise ValueError(
-            f"{folder.label}: {place} must hold a {PRIOR}, got a {package['model_name']}"
-        )
+        priors = config.get("model_args", {}).get("priors", {})
+        _check_part(part, priors, label)
+        prefix = f"priors.{list(priors).index(part)}." if part else ""
+        config, state = read_model(path, label, prefix)
+        package = {k: config[k] for k in ("model_name", "license", "card", "cards") if k in config}
+        package |= {"model_args": config.get("model_args", {}), "state_dict": state}
+        package = _pick(package, part) if part else package
+    return package | {"licenses": read_licenses(path)}
+
+
+def _read_parts(path, config, part, label):
+    # A separator of format 1 whose priors lie in folders of their own.
+    places = config["priors"]
+    _check_part(part, places, label)
+    args, cards, state = {}, {}, {}
+    for i, (name, place) in enumerate(places.items()):
+        if part in (None, name):
+            folder = part_folder(path, place)
+            prior, tensors = read_model(folder, f"{label}/priors/{folder.name}")
+            if prior["model_name"] != PRIOR:
+                raise ValueError(f"{label}: {place} must hold a {PRIOR}, got {prior['model_name']}")
+            args[name] = prior.get("model_args", {})
+            cards |= {name: prior["card"]} if "card" in prior else {}
+            state |= {f"priors.{i}.{key}": value for key, value in tensors.items()}
+    package = {k: config[k] for k in ("model_name", "license", "card") if k in config}
+    package["model_args"] = {**config.get("model_args", {}), "priors": args}
+    package |= {"state_dict": state, "cards": cards}
+    if part:
+        state = {key.split(".", 2)[2]: value for key, value in state.items()}
+        return _pick(package | {"state_dict": state}, part)
     return package
 
 
-def _package(config, state, reference):
-    package = {"model_name": config["model_name"], "model_args": config.get("model_args", {})}
-    package |= {"state_dict": state, "card": config.get("card"), "reference": reference}
-    package["parts"] = {name: {"card": card} for name, card in config.get("cards", {}).items()}
-    return package
-
-
-def _from_pickle(path, part):
+def _read_pickle(path, part):
     package = load_pickle(path)
-    if not isinstance(package.get("model_args", {}), dict):
-        raise ValueError(f"{path}: model_args must be a dict, got {package['model_args']!r}")
-    # Only what was read from the Hub came from there, whatever a file says.
-    package = {k: v for k, v in package.items() if k not in ("reference", "parts")}
-    return _pick(package, part, path) if part else package
+    args = package.get("model_args", {})
+    if not isinstance(args, dict):
+        raise ValueError(f"{path}: model_args must be a dict, got {args!r}")
+    check_model_args(args, str(path))
+    if not part:
+        return package
+    priors = args.get("priors", {})
+    _check_part(part, priors, path)
+    head = f"priors.{list(priors).index(part)}."
+    state = package.get("state_dict", {}).items()
+    state = {key.removeprefix(head): value for key, value in state if key.startswith(head)}
+    return _pick(package | {"state_dict": state}, part)
 
 
-def _join(config, parts, reference):
-    """A separator's package from those of its priors."""
-    args = {"priors": {name: part["model_args"] for name, part in parts.items()}}
-    state = {
-        f"priors.{i}.{name}": value
-        for i, part in enumerate(parts.values())
-        for name, value in part["state_dict"].items()
-    }
-    package = _package(
-        {**config, "model_args": {**config.get("model_args", {}), **args}}, state, reference
-    )
-    package["parts"] = {
-        name: {key: part.get(key) for key in ("card", "reference")} for name, part in parts.items()
-    }
-    return package
+def _pick(package, part):
+    # The package of one prior, from its separator's with the weights of that prior alone.
+    picked = {"model_name": PRIOR, "model_args": package["model_args"]["priors"][part]}
+    card = package.get("cards", {}).get(part)
+    of_all = package.get("license") or (package.get("card") or {}).get("license")
+    license_ = (card or {}).get("license") or of_all
+    return picked | {"state_dict": package["state_dict"], "card": card, "license": license_}
 
 
-def _pick(package, name, label):
-    """One prior's package out of its separator's."""
-    priors = package.get("model_args", {}).get("priors", {})
-    _check_part(name, priors, label)
-    head = f"priors.{list(priors).index(name)}."
-    state = package["state_dict"]
-    return {
-        "model_name": PRIOR,
-        "model_args": priors[name],
-        "state_dict": {k.removeprefix(head): v for k, v in state.items() if k.startswith(head)},
-        "card": package.get("parts", {}).get(name, {}).get("card"),
-        "reference": _part_reference(package.get("reference"), name),
-    }
-
-
-def _part_reference(reference, name):
-    reference = reference and reference.replace("@", f"/priors/{name}@", 1)
-    return reference if reference and hub.parse_name(reference) else None
-
-
-def _check_part(name, priors, label):
-    if name is not None and name not in priors:
+def _check_part(part, priors, label):
+    if part is not None and part not in priors:
         known = ", ".join(priors) or "none"
-        raise FileNotFoundError(f"{label} has no prior {name}; its priors are {known}")
+        raise FileNotFoundError(f"{label} has no prior {part}; its priors are {known}")

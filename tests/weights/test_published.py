@@ -10,8 +10,8 @@ from published_form import published
 from torch.testing import assert_close
 
 from asteroid_instglow import GlowPrior
-from asteroid_instglow.weights.folder import load_pickle
 from asteroid_instglow.weights.published import published_config
+from asteroid_instglow.weights.tensors import load_pickle
 
 PRIOR = {"n_blocks": 3, "hidden": 6, "n_fft": 64, "hop_length": 16}
 

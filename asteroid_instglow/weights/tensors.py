@@ -1,0 +1,114 @@
+"""Files of tensors: safetensors in which equal tensors are stored once, and Asteroid's pickles."""
+
+import hashlib
+import pickle
+import struct
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+State = dict[str, torch.Tensor]
+
+
+def write_tensors(path: Path, state: State, half: bool = False) -> None:
+    """Writes a state dict; tensors that are equal are stored once.
+
+    The file's metadata names the others, as ``safetensors.torch.save_model`` does for tensors that
+    share memory: ``{"priors.1.encoder.join.weight": "priors.0.encoder.join.weight", ...}``.
+
+    Args:
+        path (Path): The file.
+        state (dict[str, torch.Tensor]): The state dict.
+        half (bool): Store weights in 16 bits; they are read as float32.
+
+    Raises:
+        ValueError: If a weight is too large for 16 bits.
+    """
+    stored, aliases = {}, {}
+    first: dict[Any, str] = {}
+    for name, value in (half_state(state) if half else state).items():
+        value = value.detach().cpu().clone().contiguous()
+        content = value.reshape(-1).view(torch.uint8).numpy() if value.numel() else b""
+        key = (value.dtype, value.shape, hashlib.sha256(content).digest())
+        if key in first and value.numel() > 1:
+            aliases[name] = first[key]
+        else:
+            first[key], stored[name] = name, value
+    save_file(stored, path, metadata={"format": "pt", **aliases})
+
+
+def read_tensors(path: Path, prefix: str = "") -> State:
+    """Reads a state dict; halves become float32, and tensors stored once share memory.
+
+    Args:
+        path (Path): A safetensors file.
+        prefix (str): Read only the tensors whose names begin so, and cut it off.
+
+    Raises:
+        ValueError: If the file is damaged.
+    """
+    try:
+        with safe_open(path, "pt") as file:
+            stored = list(file.keys())
+            metadata = file.metadata() or {}
+            aliases = {name: kept for name, kept in metadata.items() if kept in set(stored)}
+            places = {**{name: name for name in stored}, **aliases}
+            wanted = {n: place for n, place in places.items() if n.startswith(prefix)}
+            tensors = {place: _full(file.get_tensor(place)) for place in set(wanted.values())}
+    except (SafetensorError, OSError) as error:
+        raise ValueError(f"{path.name} is damaged: {error}") from error
+    return {name.removeprefix(prefix): tensors[place] for name, place in wanted.items()}
+
+
+def half_state(state: State) -> State:
+    """Returns a state dict with its floating-point tensors in 16 bits.
+
+    Raises:
+        ValueError: If a weight is too large for 16 bits.
+    """
+    halved = {k: v.half() if v.is_floating_point() else v for k, v in state.items()}
+    large = [k for k, v in halved.items() if v.isinf().any() and not state[k].isinf().any()]
+    if large:
+        raise ValueError(f"half: {', '.join(large)} exceed what 16 bits can hold")
+    return halved
+
+
+def load_pickle(path: str | Path) -> dict[str, Any]:
+    """Reads a file of ``torch.save`` that holds tensors and plain types; runs nothing in it.
+
+    Args:
+        path (str | Path): ``.pth`` or ``.bin``.
+
+    Raises:
+        ValueError: If it is damaged, or holds anything else.
+    """
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    # The restricted unpickler meets damage of any kind with whatever error comes first.
+    except (
+        pickle.UnpicklingError,
+        ArithmeticError,
+        AssertionError,
+        AttributeError,
+        EOFError,
+        LookupError,
+        MemoryError,
+        RuntimeError,
+        TypeError,
+        ValueError,
+        struct.error,
+    ) as error:
+        raise ValueError(
+            f"{path} is no saved model: it is damaged, or holds more than tensors and plain types "
+            "(nothing in it was run)"
+        ) from error
+    if not isinstance(content, dict):
+        raise ValueError(f"{path} must hold a serialised model, got {type(content).__name__}")
+    return content
+
+
+def _full(value):
+    return value.float() if value.dtype in (torch.float16, torch.bfloat16) else value
