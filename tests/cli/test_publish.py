@@ -120,9 +120,9 @@ separator = GenerativeSeparator.from_pretrained(answer["reference"], token=token
 torch.save(separator.separate(torch.load({str(tmp_path / "wav.pt")!r})), {str(tmp_path / "o.pt")!r})
 print(json.dumps(answer))
 """
-        answer = json.loads(run_client(hub, CLIENT + code).stdout)
+        answer = run_client(hub, CLIENT + code)
         files = hub.files("tester/band")
-        assert hub.store.repos["models", "tester/band"].private
+        assert hub.repos["tester/band"].private
 
     assert answer["pushed"] and answer["reference"].startswith("tester/band@")
     assert {name: len(content) for name, content in files.items()} == answer["files"]
@@ -154,7 +154,7 @@ def test_a_published_checkpoint_becomes_a_prior(checkpoint, tmp_path):
     for name, value in prior.state_dict().items():
         assert torch.equal(loaded.state_dict()[name], value)
     assert loaded.card.license is None and loaded.card.training["iteration"] == 7
-    assert "| learning_rate | 0.0001 |" in (tmp_path / "prior" / "README.md").read_text()
+    assert "| learning rate | 0.0001 |" in (tmp_path / "prior" / "README.md").read_text()
 
     with pytest.raises(FileExistsError, match="--overwrite"):
         run(import_published, *args, "-o", tmp_path / "prior")

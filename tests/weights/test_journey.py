@@ -12,6 +12,7 @@ MAKE = f"""
 import json, hashlib, torch
 from pathlib import Path
 from asteroid_instglow import GenerativeSeparator, GlowPrior
+from asteroid_instglow.weights.card import Card
 
 def said(call):
     try:
@@ -42,7 +43,8 @@ def travelled():
             MAKE
             + """
 bass, drums = (make(name, i) for i, name in enumerate(["bass", "drums"]))
-bass_at = bass.push_to_hub("tester/bass", card={"license": "mit", "training": {"steps": 9}})
+bass.card = Card(license="mit", training={"steps": 9})
+bass_at = bass.push_to_hub("tester/bass")
 drums.push_to_hub("tester/drums", private=True)
 drums.push_to_hub("tester/drums", revision="v2", half=True)
 separator = GenerativeSeparator({"bass": bass, "drums": drums}, n_iter=2).eval()
