@@ -11,7 +11,7 @@ from .audio.stft import apply_phase, check_stft, even_frames, istft, pad_bins, s
 from .encoder import build_encoder
 from .flows import FrozenGlow, Glow
 from .objective import log_likelihood
-from .utils.checks import check_between, check_whole
+from .utils.checks import check_between, check_name, check_whole
 from .weights.base import PretrainedModel
 from .weights.published import published_config, published_tensors
 
@@ -71,6 +71,7 @@ class GlowPrior(PretrainedModel):
         dropout: float = 0.05,
         encoder: dict | None = None,
     ):
+        check_name("source", source)
         check_between("sample_rate", sample_rate, 1, MAX_RATE)
         check_stft(n_fft, hop_length)
         super().__init__(sample_rate=sample_rate, in_channels=1)
@@ -109,6 +110,8 @@ class GlowPrior(PretrainedModel):
             nn.Module: The encoder.
         """
         self.encoder = build_encoder(encoder) if isinstance(encoder, dict) else encoder
+        if not isinstance(self.encoder, nn.Module):
+            raise TypeError(f"encoder must be a module or a dict, got {type(encoder).__name__}")
         return self.encoder
 
     def get_model_args(self) -> dict:

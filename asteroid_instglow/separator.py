@@ -9,6 +9,7 @@ from .encoder import share_bodies, solve_encoder
 from .inference import PiecewiseSeparation
 from .options import SeparationOptions, check_option_names
 from .prior import GlowPrior
+from .utils.checks import check_name
 from .weights.base import PretrainedModel
 
 RESIDUAL = "residual"
@@ -230,6 +231,7 @@ class GenerativeSeparator(PiecewiseSeparation, PretrainedModel):
 
 
 def _as_prior(name, prior):
+    check_name("source", name)
     if isinstance(prior, dict):
         prior = GlowPrior(**prior)
     for field in ("encode", "decode", "log_prob", "sample_rate", "n_fft", "hop_length"):

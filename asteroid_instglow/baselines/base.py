@@ -6,6 +6,7 @@ import importlib
 from dataclasses import dataclass
 
 from ..inference import PiecewiseSeparation
+from ..utils.checks import check_name
 from ..weights.base import PretrainedModel
 
 
@@ -57,6 +58,8 @@ class Baseline(PiecewiseSeparation, PretrainedModel):
         sources = list(arguments["sources"])
         if not sources or len(set(sources)) < len(sources):
             raise ValueError(f"sources must be different names, got {sources}")
+        for source in sources:
+            check_name("source", source)
         super().__init__(sample_rate=arguments["sample_rate"], in_channels=None)
         self._arguments = {**arguments, "sources": sources}
         self.options = PieceOptions()

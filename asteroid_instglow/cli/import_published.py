@@ -1,11 +1,15 @@
 """``instglow import-published``: a checkpoint of the published implementation becomes a prior."""
 
+import argparse
 from pathlib import Path
+from typing import Any
+
+from ..utils.files import hash_file, read_json
 
 HELP = "make a prior of a checkpoint of the published implementation"
 
 
-def add_arguments(parser):
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the options."""
     parser.add_argument("checkpoint", type=Path, metavar="G_1000.pth", help="the checkpoint")
     parser.add_argument(
@@ -19,10 +23,9 @@ def add_arguments(parser):
     parser.add_argument("--datasets", nargs="+", metavar="NAME", help="what it was trained on")
 
 
-def run(args):
+def run(args: argparse.Namespace) -> dict[str, Any]:
     """Reads the checkpoint strictly and writes the folder of a prior."""
     from ..prior import GlowPrior
-    from ..utils.files import hash_file
     from ..weights.card import Card
     from ..weights.tensors import load_pickle
     from .models import check_output_folder
@@ -59,39 +62,30 @@ def run(args):
     }
 
 
-def describe(answer):
-    """What was written."""
+def describe(answer: dict[str, Any]) -> str:
+    """Describes the prior that was written."""
     return (
         f"{answer['output']}: prior of {answer['source']}, {answer['n_parameters']:,} weights, "
         f"{answer['sample_rate']} Hz"
     )
 
 
-def check_tensors(checkpoint, path):
-    """Refuses a file whose weights are no tensors.
-
-    Args:
-        checkpoint (dict): Its content. path (Path): For the message.
-    """
+def check_tensors(checkpoint: dict, path: Path) -> None:
+    """Raises ValueError if the weights of a checkpoint are no tensors."""
     import torch
 
     weights = checkpoint.get("model", checkpoint.get("state_dict", checkpoint))
     if not isinstance(weights, dict) or not all(
         isinstance(name, str) and isinstance(value, torch.Tensor) for name, value in weights.items()
     ):
-        raise ValueError(f'{path} must have a dict of tensors as "model", got {sorted(checkpoint)}')
+        raise ValueError(
+            f'{path} must have a dict of tensors as "model", got {sorted(map(str, checkpoint))}'
+        )
 
 
 def _read_config(path):
-    import json
-
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is not JSON: {error}") from error
+    config = read_json(path)
     sections = ("train", "data", "model")
-    if not isinstance(config, dict) or not all(
-        isinstance(config.get(s, {}), dict) for s in sections
-    ):
+    if not all(isinstance(config.get(section, {}), dict) for section in sections):
         raise ValueError(f"{path} must have the sections {', '.join(sections)}")
     return config

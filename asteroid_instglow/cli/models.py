@@ -1,41 +1,65 @@
 """Priors and separators as the command line names them."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ..separator import GenerativeSeparator
-from ..weights.base import load_model
+if TYPE_CHECKING:
+    from ..separator import GenerativeSeparator
 
 
-def load_separator(specs, residual=False):
-    """Builds a separator from what ``--priors`` got.
+def load_separator(specs: Sequence[str], residual: bool = False) -> "GenerativeSeparator":
+    """Builds a separator from the arguments of ``--priors``.
 
     Args:
-        specs (Sequence[str]): One folder, name or Hub id of a separator, or any number of priors,
-            each ``DIR`` (named by the prior itself) or ``NAME=DIR``.
+        specs (Sequence[str]): Folders, names or Hub ids of separators, whose priors are all taken,
+            and of priors, each ``DIR`` (named by the prior itself) or ``NAME=DIR``.
         residual (bool): Whether to add a residual source.
 
     Returns:
-        GenerativeSeparator: In evaluation mode.
+        GenerativeSeparator: In evaluation mode, with the options of the first separator.
     """
-    priors = {}
+    from ..separator import GenerativeSeparator
+    from ..weights.base import load_model
+    from ..weights.writing import priors_of
+
+    priors, first = {}, None
     for spec in specs:
-        name, _, where = spec.rpartition("=")
+        name, where = split_spec(spec)
         model = load_model(where)
         if isinstance(model, GenerativeSeparator):
-            if len(specs) > 1 or name:
-                raise ValueError(f"priors must be one separator or several priors, got {specs}")
-            model.residual = model.residual or residual
-            return model
-        name = name or model.source
-        if name in priors:
+            if name:
+                raise ValueError(f"priors: {where} is a separator, whose priors have names: {spec}")
+            first, residual = first or model, residual or model.residual
+            found = priors_of(model)
+        elif hasattr(model, "log_prob"):
+            found = {name or model.source: model}
+        else:
+            raise ValueError(f"priors: {where} is a {type(model).__name__}, not a prior")
+        if twice := sorted(set(found) & set(priors)):
             raise ValueError(
-                f"priors must have different names, got {name!r} twice: use NAME=DIR for one"
+                f"priors must have different names, got {twice[0]!r} twice: use NAME=DIR for one"
             )
-        priors[name] = model
-    return GenerativeSeparator(priors, residual).eval()
+        priors |= found
+    if first is not None and len(specs) == 1:
+        first.residual = residual
+        return first
+    options = {} if first is None else vars(first.options)
+    return GenerativeSeparator(priors, residual, **options).eval()
 
 
-def check_output_folder(path, overwrite):
+def split_spec(spec: str) -> tuple[str | None, str]:
+    """Splits ``NAME=DIR``; a path that exists is a path, whatever is in it.
+
+    Examples:
+        >>> split_spec("low=priors/bass")
+        ('low', 'priors/bass')
+    """
+    name, equals, where = spec.partition("=")
+    return (name, where) if equals and not Path(spec).exists() else (None, spec)
+
+
+def check_output_folder(path: str | Path, overwrite: bool) -> Path:
     """Refuses an output folder that is a file, or not empty without ``overwrite``."""
     path = Path(path)
     if path.exists() and not path.is_dir():

@@ -1,16 +1,18 @@
 """``instglow publish``: a model to the Hugging Face Hub; by default only a rehearsal."""
 
+import argparse
 from pathlib import Path
+from typing import Any
 
 HELP = "send a prior or separator to the Hugging Face Hub (without --push: show what would go up)"
 
 
-def add_arguments(parser):
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the options; those of the card are the fields of Card."""
     parser.add_argument("model", metavar="PRIOR_OR_SEPARATOR", help="folder, file, name or Hub id")
-    parser.add_argument("--repo-id", required=True, metavar="USER/NAME", help="where to")
+    parser.add_argument("--repo-id", required=True, metavar="USER/NAME", help="repository")
     parser.add_argument("--push", action="store_true", help="send it; without this nothing is sent")
-    parser.add_argument("--private", action="store_true", help="for you alone")
+    parser.add_argument("--private", action="store_true", help="create a private repository")
     parser.add_argument("--revision", metavar="BRANCH", help="branch (main)")
     parser.add_argument("--commit-message", metavar="TEXT")
     parser.add_argument(
@@ -36,31 +38,31 @@ def add_arguments(parser):
     card.add_argument("--results-on", metavar="TEXT", help="data and protocol of the results")
 
 
-def run(args):
-    """Makes the files and, if asked to, sends them."""
+def run(args: argparse.Namespace) -> dict[str, Any]:
+    """Writes the files and, if asked to, sends them."""
     import tempfile
 
     from ..weights.base import load_model, push_folder
-    from ..weights.hub import check_repo_id
+    from ..weights.hub import hub_name
     from .models import check_output_folder
 
-    check_repo_id(args.repo_id)
+    name = hub_name(args.repo_id, args.revision)
     token = None if args.token_file is None else args.token_file.read_text(encoding="utf-8").strip()
     if args.output is not None:
         check_output_folder(args.output, args.overwrite)
     model = load_model(args.model, token=token)
-    card = read_card(args, model.card)
-    name = f"{args.repo_id}@{args.revision}" if args.revision else args.repo_id
     with tempfile.TemporaryDirectory() as temporary:
         folder = args.output or Path(temporary, "model")
-        model.save_pretrained(folder, card, args.half, with_bin=True, hub_name=name)
+        model.save_pretrained(folder, read_card(args, model.card), args.half, True, name)
+        paths = sorted(path for path in folder.rglob("*") if path.is_file())
         answer = {
             "repo_id": args.repo_id,
             "private": args.private,
             "pushed": args.push,
             "reference": None,
             "output": args.output and str(args.output),
-            **list_folder(folder),
+            "files": {path.relative_to(folder).as_posix(): path.stat().st_size for path in paths},
+            "card": (folder / "README.md").read_text(encoding="utf-8"),
         }
         if args.push:
             message = args.commit_message or f"Upload {type(model).__name__}"
@@ -70,45 +72,33 @@ def run(args):
     return answer
 
 
-def read_card(args, saved):
-    """The card: what was saved with the model, over that the file, over that the options.
+def read_card(args: argparse.Namespace, saved: Any) -> Any:
+    """Merges the model's card, the file and the options; the latter win.
 
     Args:
         args (argparse.Namespace): The options.
-        saved (Card | None): Of the model.
+        saved (Card | None): The model's card.
 
     Returns:
-        Card: With the training configuration of ``training.json`` beside the model, if there is one
-        and nothing else was said.
+        Card: With rows from ``training.json`` beside the model, unless the card describes the
+        training already.
     """
-    import json
-
+    from ..utils.files import read_json
     from ..weights.card import Card, training_rows
 
     fields = {} if saved is None else saved.to_dict()
     record = Path(args.model, "training.json")
     if record.is_file() and not fields.get("training"):
-        fields["training"] = training_rows(_read_json(json, record))
+        fields["training"] = training_rows(read_json(record))
     if args.card is not None:
-        fields |= _read_json(json, args.card)
+        fields |= read_json(args.card)
     names = ("title", "description", "license", "license_name", "license_link", "results_on")
     fields |= {n: getattr(args, n) for n in (*names, "datasets") if getattr(args, n) is not None}
     return Card.of(fields)
 
 
-def list_folder(folder):
-    """What is in a model's folder, for the answer."""
-    from ..weights.hub import CARD
-
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {
-        "files": {path.relative_to(folder).as_posix(): path.stat().st_size for path in files},
-        "card": (folder / CARD).read_text(encoding="utf-8"),
-    }
-
-
-def describe(answer):
-    """The files, the card, and whether anything was sent."""
+def describe(answer: dict[str, Any]) -> str:
+    """Lists the files, the card, and whether anything was sent."""
     width = max(len(name) for name in answer["files"])
     lines = [f"{name:{width}}  {size:>12,} bytes" for name, size in answer["files"].items()]
     lines.append(f"{'in all':{width}}  {sum(answer['files'].values()):>12,} bytes")
@@ -121,13 +111,3 @@ def describe(answer):
         private = " (private)" if answer["private"] else ""
         lines.append(f"Nothing was sent. With --push this goes to {answer['repo_id']}{private}.")
     return "\n".join(lines)
-
-
-def _read_json(json, path):
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is not JSON: {error}") from error
-    if not isinstance(content, dict):
-        raise ValueError(f"{path} must hold an object, got {type(content).__name__}")
-    return content

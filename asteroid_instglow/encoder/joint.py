@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 
+from ..utils.checks import check_name
 from ..weights.base import PretrainedModel
 from .base import Encoder
 from .build import build_encoder
@@ -38,6 +39,8 @@ class JointEncoder(PretrainedModel):
         super().__init__(sample_rate=sample_rate, in_channels=1)
         if not sources or len(set(sources)) < len(sources):
             raise ValueError(f"sources must be names, each once, got {list(sources)}")
+        for source in sources:
+            check_name("source", source)
         self.sources = list(sources)
         self.encoder_args = dict(encoder or {})
         self.encoder = build_encoder(

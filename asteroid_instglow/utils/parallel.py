@@ -1,29 +1,37 @@
-"""Independent tasks, one after the other or in several processes, with a bar."""
+"""Runs independent tasks, one after the other or in several processes, with a progress bar."""
 
 import multiprocessing
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from typing import Any
 
 import torch
 from tqdm import tqdm
 
 
-def run_parallel(function, tasks, jobs=1, name=None, unit="track"):
-    """Yields (number of the task, ``function(*task)``) as tasks are done.
+def run_parallel(
+    function: Callable[..., Any],
+    tasks: Sequence[tuple],
+    jobs: int = 1,
+    name: str | None = None,
+    unit: str = "track",
+) -> Iterator[tuple[int, Any]]:
+    """Yields (index of the task, ``function(*task)``) as tasks are done.
 
     When a task fails, those that have not begun do not begin.
 
     Args:
-        function (Callable): Of a module, so that a new process finds it.
+        function (Callable): A function of a module, so that a new process can import it.
         tasks (list[tuple]): Arguments, which can be pickled.
-        jobs (int): Processes, of one thread each; with 1, or a single task, there is no new one. A
-            script that asks for more needs the usual ``if __name__ == "__main__":``.
-        name (str, optional): On a bar on stderr; None for no bar.
-        unit (str): What the bar counts.
+        jobs (int): Number of processes, of one thread each; with 1, or a single task, none is
+            started. A script that asks for more needs the usual ``if __name__ == "__main__":``.
+        name (str, optional): Label of a progress bar on stderr; None: no bar.
+        unit (str): Unit of the bar.
 
     Yields:
-        tuple: Index in ``tasks``, and what the function returned.
+        tuple: Index in ``tasks``, and the function's result.
 
-    Examples
+    Examples:
         >>> dict(run_parallel(pow, [(2, 3), (3, 2)]))
         {0: 8, 1: 9}
     """

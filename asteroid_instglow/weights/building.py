@@ -66,9 +66,10 @@ def build_model(
             f"{where}: the weights do not fit their configuration: {_line(error)[:500]}"
         ) from error
     _check_finite(model, where)
-    _label(model, package)
-    for name, prior in priors_of(model).items():
-        prior.card = Card.of(package.get("cards", {}).get(name))
+    try:
+        _label(model, package)
+    except ValueError as error:
+        raise ValueError(f"{where}: {error}") from error
     if model.license and _NON_COMMERCIAL.search(model.license):
         logger.warning("%s: the licence of these weights is %s", where, model.license)
     return model.eval()
@@ -110,6 +111,8 @@ def _label(model, package):
     model.card = Card.of(package.get("card"))
     model.license = package.get("license") or (model.card and model.card.license)
     model.licenses = package.get("licenses", {})
+    for name, prior in priors_of(model).items():
+        prior.card = Card.of(package.get("cards", {}).get(name))
 
 
 def _hint(cls, package, where):

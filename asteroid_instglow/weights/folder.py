@@ -167,7 +167,7 @@ def check_model_args(value: Any, label: str, name: str = "model_args") -> None:
             raise ValueError(f"{label}: {name} must be from {least} to {most}, got {value!r}")
 
 
-def part_folder(folder: Path, place: Any) -> Path:
+def part_folder(folder: Path, place: Any, label: str | Path) -> Path:
     """Returns the folder of a prior that "priors" lists, ``folder/priors/bass`` say.
 
     Raises:
@@ -175,7 +175,7 @@ def part_folder(folder: Path, place: Any) -> Path:
     """
     match = isinstance(place, str) and re.fullmatch(r"\./priors/([^/\\\0]+)", place)
     if not match or match[1] in (".", ".."):
-        raise ValueError(f"{CONFIG}: priors must lie in ./priors/, got {place!r}")
+        raise ValueError(f"{label}: {CONFIG}: priors must lie in ./priors/, got {place!r}")
     return folder / "priors" / match[1]
 
 

@@ -2,8 +2,11 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import torch
+
+from .tensors import State, load_pickle
 
 _MODEL_KEYS = {
     "n_blocks_dec": "n_blocks",
@@ -16,12 +19,12 @@ _MODEL_KEYS = {
     "p_dropout_dec": "dropout",
 }
 _DATA_KEYS = {"sampling_rate": "sample_rate", "filter_length": "n_fft", "hop_length": "hop_length"}
-# In every published flow, used by none: its network is not conditioned on a speaker.
+# Every published flow has these, and none uses them: there is no speaker to condition on.
 _UNUSED = re.compile(r"\.wn\.cond_layer\.")
 
 
-def published_config(config):
-    """Arguments of :class:`~asteroid_instglow.GlowPrior` from a published configuration (dict)."""
+def published_config(config: dict[str, Any]) -> dict[str, Any]:
+    """Converts a published configuration to arguments of :class:`~asteroid_instglow.GlowPrior`."""
     try:
         model, data = config["model"], config["data"]
         args = {ours: data[theirs] for theirs, ours in _DATA_KEYS.items()}
@@ -45,13 +48,13 @@ def published_config(config):
     return args
 
 
-def published_tensors(checkpoint, flow):
-    """State of ``flow`` (a :class:`~asteroid_instglow.flows.Glow`) from a published checkpoint.
+def published_tensors(checkpoint: str | Path | dict, flow: Any) -> State:
+    """Converts a published checkpoint to the state of a :class:`~asteroid_instglow.flows.Glow`.
 
     Args:
         checkpoint (str | Path | dict): File, or its content; with or without the prefixes
             ``module.`` and ``model.`` that wrappers add.
-        flow (Glow): Tells the wanted names and shapes.
+        flow (Glow): The flow, whose names and shapes are wanted.
 
     Returns:
         dict: A state dict that loads strictly into ``flow``.
@@ -63,7 +66,7 @@ def published_tensors(checkpoint, flow):
         path = Path(checkpoint)
         if not path.is_file():
             raise FileNotFoundError(f"checkpoint must be a file, got {path}")
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+        checkpoint = load_pickle(path)
     tensors = checkpoint.get("model", checkpoint.get("state_dict", checkpoint))
     found = {}
     for name, value in tensors.items():
@@ -80,13 +83,13 @@ def published_tensors(checkpoint, flow):
         if theirs not in found:
             problems.append(f"{theirs} is missing")
             continue
-        value = found.pop(theirs).float()
+        value = found.pop(theirs)
         if theirs.endswith((".logs", ".bias")) and value.ndim == 3 and value.shape[0] == 1:
             value = value[0]
         if value.shape != wanted.shape:
             problems.append(f"{theirs} must be {tuple(wanted.shape)}, got {tuple(value.shape)}")
             continue
-        state[ours] = _regroup(theirs, value, order)
+        state[ours] = _regroup(theirs, value.float(), order)
     problems += [f"{name} is unexpected" for name in found]
     if problems:
         raise ValueError("checkpoint does not fit its config: " + "; ".join(problems))
@@ -102,7 +105,7 @@ def _published_name(ours):
 
 
 def _regroup(name, value, order):
-    """Puts squeezed channels from the published order into that of our Squeeze."""
+    # Reorders squeezed channels from the published order to that of our Squeeze.
     half = order[: len(order) // 2]
     if name.endswith(".logs") or re.search(r"flows\.\d+\.bias$", name):
         return value[order]

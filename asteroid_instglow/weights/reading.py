@@ -154,7 +154,7 @@ def _read_parts(path, config, part, label):
     args, cards, state = {}, {}, {}
     for i, (name, place) in enumerate(places.items()):
         if part in (None, name):
-            folder = part_folder(path, place)
+            folder = part_folder(path, place, label)
             prior, tensors = read_model(folder, f"{label}/priors/{folder.name}")
             if prior["model_name"] != PRIOR:
                 raise ValueError(f"{label}: {place} must hold a {PRIOR}, got {prior['model_name']}")

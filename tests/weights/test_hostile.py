@@ -1,0 +1,207 @@
+"""Damaged and hostile model folders: one clear error, in bounded time and memory."""
+
+import json
+import os
+import resource
+import struct
+import time
+
+import pytest
+import torch
+from conftest import tiny_prior
+from safetensors.torch import load_file, save_file
+
+from asteroid_instglow import GenerativeSeparator, GlowPrior
+from asteroid_instglow.cli import main
+from asteroid_instglow.weights.base import load_model
+
+
+@pytest.fixture
+def folder(tmp_path):
+    tiny_prior("bass", 1, n_blocks=1).save_pretrained(tmp_path / "bass")
+    return tmp_path / "bass"
+
+
+def edit(folder, **changes):
+    """Changes configuration entries; those of the model's arguments begin with "arg_"."""
+    config = json.loads((folder / "config.json").read_text())
+    for name, value in changes.items():
+        place = config["model_args"] if name.startswith("arg_") else config
+        place[name.removeprefix("arg_")] = value
+    (folder / "config.json").write_text(json.dumps(config))
+
+
+def check_refused(folder, match=""):
+    """Loading fails with one clear error within 20 s and 500 MB, and so does the command."""
+    begin, before = time.monotonic(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises((ValueError, FileNotFoundError), match=match) as caught:
+        load_model(folder)
+    assert len(str(caught.value)) < 3000 and str(folder) in str(caught.value)
+    assert time.monotonic() - begin < 20
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 500_000
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"arg_n_blocks": 10**9},
+        {"arg_n_blocks": 10**30},
+        {"arg_n_blocks": -1},
+        {"arg_n_blocks": "4"},
+        {"arg_n_blocks": None},
+        {"arg_n_blocks": 1.5},
+        {"arg_hidden": 10**6},
+        {"arg_n_layers": 10**9},
+        {"arg_kernel_size": 10**9 + 1},
+        {"arg_dilation_rate": 10**9},
+        {"arg_n_fft": 2**40},
+        {"arg_n_fft": 0},
+        {"arg_n_fft": float("nan")},
+        {"arg_n_fft": [1024]},
+        {"arg_hop_length": 0},
+        {"arg_hop_length": -16},
+        {"arg_sample_rate": 2**31 - 1},
+        {"arg_sample_rate": 0},
+        {"arg_sample_rate": float("inf")},
+        {"arg_n_split": 0},
+        {"arg_n_sqz": 0},
+        {"arg_n_sqz": 2**30},
+        {"arg_dropout": 7.0},
+        {"arg_encoder": 3},
+        {"arg_encoder": {"width": 2**20}},
+        {"arg_encoder": {"n_layers": 10**9}},
+        {"arg_encoder": {"architecture": "band-split", "bands": [[10**9, 1]]}},
+        {"arg_encoder": {"architecture": "os"}},
+        {"arg_source": "../../evil"},
+        {"arg_source": "/abs/x"},
+        {"arg_source": "a\nb"},
+        {"arg_source": "a\0b"},
+        {"arg_source": 3},
+        {"arg_unknown": 1},
+        {"model_args": []},
+        {"model_args": None},
+        {"model_name": "os.system"},
+        {"model_name": "ConvTasNet"},
+        {"model_name": None},
+        {"format": 10**9},
+        {"format": "2"},
+        {"format": None},
+        {"sha256": "x"},
+        {"sha256": {"model.safetensors": "0" * 64}},
+        {"card": {"unknown": 1}},
+        {"card": "mit"},
+        {"cards": [1]},
+        {"license": 3},
+        {"priors": {"bass": "../bass"}},
+        {"priors": {"bass": "./priors/none"}},
+        {"priors": {"../x": "user/bass"}},
+        {"priors": {}},
+    ],
+    ids=str,
+)
+def test_a_configuration_that_no_model_has(folder, changes):
+    edit(folder, **changes)
+    check_refused(folder)
+
+
+@pytest.mark.parametrize("name", ["../../evil", "/abs/x", "...", "a\nb", "a\0b", "", "x" * 300])
+def test_names_that_become_paths(folder, tmp_path, name):
+    prior = GlowPrior.from_pretrained(folder)
+    with pytest.raises(ValueError, match="source name must"):
+        GenerativeSeparator({name: prior})
+    GenerativeSeparator({"bass": prior}).save_pretrained(tmp_path / "s")
+    config = json.loads((tmp_path / "s" / "config.json").read_text())
+    config["model_args"]["priors"] = {name: config["model_args"]["priors"]["bass"]}
+    (tmp_path / "s" / "config.json").write_text(json.dumps(config))
+    check_refused(tmp_path / "s", "source name must")
+
+
+def test_nan_in_the_weights_names_the_prior(folder, tmp_path):
+    priors = {name: tiny_prior(name, i, n_blocks=1) for i, name in enumerate(["bass", "drums"])}
+    with torch.no_grad():
+        priors["drums"].flow.steps.transforms[0].bias[3] = float("nan")
+    GenerativeSeparator(priors).save_pretrained(tmp_path / "s")
+    check_refused(tmp_path / "s", "weights hold NaN or infinite values .prior 'drums'")
+
+
+def rewrite(folder, content):
+    (folder / "model.safetensors").write_bytes(content)
+    edit(folder, sha256={})
+
+
+def test_damaged_weights(folder):
+    whole = (folder / "model.safetensors").read_bytes()
+    for size in (0, 7, 8, 100, len(whole) // 2, len(whole) - 1):
+        rewrite(folder, whole[:size])
+        check_refused(folder, "model.safetensors is damaged")
+    huge = {"dtype": "F32", "shape": [2**40], "data_offsets": [0, 2**42]}
+    for header in (b"{}", b"[", b"\xff" * 8, json.dumps({"x": huge}).encode()):
+        rewrite(folder, struct.pack("<Q", len(header)) + header)
+        check_refused(folder)
+    rewrite(folder, struct.pack("<Q", 2**62) + b"{")
+    check_refused(folder, "is damaged")
+
+
+def test_names_that_stand_for_others(folder):
+    """Metadata that points nowhere, in a circle, or from one tensor to another of another shape."""
+    path = folder / "model.safetensors"
+    state = load_file(path)
+    first, second = list(state)[:2]
+    edit(folder, sha256={})
+    for metadata in ({first: "none"}, {first: second, second: first}, {"x": first}):
+        kept = {name: value for name, value in state.items() if name not in metadata}
+        save_file(kept, path, {"format": "pt", **metadata})
+        check_refused(folder)
+
+
+def test_things_that_are_no_files(folder, tmp_path):
+    weights = folder / "model.safetensors"
+    whole = weights.read_bytes()
+    for make in (os.mkdir, os.mkfifo, lambda path: os.symlink("/dev/zero", path)):
+        weights.unlink()
+        make(weights)
+        check_refused(folder, "has no model.safetensors")
+        os.rmdir(weights) if weights.is_dir() else weights.unlink()
+        weights.write_bytes(whole)
+    weights.unlink()
+    weights.symlink_to(tmp_path / "elsewhere")
+    check_refused(folder, "has no model.safetensors")
+    (tmp_path / "elsewhere").write_bytes(whole)  # as in the cache of the Hub's client
+    assert load_model(folder).source == "bass"
+    os.mkfifo(tmp_path / "fifo")
+    check_refused(tmp_path / "fifo")
+
+
+@pytest.mark.parametrize(
+    "text", ['{"a": NaN}', "[" * 10**6, "null", "\0" * 100, '{"a": 1e999}', "{}"]
+)
+def test_a_configuration_that_is_none(folder, text):
+    (folder / "config.json").write_text(text)
+    check_refused(folder, "config.json")
+    (folder / "config.json").write_text(" " * (1 << 25))
+    check_refused(folder, "larger than")
+
+
+@pytest.mark.parametrize("args", [{"n_blocks": 10**9}, {"hidden": 10**6}, {"n_fft": 2**40}])
+def test_a_pickle_with_absurd_arguments(folder, tmp_path, args):
+    package = GlowPrior.from_pretrained(folder).serialize()
+    package["model_args"] |= args
+    torch.save(package, tmp_path / "a.pth")
+    check_refused(tmp_path / "a.pth")
+    package["state_dict"] = {"x": torch.zeros(1).expand(2**40)}
+    torch.save(package, tmp_path / "a.pth")
+    check_refused(tmp_path / "a.pth")
+
+
+def test_a_mistyped_folder_is_not_looked_for_on_the_hub(folder, tmp_path, capsys):
+    for wrong, says in (
+        (tmp_path / "bas", "did you mean"),
+        (tmp_path / "nowhere" / "bass", "no folder or file"),
+        ("minislak", "did you mean minislakh?"),
+        ("a=b=c", "no folder or file b=c"),
+        ("x" * 5000, "no folder or file"),
+        ("a\0b", "must be a path or a name"),
+    ):
+        assert main(["separate", "x.wav", "--priors", str(wrong), "-o", str(tmp_path / "o")]) == 2
+        error = capsys.readouterr().err
+        assert says in error and "Hub" not in error and len(error.splitlines()) == 1
