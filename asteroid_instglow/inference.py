@@ -1,129 +1,160 @@
-"""Separation of wavs of any rate, number of channels and length, piece by piece."""
+"""Separates audio of any rate, level and length, piece by piece."""
 
-import itertools
+from collections.abc import Callable, Iterator
 
 import torch
 import torch.nn.functional as F
 
 from . import masking
-from .audio.io import resample
-from .audio.stft import chunk_bounds, crossfade_weights, fit_length
-from .files import FileSeparation, as_wav
-from .progress import SeparationProgress
+from .audio.chunks import chunk_bounds, crossfade_weights, fit_length
+from .audio.resampling import resample
+
+MAX_CHANNELS = 64
 
 
-class PiecewiseSeparation(FileSeparation):
-    """Asteroid's whole separation interface for a model that can separate a short wav of its rate.
+def separate_long(
+    solve: Callable[[torch.Tensor], torch.Tensor],
+    wav: torch.Tensor,
+    n_src: int,
+    chunk: int,
+    overlap: int,
+) -> torch.Tensor:
+    """Separates a long signal piece by piece and crossfades the pieces.
 
-    A model that inherits it has ``sources`` (names), ``sample_rate`` (Hz) and ``options``, which
-    has ``chunk`` and ``overlap`` (seconds) and ``updated(dict)``; and it defines :meth:`_solve` and
-    what else of the methods behind it is not as here.
+    Only the result is as long as the signal.
+
+    Args:
+        solve (Callable): Separates a piece, (batch, channels, time) to (n_src, batch, channels,
+            time).
+        wav (torch.Tensor): (batch, channels, time).
+        n_src (int): Number of sources.
+        chunk (int): Longest piece, samples.
+        overlap (int): Samples that neighbouring pieces share, at most half of ``chunk``.
+
+    Returns:
+        torch.Tensor: (n_src, batch, channels, time).
+
+    Examples:
+        >>> halves = separate_long(lambda x: torch.stack([x, x]) / 2, torch.ones(1, 1, 9), 2, 4, 2)
+        >>> bool((halves == 0.5).all())
+        True
     """
+    out = wav.new_empty(n_src, *wav.shape)
+    n_read = n_written = 0
 
-    def forward(self, wav, **options):
-        """As :meth:`forward_wav`."""
-        return self.forward_wav(wav, **options)
+    def read(frames):
+        nonlocal n_read
+        n_read += frames
+        return wav[..., n_read - frames : n_read]
 
-    def forward_wav(self, wav, **options):
-        """Separation at the model's sample rate, for :mod:`asteroid.separate`.
+    for block in separate_blocks(solve, read, wav.shape[-1], chunk, overlap):
+        out[..., n_written : n_written + block.shape[-1]] = block
+        n_written += block.shape[-1]
+    return out
 
-        Args:
-            wav (torch.Tensor): (time,), (batch, time) or (batch, channels, time).
-            **options: Of ``options``.
 
-        Returns:
-            torch.Tensor: (n_src, time), (batch, n_src, time) or, with two channels or more,
-            (batch, n_src, channels, time).
-        """
-        out = self.torch_separate(wav, **options)
-        if not out.any():
-            # Asteroid divides by the sum of the output: keep that from being zero.
-            out.view(-1)[0] = 1e-30
-        return out
+def separate_blocks(
+    solve: Callable[[torch.Tensor], torch.Tensor],
+    read: Callable[[int], torch.Tensor],
+    n_samples: int,
+    chunk: int,
+    overlap: int,
+) -> Iterator[torch.Tensor]:
+    """Separates a stream; see :func:`separate_long`.
 
-    def torch_separate(self, wav, sample_rate=None, progress=None, **options):
-        """Separates a tensor. Gradients are handled inside; the weights are left as they are.
+    Args:
+        solve, chunk, overlap: As for :func:`separate_long`.
+        read (Callable): Returns the next so many samples, (batch, channels, time).
+        n_samples (int): Length of the stream.
 
-        Args:
-            wav (torch.Tensor): (time,), (batch, time) or (batch, channels, time), finite; floating
-                or int16.
-            sample_rate (int, optional): Of ``wav``, Hz; by default the model's. Another is
-                resampled in and back out.
-            progress (bool | Callable, optional): True shows a bar with loss and time left. A
-                callable gets (iteration, loss) and stops the search of the piece by returning True.
-            **options: Of ``options``.
+    Yields:
+        torch.Tensor: Blocks (n_src, batch, channels, time), which together are as long as the
+        stream.
+    """
+    bounds = chunk_bounds(n_samples, chunk, overlap)
+    ends = [start for start, _ in bounds[1:]] + [n_samples]
+    piece, tail, seen = None, None, 0
+    for i, (start, end) in enumerate(bounds):
+        new = read(end - seen)
+        piece = new if i == 0 else torch.cat([piece[..., start - bounds[i - 1][0] :], new], -1)
+        out = solve(piece)
+        if len(bounds) > 1:
+            out = out * crossfade_weights(bounds, i).to(out)
+        if i > 0:
+            out[..., : tail.shape[-1]] += tail
+        yield out[..., : ends[i] - start]
+        tail, seen = out[..., ends[i] - start :], end
 
-        Returns:
-            torch.Tensor: As :meth:`forward_wav`, on the device of ``wav``.
 
-        Raises:
-            ValueError: If ``wav`` is empty, has another shape, or holds NaN or infinity.
-        """
-        options = self.options.updated(options)
-        rate = int(sample_rate or self.sample_rate)
-        mixture, shape = as_wav(wav)
-        for weight in itertools.chain(self.parameters(), self.buffers()):
-            mixture = mixture.to(weight.device)
-            break
-        peak = mixture.abs().amax()
-        if peak == 0:
-            out = mixture.new_zeros(len(self.sources), *mixture.shape)
-        else:
-            # Floating-point audio above full scale is heard at full scale: models know no louder.
-            gain = peak.clamp_min(1.0)
-            with SeparationProgress(progress) as report, torch.no_grad():
-                out = self._separate_long(mixture, gain, rate, options, report)
-        out = out.movedim(0, 1).to(wav.device)
-        if mixture.shape[1] == 1:
-            out = out.squeeze(2)
-        out = out[0] if len(shape) == 1 else out
-        return out.to(wav.dtype) if wav.is_floating_point() else out
+def separate_piece(
+    solve: Callable[[torch.Tensor], torch.Tensor],
+    wav: torch.Tensor,
+    n_src: int,
+    rates: tuple[int, int],
+    window: int = 1,
+    sums_up: bool = False,
+) -> torch.Tensor:
+    """Separates a piece of any sample rate, length and level.
 
-    def _solve(self, wav, options, report):
-        """Mixture (batch, channels, time) at ``sample_rate`` to (n_src, batch, channels, time)."""
-        raise NotImplementedError
+    Silence is separated into silence. What is above full scale is heard at full scale.
 
-    def _sums_up(self, options):
-        """Whether the sources sum to the mixture."""
-        raise NotImplementedError
+    Args:
+        solve (Callable): As for :func:`separate_long`, at the model's sample rate.
+        wav (torch.Tensor): (batch, channels, time).
+        n_src (int): Number of sources.
+        rates (tuple[int, int]): Sample rates of ``wav`` and of the model, Hz.
+        window (int): Samples that the model needs at least.
+        sums_up (bool): Whether the sources sum to the mixture; if so they do at the rate of
+            ``wav``, too.
 
-    def _n_iter(self, options):
-        """Times that :meth:`_solve` reports its progress."""
-        return 1
+    Returns:
+        torch.Tensor: (n_src, batch, channels, time), at the rate of ``wav``.
+    """
+    if not wav.any():
+        return wav.new_zeros(n_src, *wav.shape)
+    rate, model_rate = rates
+    gain = wav.abs().amax().clamp_min(1.0)
+    wav = wav / gain
+    heard = resample(wav, rate, model_rate)
+    n_heard = heard.shape[-1]
+    out = solve(F.pad(heard, (0, max(0, window - n_heard))))[..., :n_heard]
+    if rate != model_rate:
+        out = fit_length(resample(out, model_rate, rate), wav.shape[-1])
+        if sums_up:
+            # What the model's rate cannot hold, and what resampling lost.
+            out = masking.share_remainder(out, wav, rate, min(rates) / 2)
+    return out * gain
 
-    @property
-    def _window(self):
-        """Samples that a wav must have at least."""
-        return 1
 
-    def _separate_long(self, mixture, gain, rate, options, report):
-        # (batch, channels, time) -> (n_src, batch, channels, time), piece by piece: nothing but
-        # mixture and sources is as long as the mixture.
-        bounds = chunk_bounds(
-            mixture.shape[-1], round(options.chunk * rate), round(options.overlap * rate)
+def as_wav(wav: torch.Tensor) -> tuple[torch.Tensor, int]:
+    """Checks a mixture and gives it three axes.
+
+    Args:
+        wav (torch.Tensor): (time,), (batch, time) or (batch, channels, time).
+
+    Returns:
+        tuple: float32 (batch, channels, time), and the number of axes that it had.
+    """
+    shape = tuple(wav.shape)
+    if wav.ndim not in (1, 2, 3):
+        raise ValueError(
+            f"wav must be (time,), (batch, time) or (batch, channels, time), got {shape}"
         )
-        out = mixture.new_zeros(len(self.sources), *mixture.shape)
-        report.start(len(bounds), self._n_iter(options))
-        for i, (start, end) in enumerate(bounds):
-            piece = mixture[..., start:end] / gain
-            weights = crossfade_weights(bounds, i).to(mixture)
-            # What is silent stays silent, whatever else is in the batch.
-            weights = weights * (piece.abs().amax((1, 2), keepdim=True) > 0)
-            if piece.any():
-                out[..., start:end] += self._separate_piece(piece, rate, options, report) * weights
-            report.next_piece()
-        return out.mul_(gain)
-
-    def _separate_piece(self, piece, rate, options, report):
-        n = piece.shape[-1]
-        wav = resample(piece, rate, int(self.sample_rate))
-        n_wav = wav.shape[-1]
-        wav = F.pad(wav, (0, max(0, self._window - n_wav)))
-        out = self._solve(wav, options, report)[..., :n_wav]
-        if not self._sums_up(options):
-            return fit_length(resample(out, int(self.sample_rate), rate), n)
-        if rate == self.sample_rate:
-            return out
-        out = fit_length(resample(out, int(self.sample_rate), rate), n)
-        # Above the models' band, and what the resampling lost, goes where the treble goes.
-        return masking.share_remainder(out, piece, rate, min(rate, int(self.sample_rate)) / 2)
+    if wav.numel() == 0:
+        raise ValueError(f"wav must have at least one sample, got {shape}")
+    if wav.ndim > 1 and shape[-2] > MAX_CHANNELS >= shape[-1]:
+        raise ValueError(
+            f"wav must have the time on its last axis, got {shape}: transpose it, "
+            "(time, channels) to (1, channels, time)"
+        )
+    if wav.dtype == torch.int16:
+        wav = wav.float() / 32768
+    if not wav.is_floating_point():
+        raise ValueError(f"wav must be floating point or int16, got {wav.dtype}")
+    wav = wav.float()
+    if not wav.isfinite().all():
+        bad = int((~wav.isfinite()).sum())
+        raise ValueError(f"wav must be finite, got {bad} samples that are NaN or infinite")
+    if wav.ndim == 1:
+        wav = wav[None]
+    return (wav[:, None] if wav.ndim == 2 else wav), len(shape)

@@ -1,4 +1,4 @@
-"""From what the priors explain to sources that sum to the mixture."""
+"""Turns what is known of each source into sources that sum to the mixture."""
 
 import torch
 import torch.nn.functional as F
@@ -6,11 +6,11 @@ import torch.nn.functional as F
 from .audio.stft import istft, stft
 
 
-def shares(magnitudes, power=1.0):
-    r"""Ratio masks :math:`x_i^p / \sum_j x_j^p`: not negative, they sum to one in every bin.
+def shares(magnitudes: torch.Tensor, power: float = 1.0) -> torch.Tensor:
+    r"""Computes ratio masks :math:`x_i^p / \sum_j x_j^p`, which sum to one in every bin.
 
-    Negative magnitudes, which a flow may decode, count as zero: divided by a sum near zero they
-    would blow up. Where no source has anything, all get the same share.
+    Negative magnitudes, which a flow may decode, count as zero. Where no source has any magnitude,
+    all get the same share.
 
     Args:
         magnitudes (torch.Tensor): (n_src, ...).
@@ -18,6 +18,10 @@ def shares(magnitudes, power=1.0):
 
     Returns:
         torch.Tensor: (n_src, ...).
+
+    Examples:
+        >>> shares(torch.tensor([[1.0, 0.0], [3.0, 0.0]])).tolist()
+        [[0.25, 0.5], [0.75, 0.5]]
     """
     x = magnitudes.clamp_min(0)
     peak = x.amax(0, keepdim=True)
@@ -27,12 +31,14 @@ def shares(magnitudes, power=1.0):
     return torch.where(peak > 0, powered / powered.sum(0, keepdim=True), even)
 
 
-def project_sum(estimates, mixture, weights=None):
+def project_sum(
+    estimates: torch.Tensor, mixture: torch.Tensor, weights: torch.Tensor | None = None
+) -> torch.Tensor:
     r"""Moves estimates to the nearest ones that sum to the mixture.
 
     .. math:: \hat x_i = \mu_i + w_i \Big(y - \sum_j \mu_j\Big), \quad \sum_i w_i = 1
 
-    With variances for weights, :math:`w_i = v_i / \sum_j v_j`, it is the posterior mean of
+    With variances for weights, :math:`w_i = v_i / \sum_j v_j`, this is the posterior mean of
     independent Gaussian estimates with means :math:`\mu_i` and variances :math:`v_i`, given that
     they sum to y.
 
@@ -51,26 +57,37 @@ def project_sum(estimates, mixture, weights=None):
     return estimates + shares(weights) * missing
 
 
-def residual_magnitude(mixture, magnitudes):
-    """What no source explains: the positive part of the mixture less the sum of the sources.
+def residual_magnitude(mixture: torch.Tensor, magnitudes: torch.Tensor) -> torch.Tensor:
+    """Returns the positive part of the mixture less the sum of the sources.
 
     Args:
-        mixture (torch.Tensor): Magnitudes. magnitudes (torch.Tensor): (n_src, ...).
+        mixture (torch.Tensor): Magnitudes of the mixture.
+        magnitudes (torch.Tensor): Magnitudes of the sources, (n_src, ...).
+
+    Returns:
+        torch.Tensor: Of the shape of ``mixture``.
     """
     return (mixture - magnitudes.clamp_min(0).sum(0)).clamp_min(0)
 
 
-def share_remainder(sources, mixture, sample_rate, cutoff, n_fft=2048):
-    """Gives the sources what their sum lacks of the mixture, frame by frame like their treble.
+def share_remainder(
+    sources: torch.Tensor,
+    mixture: torch.Tensor,
+    sample_rate: int,
+    cutoff: float,
+    n_fft: int = 2048,
+) -> torch.Tensor:
+    """Splits what the sources lack of the mixture in proportion to their energy below a cutoff.
 
-    For what lies above the band that the priors know (``cutoff``): the brightness of a frame there
-    is split as the octave below the cutoff is.
+    For what lies above the band that a model separates: each frame of it is split as the energy in
+    the octave below ``cutoff`` is.
 
     Args:
         sources (torch.Tensor): (n_src, ..., time).
         mixture (torch.Tensor): (..., time).
-        sample_rate (int): Hz.
+        sample_rate (int): Sample rate, Hz.
         cutoff (float): Top of the band that was separated, Hz.
+        n_fft (int): Window and transform length, samples.
 
     Returns:
         torch.Tensor: (n_src, ..., time), summing to the mixture.
@@ -83,3 +100,31 @@ def share_remainder(sources, mixture, sample_rate, cutoff, n_fft=2048):
     treble = spec[..., top // 2 : top, :].abs().square().sum(-2, keepdim=True)
     parts = shares(treble) * stft(missing, n_fft, n_fft // 4)
     return sources + istft(parts, n_fft, n_fft // 4, n + short)[..., :n]
+
+
+def low_band(wav: torch.Tensor, sample_rate: float, cutoff: float) -> torch.Tensor:
+    """Returns what lies below a frequency, in phase with the signal.
+
+    The gain falls from one, an octave below the cutoff, to zero at the cutoff.
+
+    Args:
+        wav (torch.Tensor): (..., time).
+        sample_rate (float): Sample rate, Hz.
+        cutoff (float): Hz.
+
+    Returns:
+        torch.Tensor: (..., time).
+
+    Examples:
+        >>> low_band(torch.ones(1, 1, 100), 8000, 20).mean().round(decimals=4).item()
+        1.0
+    """
+    n = wav.shape[-1]
+    # Reflected at the ends, because a jump there would ring.
+    pad = min(n - 1, round(4 * sample_rate / cutoff))
+    flat = F.pad(wav.reshape(1, -1, n), (pad, pad), "reflect")
+    spec = torch.fft.rfft(flat)
+    frequency = torch.fft.rfftfreq(flat.shape[-1], 1 / sample_rate, device=wav.device)
+    gain = (2 - 2 * frequency / cutoff).clamp(0, 1)
+    low = torch.fft.irfft(spec * gain, flat.shape[-1])
+    return low[..., pad : pad + n].reshape(wav.shape)

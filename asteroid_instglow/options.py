@@ -1,8 +1,9 @@
 """The options of a separation, checked once."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
 
-from .utils.checks import check_above_zero, check_at_least, check_one_of
+from .utils.checks import check_above_zero, check_at_least, check_one_of, check_whole
 from .utils.precision import PRECISIONS
 
 SOLVERS = ("auto", "posterior", "encoder", "paper")
@@ -11,32 +12,37 @@ SEARCHES = {"posterior": (40, 0.05), "paper": (150, 0.01)}  # n_iter, lr
 
 @dataclass(frozen=True)
 class SeparationOptions:
-    """How to separate; every field can be set in the constructor and overridden in a call.
+    """Options of a separation; each can be set in the constructor and overridden in a call.
 
     Args:
-        solver (str): "encoder": what the priors' amortised encoders guess, made to sum to the
-            mixture; fast. "posterior": from there a short search for sources that the flows find
-            likely. "paper": the published latent search. "auto": "encoder" if every prior has one,
-            else "paper".
-        n_iter (int or None): Iterations of the search; None: 40 ("posterior") or 150 ("paper").
-        lr (float or None): Adam's learning rate in it; None: 0.05 or 0.01.
-        precision (str): Of the flows' networks in it: "32", "bf16-mixed", or "auto": the latter
-            where the processor is fast at it. Latents and likelihoods always have 32 bits.
-        prior_weight (float): The paper's alpha2; 0 is MLE, above is MAP.
-        space (str): "latent" or "data": where the prior term is measured.
-        init_scale (float): The paper's sigma: standard deviation of the first latents.
-        frame_mask (bool): From the fifth iteration on, scale each frame of a source by the ratio of its
-            level to the mixture's, which makes quiet frames quieter; louder ones are left alone.
-        wiener (bool or None): Final filter, after which the sources sum to the mixture; None: on,
-            save with solver "paper", whose published default is off.
+        solver (str): "encoder" takes the estimates of the priors' encoders and makes them sum to
+            the mixture (fast). "posterior" starts there and searches for sources that the flows
+            find likely. "paper" is the published search over latents. "auto" is "encoder" if every
+            prior has an encoder, else "paper".
+        n_iter (int, optional): Iterations of the search; by default 40 ("posterior") or 150
+            ("paper").
+        lr (float, optional): Learning rate of Adam; by default 0.05 or 0.01.
+        precision (str): Precision of the flows' networks: "32", "bf16-mixed", or "auto", which is
+            "bf16-mixed" on processors that are fast at it. Latents and likelihoods stay in float32.
+        prior_weight (float): The paper's alpha2; 0 is maximum likelihood, more is MAP.
+        space (str): Where the prior term is measured, "latent" or "data".
+        init_scale (float): The paper's sigma, the standard deviation of the first latents.
+        frame_mask (bool): From the fifth iteration on, scale each frame of a source by the ratio of
+            its level to the mixture's, which makes quiet frames quieter; louder ones are left alone.
+        wiener (bool, optional): Apply the final filter, after which the sources sum to the mixture;
+            by default on, except with solver "paper", where the published default is off.
         early_stop (float): Stop when the loss fell by less than this fraction of itself over the
-            last 20 iterations; 0: never.
-        stereo (str): "mid": the priors run once on the mean of the channels, whose shares are
-            applied to each channel; "channels": on every channel; "auto": "mid" for "paper" with
-            the final filter, else "channels".
+            last 20 iterations; 0 never stops early.
+        stereo (str): "mid" separates the mean of the channels and applies its masks to each
+            channel; "channels" separates each channel; "auto" is "mid" for "paper" with the final
+            filter, else "channels".
         chunk (float): Longest piece that is separated at once, seconds.
         overlap (float): Crossfade between pieces, seconds, at most half of ``chunk``.
-        seed (int): Of everything random.
+        seed (int): Random seed for initial latents and dither.
+
+    Examples:
+        >>> SeparationOptions(solver="paper", n_iter=50).updated({"lr": 0.02}).lr
+        0.02
     """
 
     solver: str = "auto"
@@ -60,11 +66,12 @@ class SeparationOptions:
         check_one_of("space", self.space, ("latent", "data"))
         check_one_of("stereo", self.stereo, ("auto", "mid", "channels"))
         if self.n_iter is not None:
-            check_at_least("n_iter", self.n_iter, 1)
-        check_at_least("prior_weight", self.prior_weight, 0)
-        check_at_least("init_scale", self.init_scale, 0)
-        check_at_least("early_stop", self.early_stop, 0)
-        check_at_least("overlap", self.overlap, 0)
+            check_whole("n_iter", self.n_iter, 1)
+        check_whole("seed", self.seed, 0, 2**63 - 1)
+        for name in ("prior_weight", "init_scale", "early_stop", "overlap"):
+            check_at_least(name, getattr(self, name), 0)
+            if getattr(self, name) == float("inf"):
+                raise ValueError(f"{name} must be finite, got inf")
         if self.lr is not None:
             check_above_zero("lr", self.lr)
         check_above_zero("chunk", self.chunk)
@@ -75,24 +82,37 @@ class SeparationOptions:
                 f"overlap must be at most half of chunk = {self.chunk} s, got {self.overlap}"
             )
 
-    @property
-    def sums_up(self):
-        """Whether the sources sum to the mixture."""
-        return self.solver != "paper" if self.wiener is None else self.wiener
+    def resolved(self, solver: str) -> "SeparationOptions":
+        """Returns a copy for one solver with every default filled in.
 
-    def resolved(self, solver):
-        """A copy for one solver, with that solver's own numbers where none are given."""
+        Args:
+            solver (str): "encoder", "posterior" or "paper".
+
+        Returns:
+            SeparationOptions: With ``solver``, and no "auto" or None, ``precision`` aside.
+
+        Examples:
+            >>> SeparationOptions().resolved("paper").n_iter
+            150
+        """
         n_iter, lr = SEARCHES.get(solver, (1, 1.0))
+        wiener = solver != "paper" if self.wiener is None else self.wiener
+        stereo = self.stereo
+        if stereo == "auto":
+            stereo = "mid" if solver == "paper" and wiener else "channels"
+        if stereo == "mid" and not wiener:
+            raise ValueError('stereo="mid" needs the final filter: wiener must not be False')
         return replace(
             self,
             solver=solver,
-            wiener=self.sums_up,
+            wiener=wiener,
+            stereo=stereo,
             n_iter=n_iter if self.n_iter is None else self.n_iter,
             lr=lr if self.lr is None else self.lr,
         )
 
-    def updated(self, options):
-        """A copy with ``options`` (dict) set; unknown names are refused."""
+    def updated(self, options: dict) -> "SeparationOptions":
+        """Returns a copy with ``options`` set; refuses unknown names."""
         check_option_names(options)
         return replace(self, **options)
 
@@ -100,8 +120,8 @@ class SeparationOptions:
 OPTION_NAMES = tuple(field.name for field in fields(SeparationOptions))
 
 
-def check_option_names(options):
-    """Refuses names that are no option."""
+def check_option_names(options: Iterable[str]) -> None:
+    """Raises TypeError if a name is no option."""
     unknown = sorted(set(options) - set(OPTION_NAMES))
     if unknown:
         raise TypeError(

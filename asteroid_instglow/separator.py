@@ -1,12 +1,14 @@
-"""The separator: waveform of a mixture in, waveforms of its sources out."""
+"""The separator: takes the waveform of a mixture and returns those of its sources."""
+
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import nn
 
 from . import masking, solver
+from .adapter import Separator
 from .audio.stft import apply_phase, even_frames, hold_frames, istft, stft
 from .encoder import share_bodies, solve_encoder
-from .inference import PiecewiseSeparation
 from .options import SeparationOptions, check_option_names
 from .prior import GlowPrior
 from .utils.checks import check_name
@@ -15,19 +17,20 @@ from .weights.base import PretrainedModel
 RESIDUAL = "residual"
 
 
-class GenerativeSeparator(PiecewiseSeparation, PretrainedModel):
-    """Separates a mixture into the sources of any set of priors, an Asteroid model.
+class GenerativeSeparator(Separator, PretrainedModel):
+    """Separates a mixture into the sources of any set of priors; an Asteroid model.
 
     Args:
-        priors (dict): Name of each source to its :class:`GlowPrior` (or to the plain arguments of
-            one). Any number, also several of one kind; all of one STFT setting and sample rate.
-        residual (bool): Add a last source, "residual", that takes what no prior explains.
-        sample_rate (int, optional): Hz; given, it must be the priors'.
-        **options: Of :class:`SeparationOptions`; every method that separates can override them.
+        priors (dict): Name of each source to its :class:`GlowPrior`, or to the plain arguments of
+            one. Any number, also several of one kind; all with the same STFT and sample rate.
+        residual (bool): Add a last source, "residual", with what no prior explains.
+        sample_rate (int, optional): Sample rate of the priors, Hz, as a check.
+        **options: Of :class:`~asteroid_instglow.SeparationOptions`; every method that separates
+            can override them.
 
     Attributes:
         sources (list[str]): Names in the order of the output.
-        options (SeparationOptions): Defaults of a separation.
+        options (SeparationOptions): Default options of a separation.
 
     Examples:
         >>> bass, drums = (GlowPrior(n, n_blocks=1, hidden=4, n_fft=64, hop_length=16)
@@ -41,7 +44,13 @@ class GenerativeSeparator(PiecewiseSeparation, PretrainedModel):
           https://arxiv.org/abs/2204.09079
     """
 
-    def __init__(self, priors, residual=False, sample_rate=None, **options):
+    def __init__(
+        self,
+        priors: Mapping[str, GlowPrior | dict],
+        residual: bool = False,
+        sample_rate: int | None = None,
+        **options,
+    ):
         if not priors:
             raise ValueError("priors must name at least one prior, got none")
         names = list(priors)
@@ -52,7 +61,7 @@ class GenerativeSeparator(PiecewiseSeparation, PretrainedModel):
             raise ValueError(
                 f"sample_rate must be the priors' {built[0].sample_rate} Hz, got {sample_rate}"
             )
-        # No check of the channels by Asteroid: mono and stereo are both taken.
+        # in_channels=None: Asteroid would refuse stereo.
         super().__init__(sample_rate=built[0].sample_rate, in_channels=None)
         self._names = names
         self.priors = nn.ModuleList(built)
@@ -70,19 +79,22 @@ class GenerativeSeparator(PiecewiseSeparation, PretrainedModel):
         return result
 
     def _share_bodies(self):
-        encoders = [getattr(prior, "encoder", None) for prior in self.priors]
-        share_bodies([encoder for encoder in encoders if encoder is not None])
+        share_bodies(self._encoders())
+
+    def _encoders(self):
+        return [encoder for p in self.priors if (encoder := _encoder(p)) is not None]
 
     @property
-    def sources(self):
+    def sources(self) -> list[str]:
         """Names of the sources in the order of the output."""
         return self._names + [RESIDUAL] * self.residual
 
-    def add_prior(self, name, prior):
-        """Adds a source; nothing else is retrained.
+    def add_prior(self, name: str, prior: GlowPrior) -> None:
+        """Adds a source without retraining anything.
 
         Args:
-            name (str): New name. prior (GlowPrior): Of the same STFT setting and sample rate.
+            name (str): Name of the source, which must be new.
+            prior (GlowPrior): Prior with the same STFT and sample rate as the others.
         """
         if name in self.sources:
             raise ValueError(f"name must be new, got {name!r} (there are {self.sources})")
@@ -92,8 +104,8 @@ class GenerativeSeparator(PiecewiseSeparation, PretrainedModel):
         self.priors.append(prior)
         self._share_bodies()
 
-    def subset(self, names):
-        """A separator of some of the sources, which shares their priors.
+    def subset(self, names: Sequence[str]) -> "GenerativeSeparator":
+        """Returns a separator of some of the sources, which shares their priors.
 
         Args:
             names (Sequence[str]): Out of :attr:`sources`, in the order wanted.
@@ -109,8 +121,8 @@ class GenerativeSeparator(PiecewiseSeparation, PretrainedModel):
         residual = RESIDUAL in names or self.residual
         return type(self)(kept, residual, **vars(self.options))
 
-    def get_model_args(self):
-        """Plain arguments that rebuild this model."""
+    def get_model_args(self) -> dict:
+        """Returns plain arguments that rebuild this model."""
         priors = {name: p.get_model_args() for name, p in zip(self._names, self.priors)}
         return {
             "priors": priors,
@@ -119,21 +131,19 @@ class GenerativeSeparator(PiecewiseSeparation, PretrainedModel):
             **vars(self.options),
         }
 
-    def resolved(self, options):
-        """What a separation goes by: the solver that "auto" stands for, with its own numbers.
+    def resolved(self, options: SeparationOptions) -> SeparationOptions:
+        """Returns the options with every default filled in, "auto" replaced by what it stands for.
 
         Args:
             options (SeparationOptions): Such as :attr:`options`.
 
         Returns:
-            SeparationOptions: With no "auto" solver, and ``n_iter``, ``lr`` and ``wiener`` set.
+            SeparationOptions: See :meth:`SeparationOptions.resolved`.
 
         Raises:
-            ValueError: If the solver needs encoders that some prior has not.
+            ValueError: If the solver needs encoders and a prior has none.
         """
-        lacking = [
-            n for n, p in zip(self._names, self.priors) if getattr(p, "encoder", None) is None
-        ]
+        lacking = [n for n, p in zip(self._names, self.priors) if _encoder(p) is None]
         if options.solver in ("encoder", "posterior") and lacking:
             raise ValueError(
                 f'solver "{options.solver}" needs encoders; {", ".join(lacking)} has none'
@@ -142,23 +152,27 @@ class GenerativeSeparator(PiecewiseSeparation, PretrainedModel):
         return options.resolved(auto if options.solver == "auto" else options.solver)
 
     def _n_iter(self, options):
-        options = self.resolved(options)
-        return 1 if options.solver == "encoder" else options.n_iter
+        return 0 if options.solver == "encoder" else options.n_iter
+
+    def _sums_up(self, options):
+        return options.wiener
+
+    @property
+    def _window(self):
+        # Shorter wavs have no frame.
+        return max(model.n_fft for model in [*self.priors, *self._encoders()])
 
     def _solve(self, wav, options, report):
-        # Mixture (batch, channels, time) at the priors' rate -> (n_src, batch, channels, time).
-        options = self.resolved(options)
         if options.solver == "paper":
             return self._solve_paper(wav, options, report)
         batch, channels, n = wav.shape
-        mid = channels > 1 and self._stereo(options) == "mid"
-        heard = wav.mean(1) if mid else wav.flatten(0, 1)
-        encoders = [prior.encoder for prior in self.priors]
+        encoders = self._encoders()
         n_fft, hop = encoders[0].n_fft, encoders[0].hop_length
+        mid = channels > 1 and options.stereo == "mid"
+        heard = wav.mean(1) if mid else wav.flatten(0, 1)
         names = [prior.source for prior in self.priors]
-        sums_up = self._sums_up(options)
         with solver.frozen(encoders):
-            guesses = solve_encoder(heard, encoders, self.residual, sums_up, names)
+            guesses = solve_encoder(heard, encoders, self.residual, options.wiener, names)
         out = istft(guesses, n_fft, hop, n)
         if options.solver == "posterior":
             out = self._search(out, heard, options, report)
@@ -168,7 +182,7 @@ class GenerativeSeparator(PiecewiseSeparation, PretrainedModel):
         return out.view(-1, batch, channels, n)
 
     def _search(self, guesses, wav, options, report):
-        # Guesses (n_src, batch, time) that sum to wav, and are likely guesses after it.
+        # From guesses (n_src, batch, time) that sum to wav (batch, time) to more likely ones.
         first = self.priors[0]
         spec = stft(wav, first.n_fft, first.hop_length)
         solved = even_frames(spec, first.n_sqz)
@@ -180,40 +194,27 @@ class GenerativeSeparator(PiecewiseSeparation, PretrainedModel):
         return istft(sources, first.n_fft, first.hop_length, wav.shape[-1])
 
     def _solve_paper(self, wav, options, report):
-        batch, _, n = wav.shape
         first = self.priors[0]
         spec = stft(wav, first.n_fft, first.hop_length)
-        mid = wav.shape[1] > 1 and self._stereo(options) == "mid"
-        heard = wav.mean(1, keepdim=True) if mid else wav
-        magnitude = stft(heard.flatten(0, 1), first.n_fft, first.hop_length).abs()
+        if wav.shape[1] > 1 and options.stereo == "mid":
+            heard = stft(wav.mean(1, keepdim=True), first.n_fft, first.hop_length)
+        else:
+            heard = spec
+        magnitude = heard.abs().flatten(0, 1)
         solved = even_frames(magnitude, first.n_sqz)
         x = solver.solve_paper(solved, list(self.priors), options, report.step)
         x = hold_frames(x, magnitude.shape[-1])
         if self.residual:
             x = torch.cat([x, masking.residual_magnitude(magnitude, x)[None]])
-        x = x.unflatten(1, (batch, -1))
-        if self._sums_up(options):
-            out = masking.shares(x) * spec
-        else:
-            out = apply_phase(x, spec)
-        return istft(out, first.n_fft, first.hop_length, n)
-
-    def _sums_up(self, options):
-        return options.sums_up
-
-    def _stereo(self, options):
-        if options.stereo == "auto":
-            slow = self.resolved(options).solver == "paper"
-            return "mid" if slow and self._sums_up(options) else "channels"
-        if options.stereo == "mid" and not self._sums_up(options):
-            raise ValueError('stereo="mid" needs the final filter: wiener must not be False')
-        return options.stereo
+        x = x.unflatten(1, (len(wav), -1))
+        out = masking.shares(x) * spec if options.wiener else apply_phase(x, spec)
+        return istft(out, first.n_fft, first.hop_length, wav.shape[-1])
 
     def _check_fits(self, name, prior):
         pairs = [(self.priors[0], prior, ("sample_rate", "n_fft", "hop_length", "n_sqz"), "")]
-        heard = [p for p in self.priors if getattr(p, "encoder", None) is not None]
-        if heard and getattr(prior, "encoder", None) is not None:
-            pairs.append((heard[0].encoder, prior.encoder, ("n_fft", "hop_length"), "encoder "))
+        encoders = self._encoders()
+        if encoders and (encoder := _encoder(prior)) is not None:
+            pairs.append((encoders[0], encoder, ("n_fft", "hop_length"), "encoder "))
         for first, other, fields, what in pairs:
             for field in fields:
                 wanted, got = getattr(first, field), getattr(other, field)
@@ -222,12 +223,6 @@ class GenerativeSeparator(PiecewiseSeparation, PretrainedModel):
                         f"priors must share one {what}{field}: {self._names[0]!r} has {wanted}, "
                         f"{name!r} has {got}"
                     )
-
-    @property
-    def _window(self):
-        # Samples without which there is no frame.
-        encoders = [p.encoder for p in self.priors if getattr(p, "encoder", None) is not None]
-        return max(model.n_fft for model in [*self.priors, *encoders])
 
 
 def _as_prior(name, prior):
@@ -238,3 +233,7 @@ def _as_prior(name, prior):
         if not hasattr(prior, field):
             raise TypeError(f"prior {name!r} must be a GlowPrior or like one, it has no {field}")
     return prior
+
+
+def _encoder(prior):
+    return getattr(prior, "encoder", None)

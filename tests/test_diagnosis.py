@@ -121,7 +121,7 @@ def test_command(separator, tmp_path, capsys):
 
 def test_the_separator_tells_what_it_goes_by(separator):
     found = separator.resolved(separator.options)
-    assert (found.solver, found.n_iter, found.lr, found.wiener) == ("paper", 3, 0.01, True)
+    assert (found.solver, found.n_iter, found.lr, found.wiener) == ("paper", 3, 0.01, False)
     for prior in separator.priors:
         prior.add_encoder({"n_fft": 64, "hop_length": 16, "width": 4})
     assert separator.resolved(separator.options).solver == "encoder"

@@ -68,9 +68,9 @@ def test_what_a_search_costs_without_preparation(monkeypatch):
 LONG = """
 import torch
 from asteroid_instglow.options import SeparationOptions
-from asteroid_instglow.inference import PiecewiseSeparation
+from asteroid_instglow.adapter import Separator
 
-class Parts(PiecewiseSeparation):
+class Parts(Separator):
     sources, sample_rate, options = ["a", "b", "c", "d"], 22050, SeparationOptions()
     def parameters(self): return iter(())
     buffers = parameters

@@ -17,7 +17,7 @@ RATE = 8000
 
 @pytest.fixture
 def separator(priors):
-    return GenerativeSeparator(priors, n_iter=3)
+    return GenerativeSeparator(priors, n_iter=3, wiener=True)
 
 
 def noise(*shape, seed=0):
@@ -89,7 +89,7 @@ def test_dtypes_and_arrays(separator):
 
 
 def test_residual_takes_what_is_left(priors):
-    separator = GenerativeSeparator(priors, residual=True, n_iter=3)
+    separator = GenerativeSeparator(priors, residual=True, n_iter=3, wiener=True)
     assert separator.sources == ["bass", "drums", "residual"]
     wav = noise(4000)
     out = separator.separate(wav)
@@ -98,10 +98,10 @@ def test_residual_takes_what_is_left(priors):
 
 
 def test_any_number_of_priors_and_several_of_one_kind(priors):
-    bass = priors["bass"]
-    separator = GenerativeSeparator({"one": bass, "two": bass, "three": priors["drums"]}, n_iter=2)
+    bass, options = priors["bass"], {"n_iter": 2, "wiener": True}
+    separator = GenerativeSeparator({"one": bass, "two": bass, "three": priors["drums"]}, **options)
     check_sum(separator.separate(noise(1000)), noise(1000), 0)
-    alone = GenerativeSeparator({"bass": bass}, n_iter=2)
+    alone = GenerativeSeparator({"bass": bass}, **options)
     assert_close(alone.separate(noise(1000))[0], noise(1000), atol=1e-6, rtol=0)
 
 
@@ -170,7 +170,7 @@ def test_bad_arguments_are_refused(separator, priors):
         separator.separate(noise(10), n_iterations=3)
     with pytest.raises(ValueError, match="solver must be one of"):
         separator.separate(noise(10), solver="magic")
-    with pytest.raises(ValueError, match="n_iter must be at least 1, got 0"):
+    with pytest.raises(ValueError, match="n_iter must be a whole number of at least 1, got 0"):
         GenerativeSeparator(priors, n_iter=0)
     with pytest.raises(ValueError, match="overlap must be at most half"):
         separator.separate(noise(10), chunk=1.0, overlap=0.6)
@@ -200,6 +200,14 @@ def test_priors_keep_their_mode_and_get_no_gradients(separator):
     separator.separate(noise(1000), solver="paper")
     assert separator.training and separator.priors[0].flow.training
     assert all(p.requires_grad and p.grad is None for p in separator.parameters())
+
+
+def test_auto_is_what_it_stands_for(priors):
+    separator, wav = GenerativeSeparator(priors, n_iter=3), noise(1, 2, 3000)
+    assert torch.equal(separator.separate(wav), separator.separate(wav, solver="paper"))
+    for prior in priors.values():
+        prior.add_encoder({"n_fft": 64, "hop_length": 16, "width": 4})
+    assert torch.equal(separator.separate(wav), separator.separate(wav, solver="encoder"))
 
 
 def test_seed_and_options_in_constructor_or_call(priors):

@@ -1,4 +1,4 @@
-"""Reading and writing audio files, resampling, and the short-time Fourier transform."""
+"""Reads, writes and resamples audio, and computes its short-time Fourier transform."""
 
 from .io import AUDIO_SUFFIXES, audio_info, load_audio, resample, save_audio
 

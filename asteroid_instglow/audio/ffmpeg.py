@@ -1,34 +1,37 @@
-"""Opening audio files: libsndfile first, the ``ffmpeg`` command for what it cannot open or measure.
+"""Opens audio files: by libsndfile, or by the ``ffmpeg`` command where libsndfile cannot.
 
 Nothing is repaired: a file that is cut short or damaged is refused, not read as far as it goes.
 """
 
 import json
 import os
-import re
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import soundfile as sf
 
+from .damage import check_decoded, check_whole, mp3_has_length
+
 _UNKNOWN_FRAMES = 2**63 - 1  # libsndfile's answer for a stream without a length
-# Longer claims of a WAV header mean "not known when the header was written".
-_MAX_WAV_BYTES = 0x7FFF0000
 # Frames that an MP3 may lack: its two first and last MPEG frames count differently in the wild.
 _MP3_SLACK = 2304
-# Kinds of file ffmpeg may take it for: never a playlist, which names other files and addresses.
-_DEMUXERS = "aac,ac3,aiff,amr,ape,asf,au,avi,caf,flac,flv,matroska,mov,mp3,mpeg,mpegts,ogg,w64,wav"
+# Containers that ffmpeg may read: no playlists, which name other files and addresses.
+_DEMUXERS = (
+    "aac,ac3,aiff,amr,ape,asf,au,avi,caf,flac,flv,matroska,mov,mp3,mpeg,mpegts,ogg,tta,w64,wav,wv"
+)
+_NO_LENGTH = ("aac", "ac3", "amr", "mpeg", "mpegts")  # ffprobe guesses the length of these
 
 
-def check_file(path):
+def check_file(path: str | Path) -> Path:
     """Checks that there is a file to read.
 
     Args:
-        path (str or Path): What was asked for.
+        path (str | Path): What was asked for.
 
     Returns:
         Path: The same.
@@ -50,27 +53,8 @@ def check_file(path):
     return path
 
 
-def _open_direct(path):
-    # The open file, its length known; None where libsndfile cannot.
-    try:
-        file = sf.SoundFile(path)
-    except sf.LibsndfileError:
-        return None
-    if file.frames == _UNKNOWN_FRAMES or (file.format == "MP3" and not _mp3_has_length(path)):
-        file.close()
-        return None
-    claimed = re.search(r"^data : (\d+) \(should be (\d+)\)", file.extra_info, re.MULTILINE)
-    if claimed and int(claimed[2]) < int(claimed[1]) < _MAX_WAV_BYTES:
-        file.close()
-        raise ValueError(f"{path} is cut short: {claimed[2]} bytes of audio of {claimed[1]}")
-    if file.frames < 1:
-        file.close()
-        raise ValueError(f"{path} must hold audio, got 0 frames")
-    return file
-
-
 @contextmanager
-def open_decoded(path, stream=0):
+def open_decoded(path: Path, stream: int = 0) -> Iterator[tuple[sf.SoundFile, bool]]:
     """Opens any audio file for reading, decoded by ffmpeg into a temporary file where need be.
 
     Args:
@@ -78,7 +62,8 @@ def open_decoded(path, stream=0):
         stream (int): Which audio stream of a container.
 
     Yields:
-        soundfile.SoundFile: Open for reading, its length known.
+        tuple: soundfile.SoundFile, open for reading, its length known; and whether it is a copy
+        that ffmpeg decoded.
 
     Raises:
         ValueError: If it is no audio file, damaged, or ffmpeg is needed and not there.
@@ -86,8 +71,9 @@ def open_decoded(path, stream=0):
     file = _open_direct(path)
     if file is not None:
         with file:
+            check_whole(path, file)
             _check_stream(path, stream, 1)
-            yield file
+            yield _with_frames(path, file), False
         return
     streams = probe(path)
     _check_stream(path, stream, len(streams))
@@ -95,29 +81,46 @@ def open_decoded(path, stream=0):
         decoded = Path(folder) / "decoded.wav"
         options = ["-map", f"0:a:{stream}", "-c:a", "pcm_f32le", "-rf64", "auto"]
         _run(path, "ffmpeg", "-xerror", "-nostdin", *options, str(decoded))
-        with sf.SoundFile(decoded) as file:
-            if file.frames < 1:
-                raise ValueError(f"{path} must hold audio, got 0 frames")
-            yield file
+        with sf.SoundFile(os.fsencode(decoded)) as file:
+            check_decoded(path, streams[stream], file.frames / file.samplerate)
+            yield _with_frames(path, file), True
 
 
-def read_frames(file, path, start, frames):
+def _open_direct(path):
+    # None where libsndfile cannot open the file, or does not know its length.
+    try:
+        file = sf.SoundFile(os.fsencode(path))
+    except sf.LibsndfileError:
+        return None
+    if file.frames == _UNKNOWN_FRAMES or (file.format == "MP3" and not mp3_has_length(path)):
+        file.close()
+        return None
+    return file
+
+
+def _with_frames(path, file):
+    if file.frames < 1:
+        raise ValueError(f"{path} must hold audio, got 0 frames")
+    return file
+
+
+def read_frames(file: sf.SoundFile, path: Path, start: int | None, frames: int) -> np.ndarray:
     """Reads exactly so many frames.
 
     Args:
         file (soundfile.SoundFile): Open for reading.
         path (Path): Its name, for the error.
-        start (int): First frame.
-        frames (int): How many.
+        start (int, optional): First frame; None: the next.
+        frames (int): Number of frames.
 
     Returns:
         numpy.ndarray: float32 (frames, channels).
 
     Raises:
-        ValueError: If the file is damaged or ends before.
+        ValueError: If the file is damaged, ends before, or holds NaN or infinity.
     """
     try:
-        file.seek(start)
+        start = file.tell() if start is None else file.seek(start)
         samples = file.read(frames, dtype="float32", always_2d=True)
     except sf.LibsndfileError as error:
         raise ValueError(
@@ -128,6 +131,8 @@ def read_frames(file, path, start, frames):
         raise ValueError(
             f"{path} is cut short: its header says {file.frames} frames, got {start + len(samples)}"
         )
+    if not np.isfinite(samples).all():
+        raise ValueError(f"{path} must hold finite samples, got NaN or infinite ones")
     return np.pad(samples, ((0, missing), (0, 0))) if missing else samples
 
 
@@ -138,23 +143,41 @@ def _check_stream(path, stream, n_streams):
         )
 
 
-def probe(path):
+def probe(path: Path) -> list[dict]:
     """Asks ``ffprobe`` for the audio streams of a file.
 
     Args:
         path (Path): An existing file that libsndfile cannot open.
 
     Returns:
-        list: One dict a stream, with its ``codec_name``.
+        list: A dict for each stream, with "codec_name" and "seconds" (None where no header says).
 
     Raises:
         ValueError: If there is no audio in it, or no ffmpeg to ask.
     """
-    wanted = ["-select_streams", "a", "-show_entries", "stream=codec_name", "-of", "json"]
-    streams = json.loads(_run(path, "ffprobe", *wanted)).get("streams")
+    wanted = (
+        "stream=codec_name,duration:stream_tags=DURATION:format=duration,nb_streams,format_name"
+    )
+    found = json.loads(
+        _run(path, "ffprobe", "-select_streams", "a", "-show_entries", wanted, "-of", "json")
+    )
+    streams = found.get("streams")
     if not streams:
         raise ValueError(f"{path} must be an audio file, got one without an audio stream")
+    whole, kind = found["format"], found["format"]["format_name"]
+    guessed = kind in _NO_LENGTH or (kind == "mp3" and not mp3_has_length(path))
+    for one in streams:
+        claimed = one.get("duration") or one.get("tags", {}).get("DURATION")
+        if claimed is None and whole["nb_streams"] == 1:
+            # With other streams, such as video, it would not be the length of the audio.
+            claimed = whole.get("duration")
+        one["seconds"] = None if claimed is None or guessed else _seconds(claimed)
     return streams
+
+
+def _seconds(text):
+    # Of "6.023000" or "00:00:06.023000000".
+    return sum(float(part) * 60**i for i, part in enumerate(reversed(text.split(":"))))
 
 
 def _run(path, command, *options):
@@ -176,17 +199,3 @@ def _run(path, command, *options):
             f"that cannot be decoded: {reason.removeprefix(source).removeprefix(': ')}"
         )
     return done.stdout
-
-
-def _mp3_has_length(path):
-    # Without this header libsndfile guesses the length from the first frames, and drops the rest.
-    with path.open("rb") as file:
-        head = file.read(10)
-        size = 0
-        if head[:3] == b"ID3":
-            size = 10 + sum(
-                byte << shift for byte, shift in zip(head[6:10], (21, 14, 7, 0), strict=True)
-            )
-        file.seek(size)
-        first = file.read(4096)
-    return any(mark in first for mark in (b"Xing", b"Info", b"VBRI"))

@@ -1,4 +1,4 @@
-"""Short-time Fourier transforms, spectrogram padding and crossfaded chunks."""
+"""Short-time Fourier transforms, and padding and phase of their spectrograms."""
 
 import torch
 import torch.nn.functional as F
@@ -62,50 +62,6 @@ def apply_phase(magnitude, spec):
         spec (torch.Tensor): Complex.
     """
     return torch.polar(torch.ones_like(spec.real), spec.angle()) * magnitude
-
-
-def chunk_bounds(n_samples, chunk, overlap):
-    """Start and end of the chunks that cover ``n_samples`` with ``overlap`` shared samples.
-
-    Args:
-        n_samples (int): Length of the signal.
-        chunk (int): Longest chunk.
-        overlap (int): Samples that neighbours share, at most half of ``chunk``.
-
-    Returns:
-        list[tuple[int, int]]: As few chunks as cover the signal, of nearly equal length.
-    """
-    if not 0 <= overlap <= chunk // 2:
-        raise ValueError(f"overlap must be in [0, chunk // 2 = {chunk // 2}], got {overlap}")
-    if n_samples <= chunk:
-        return [(0, n_samples)]
-    n_chunks = -(-(n_samples - overlap) // (chunk - overlap))
-    stride = (n_samples - overlap) / n_chunks
-    starts = [round(i * stride) for i in range(n_chunks)]
-    return [(a, min(n_samples, round((i + 1) * stride) + overlap)) for i, a in enumerate(starts)]
-
-
-def crossfade_weights(bounds, i, dtype=torch.float32):
-    """Weights (time,) of chunk ``i``: raised-cosine ramps that sum to one with its neighbours'."""
-    start, end = bounds[i]
-    weights = torch.ones(end - start, dtype=dtype)
-    if i > 0:
-        n = bounds[i - 1][1] - start
-        weights[:n] = _ramp(n, dtype)
-    if i + 1 < len(bounds):
-        n = end - bounds[i + 1][0]
-        weights[len(weights) - n :] = 1 - _ramp(n, dtype)
-    return weights
-
-
-def _ramp(n, dtype):
-    phase = (torch.arange(n, dtype=dtype) + 0.5) / max(n, 1)
-    return torch.sin(0.5 * torch.pi * phase) ** 2
-
-
-def fit_length(wav, length):
-    """``wav`` (..., time) cut or padded with zeros to ``length`` samples."""
-    return F.pad(wav, (0, length - wav.shape[-1]))
 
 
 def hold_frames(spec, n_frames):

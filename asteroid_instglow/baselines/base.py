@@ -5,7 +5,7 @@ import dataclasses
 import importlib
 from dataclasses import dataclass
 
-from ..inference import PiecewiseSeparation
+from ..adapter import Separator
 from ..utils.checks import check_name
 from ..weights.base import PretrainedModel
 
@@ -32,7 +32,7 @@ class PieceOptions:
         return dataclasses.replace(self, **options)
 
 
-class Baseline(PiecewiseSeparation, PretrainedModel):
+class Baseline(Separator, PretrainedModel):
     """A system that separates as :class:`~asteroid_instglow.GenerativeSeparator` does.
 
     It has ``separate``, ``torch_separate``, ``file_separate``, ``forward_wav``, ``sources`` and

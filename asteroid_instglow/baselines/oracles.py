@@ -7,8 +7,9 @@ import torch.nn.functional as F
 
 from .. import masking
 from ..audio.io import AUDIO_SUFFIXES, load_audio
+from ..audio.stems import StemSet
 from ..audio.stft import istft, stft
-from ..files import as_wav
+from ..inference import as_wav
 from .base import Baseline, constructor_arguments, require
 
 
@@ -80,8 +81,8 @@ class Oracle(Untrained):
         Returns:
             torch.Tensor: As any model's.
         """
-        mixture, shape = as_wav(wav)
-        truth = self._truth(mixture, len(shape), references).to(wav.device)
+        mixture, n_axes = as_wav(wav)
+        truth = self._truth(mixture, n_axes, references).to(wav.device)
         n = mixture.shape[-1]
         short = max(0, self.n_fft - n)
         spec, true_spec = (
@@ -92,21 +93,44 @@ class Oracle(Untrained):
         out = self.mask(everything, spec)[:-1]
         out = istft(out, self.n_fft, self.hop_length, n + short)[..., :n].movedim(0, 1)
         out = out.squeeze(2) if mixture.shape[1] == 1 else out
-        return out[0] if len(shape) == 1 else out
+        return out[0] if n_axes == 1 else out
 
-    def file_separate(self, filename, output_dir=None, *args, references=None, **options):
-        """As any model's, with the folder of the true sources.
+    def file_separate(
+        self,
+        filename: str | Path,
+        output_dir: str | Path | None = None,
+        force_overwrite: bool = False,
+        resample: bool = True,
+        subtype: str = "PCM_16",
+        clip: str = "rescale",
+        suffix: str = ".wav",
+        progress=None,
+        references: str | Path | None = None,
+    ) -> dict[str, Path]:
+        """Separates a file, given the folder of the true sources.
 
         Args:
             filename (str | Path): The mixture.
-            output_dir (str | Path, optional): Folder of the sources.
-            *args, **options: As any model's.
+            output_dir, force_overwrite, subtype, clip, suffix: As for any
+                :class:`~asteroid_instglow.adapter.Separator`.
+            resample, progress: Ignored.
             references (str | Path, optional): Folder with ``<source>.wav``, or another suffix, for
                 every source; by default the folder of the mixture.
+
+        Returns:
+            dict[str, Path]: Name of each source to its file.
         """
-        folder = Path(filename).parent if references is None else Path(references)
-        truth = torch.stack([load_audio(_find(folder, name))[0] for name in self.sources])[None]
-        return super().file_separate(filename, output_dir, *args, references=truth, **options)
+        path = Path(filename)
+        truth_folder = path.parent if references is None else Path(references)
+        output = path.with_suffix("") if output_dir is None else output_dir
+        with StemSet(output, self.sources, suffix, subtype, clip, force_overwrite) as stems:
+            wav, rate = load_audio(path)
+            files = [_find(truth_folder, name) for name in self.sources]
+            truth = torch.stack([load_audio(file)[0] for file in files])
+            out = self.torch_separate(wav[None], references=truth[None])
+            stems.start(rate, *wav.shape)
+            stems.write(out.reshape(truth.shape).numpy())
+        return stems.paths
 
     def _truth(self, mixture, n_axes, references):
         wanted = (len(mixture), len(self.sources), *mixture.shape[1:])

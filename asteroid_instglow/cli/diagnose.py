@@ -89,8 +89,8 @@ def _row(name, cells):
 
 def _load(path, name, references, sample_rate, seconds):
     # Mixture (time,), and stems by name.
+    from ..audio.chunks import fit_length
     from ..audio.io import AUDIO_SUFFIXES, audio_info, load_audio
-    from ..audio.stft import fit_length
     from ..evaluation.layout import MIXTURE_NAMES
 
     def read(file):

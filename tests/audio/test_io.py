@@ -12,7 +12,7 @@ import torch
 from torch.testing import assert_close
 
 from asteroid_instglow.audio import ffmpeg as decoding
-from asteroid_instglow.audio import io as audio
+from asteroid_instglow.audio import writing
 from asteroid_instglow.audio.io import audio_info, load_audio, resample, save_audio
 
 needs_ffmpeg = pytest.mark.skipif(
@@ -355,7 +355,7 @@ def test_read_only_folder(tmp_path, monkeypatch):
     # As root no folder is read-only, so the refusal is played where permissions do not bind.
     tmp_path.chmod(0o555)
     if os.access(tmp_path, os.W_OK):
-        monkeypatch.setattr(audio.Path, "open", _read_only)
+        monkeypatch.setattr(writing.Path, "open", _read_only)
     with pytest.raises(PermissionError, match="cannot write .*a.wav"):
         save_audio(tmp_path / "a.wav", noise(100), 8000)
     tmp_path.chmod(0o755)
@@ -375,7 +375,7 @@ def test_stopped_half_way_keeps_the_old_file(tmp_path, monkeypatch, stop):
     def write(file, samples):
         raise stop
 
-    monkeypatch.setattr(audio.sf.SoundFile, "write", write)
+    monkeypatch.setattr(writing.sf.SoundFile, "write", write)
     with pytest.raises(stop):
         save_audio(path, noise(100, seed=1), 8000, overwrite=True)
     assert [file.name for file in tmp_path.iterdir()] == ["a.wav"]

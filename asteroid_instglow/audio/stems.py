@@ -1,0 +1,217 @@
+"""Writes the stems of a song as a set: all of them appear in their folder, or none."""
+
+import errno
+import fcntl
+import logging
+import math
+import os
+import shutil
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import soundfile as sf
+
+from ..utils.checks import check_one_of, path_inside
+from .writing import CLIP_MODES, FORMATS, AudioWriter, check_format, check_suffix
+
+_log = logging.getLogger(__name__)
+_LOCK = "lock"
+_BLOCK = 2**18  # frames
+
+
+class StemSet:
+    """Writes one file a source into a folder, block by block; a context manager.
+
+    Files are written to a hidden folder beside, ``.<folder>.partial``, and moved into place once
+    all are complete. What a killed process left there is replaced by the next.
+
+    Args:
+        folder (str | Path): Folder of the stems, made if need be.
+        names (list[str]): Sources, which name the files.
+        suffix (str): ".wav", ".flac", ".ogg" or ".mp3".
+        subtype (str): "PCM_16", "PCM_24" or "FLOAT".
+        clip (str): What happens beyond full scale in integer formats: "rescale" divides all stems
+            by one factor, so that they still sum up, "clamp" cuts, "none" refuses.
+        overwrite (bool): Replace existing files.
+
+    Attributes:
+        paths (dict[str, Path]): File of each source.
+
+    Raises:
+        FileExistsError: If a stem exists and ``overwrite`` is false.
+        ValueError: If an option is unknown, or a name is no file name.
+
+    Examples:
+        >>> with StemSet("song", ["bass", "drums"]) as stems:
+        ...     stems.start(sample_rate=44100, channels=2, frames=1000)
+        ...     stems.write(np.zeros((2, 2, 1000), dtype="float32"))
+        >>> sorted(path.name for path in Path("song").iterdir())
+        ['bass.wav', 'drums.wav']
+    """
+
+    def __init__(
+        self,
+        folder: str | Path,
+        names: list[str],
+        suffix: str = ".wav",
+        subtype: str = "PCM_16",
+        clip: str = "rescale",
+        overwrite: bool = False,
+    ):
+        self.folder = Path(folder)
+        check_suffix(suffix, subtype)
+        check_one_of("clip", clip, CLIP_MODES)
+        if self.folder.name in ("", ".."):
+            raise ValueError(f"output must be a folder with a name, got {str(folder)!r}")
+        self.paths = {name: path_inside(self.folder, f"{name}{suffix}") for name in names}
+        self.suffix, self.subtype, self.clip = suffix, subtype, clip
+        self._is_float = FORMATS[suffix.lower()][1][subtype] == "FLOAT"
+        if self._is_float and clip == "rescale":
+            self.clip = "none"
+        there = [str(path) for path in self.paths.values() if path.exists()]
+        if there and not overwrite:
+            raise FileExistsError(f"{', '.join(there)} exists: pass force_overwrite to replace it")
+        if not self.folder.is_dir():
+            above = next(path for path in (self.folder, *self.folder.parents) if path.exists())
+            if not above.is_dir():
+                raise NotADirectoryError(f"output must be a folder, {above} is a file")
+        self._stage = self.folder.with_name(f".{self.folder.name}.partial")
+        self._made, self._lock, self._writers, self._peak = [], None, [], 0.0
+
+    def __enter__(self):
+        return self
+
+    def start(self, sample_rate: int, channels: int, frames: int) -> None:
+        """Begins to write; checks first that the format, the folder and the disk can take it.
+
+        Args:
+            sample_rate (int): Rate, in Hz.
+            channels (int): Of each stem.
+            frames (int): Length.
+        """
+        self._audio = (sample_rate, channels)
+        self._frames = frames
+        check_format(self.suffix, self.subtype, sample_rate, channels)
+        # Only at the end is the factor known by which all are divided.
+        self._is_staged = self.clip == "rescale"
+        self._make_stage()
+        self._check_space()
+        if self._is_staged:
+            (self._stage / "float").mkdir()
+        for path in self.paths.values():
+            where, subtype = self._stage / path.name, self.subtype
+            if self._is_staged:
+                where, subtype = self._stage / "float" / f"{path.stem}.wav", "FLOAT"
+            with _naming(path):
+                self._writers.append(AudioWriter(where, *self._audio, subtype, frames))
+
+    def write(self, block: np.ndarray) -> None:
+        """Appends samples (n_src, channels, time)."""
+        peak = float(np.abs(block).max(initial=0.0))
+        self._peak = max(self._peak, peak)
+        if self.clip == "clamp":
+            block = np.clip(block, -1, 1)
+        elif self.clip == "none" and peak > 1 and not self._is_float:
+            raise ValueError(
+                f"stems must lie in [-1, 1] with clip='none', got a peak of {peak:.6g}"
+            )
+        for path, writer, stem in zip(self.paths.values(), self._writers, block):
+            with _naming(path):
+                writer.write(stem)
+
+    def __exit__(self, kind, *error):
+        try:
+            for path, writer in zip(self.paths.values(), self._writers):
+                with _naming(path):
+                    writer.__exit__(kind, *error)
+            if kind is None and self._lock is not None:
+                self._finish()
+        finally:
+            self._clean()
+
+    def _finish(self):
+        if self._is_staged:
+            gain = 1 / max(1.0, self._peak)
+            if gain < 1:
+                _log.warning(
+                    "%s: all stems are %.2f dB quieter than the input, so that none is clipped; "
+                    "subtype FLOAT keeps the level, clip 'clamp' cuts the peaks",
+                    self.folder,
+                    -20 * math.log10(gain),
+                )
+            for path in self.paths.values():
+                with _naming(path):
+                    self._encode(self._stage / "float" / f"{path.stem}.wav", path.name, gain)
+            (self._stage / "float").rmdir()
+        (self._stage / _LOCK).unlink()
+        if not self.folder.exists():
+            os.rename(self._stage, self.folder)
+            return
+        # First all old ones go, so that old and new never stand side by side.
+        for path in self.paths.values():
+            path.unlink(missing_ok=True)
+        for path in self.paths.values():
+            os.replace(self._stage / path.name, path)
+
+    def _encode(self, source, name, gain):
+        target = self._stage / name
+        with (
+            sf.SoundFile(os.fsencode(source)) as file,
+            AudioWriter(target, *self._audio, self.subtype, self._frames) as writer,
+        ):
+            for block in file.blocks(_BLOCK, dtype="float32", always_2d=True):
+                writer.write(block.T * np.float32(gain))
+        source.unlink()
+
+    def _make_stage(self):
+        above = [self._stage.parent, *self._stage.parent.parents]
+        self._made = [path for path in above if not path.exists()]
+        with _naming(self.folder):
+            self._stage.mkdir(parents=True, exist_ok=True)
+            self._lock = (self._stage / _LOCK).open("w")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            self._lock.close()
+            self._lock = None
+            raise ValueError(f"another process is writing to {self.folder}") from error
+        for path in self._stage.iterdir():
+            if path.is_dir():
+                shutil.rmtree(path)
+            elif path.name != _LOCK:
+                path.unlink()
+
+    def _check_space(self):
+        size = {"PCM_16": 2, "PCM_24": 3, "FLOAT": 4}[self.subtype]
+        samples = self._frames * self._audio[1]
+        needed = samples * (4 * len(self.paths) + size if self._is_staged else size)
+        free = shutil.disk_usage(self._stage).free
+        if needed > free and (self._is_staged or self.suffix.lower() == ".wav"):
+            reason = f"it takes {needed / 1e6:.0f} MB, {free / 1e6:.0f} MB are free"
+            raise OSError(f"cannot write {self.folder}: the disk is too full ({reason})")
+
+    def _clean(self):
+        if self._lock is None:
+            return
+        self._lock.close()
+        shutil.rmtree(self._stage, ignore_errors=True)
+        if not self.folder.exists():
+            for path in self._made:
+                try:
+                    path.rmdir()
+                except OSError:
+                    break
+
+
+@contextmanager
+def _naming(path):
+    # An error of the system says which file could not be written.
+    try:
+        yield
+    except OSError as error:
+        if error.strerror is None:
+            raise
+        refused = error.errno in (errno.EACCES, errno.EPERM, errno.EROFS)
+        kind = PermissionError if refused else OSError
+        raise kind(f"cannot write {path}: {error.strerror}") from error
