@@ -28,7 +28,7 @@ class SeparationOptions:
         space (str): Where the prior term is measured, "latent" or "data".
         init_scale (float): The paper's sigma, the standard deviation of the first latents.
         frame_mask (bool): From the fifth iteration on, scale each frame of a source by the ratio of
-            its level to the mixture's, which makes quiet frames quieter; louder ones are left alone.
+            its level to the mixture's, which makes quiet frames quieter; leave louder ones alone.
         wiener (bool, optional): Apply the final filter, after which the sources sum to the mixture;
             by default on, except with solver "paper", where the published default is off.
         early_stop (float): Stop when the loss fell by less than this fraction of itself over the

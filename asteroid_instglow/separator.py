@@ -15,6 +15,7 @@ from .utils.checks import check_name
 from .weights.base import PretrainedModel
 
 RESIDUAL = "residual"
+SUBSONIC = 20.0  # Hz, below which there is no music
 
 
 class GenerativeSeparator(Separator, PretrainedModel):
@@ -165,15 +166,27 @@ class GenerativeSeparator(Separator, PretrainedModel):
     def _solve(self, wav, options, report):
         if options.solver == "paper":
             return self._solve_paper(wav, options, report)
+        # Encoders would take a constant offset for loud music, and quiet music for silence.
+        low = masking.low_band(wav, self.sample_rate, SUBSONIC)
+        out = self._solve_encoder(wav - low, options, report)
+        if self.residual:
+            out[-1] += low
+            return out
+        bass = masking.low_band(out, self.sample_rate, 2 * SUBSONIC)
+        return out + masking.shares(bass.square().sum(-1, keepdim=True)) * low
+
+    def _solve_encoder(self, wav, options, report):
         batch, channels, n = wav.shape
         encoders = self._encoders()
         n_fft, hop = encoders[0].n_fft, encoders[0].hop_length
         mid = channels > 1 and options.stereo == "mid"
         heard = wav.mean(1) if mid else wav.flatten(0, 1)
+        level = heard.abs().amax(-1, keepdim=True)
+        level = torch.where(level > 0, level, 1)
         names = [prior.source for prior in self.priors]
         with solver.frozen(encoders):
-            guesses = solve_encoder(heard, encoders, self.residual, options.wiener, names)
-        out = istft(guesses, n_fft, hop, n)
+            guesses = solve_encoder(heard / level, encoders, self.residual, options.wiener, names)
+        out = istft(guesses, n_fft, hop, n) * level
         if options.solver == "posterior":
             out = self._search(out, heard, options, report)
         if mid:
