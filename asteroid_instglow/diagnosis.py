@@ -1,27 +1,39 @@
-"""What the priors think of a song: of its true stems, of what was separated, of the search."""
+"""Diagnoses a separation: likelihoods of true stems and estimates, and the end of the search."""
+
+from collections.abc import Sequence
 
 import torch
 
 from . import objective
 from .data.solos import DITHER_STEP
+from .prior import GlowPrior
+from .separator import GenerativeSeparator
 from .solver import frozen, plateau
 
 
-def diagnose(separator, mixture, stems=None, **options):
-    """Diagnoses one separation.
+def diagnose(
+    separator: GenerativeSeparator,
+    mixture: torch.Tensor,
+    stems: dict[str, torch.Tensor] | None = None,
+    **options,
+) -> dict:
+    """Separates a mixture and reports likelihoods and the course of the search.
 
     Args:
-        separator (GenerativeSeparator): Whose priors are asked.
+        separator (GenerativeSeparator): The separator.
         mixture (torch.Tensor): (time,), at the separator's sample rate.
-        stems (dict[str, torch.Tensor], optional): The true sources by name, (time,); a name that no
-            prior has is an instrument that is not known.
-        **options: Of the separation.
+        stems (dict[str, torch.Tensor], optional): True sources by name, (time,); may include
+            instruments without a prior.
+        **options: Options of the separation.
 
     Returns:
-        dict: "stems": stem to prior to its NLL of the stem; "estimates": source to its own prior's
-        NLL of what was separated; both in nats per dimension. "search": one a piece, see
-        :func:`stops`. "true_loss": what the loss of that search is of the true stems (solver
-        "posterior", with a stem for every prior; else None): below it, it went too far.
+        dict: With the keys
+
+        - "stems": for each stem, its NLL under each prior, in nats per dimension;
+        - "estimates": for each source, the NLL of its estimate under its own prior;
+        - "search": one dict per piece, see :func:`stops`; empty without a search;
+        - "true_loss": with ``solver="posterior"`` and a stem for every prior, the loss of the true
+          stems, else None. A search that ends below it went too far.
     """
     steps = []
 
@@ -46,26 +58,26 @@ def diagnose(separator, mixture, stems=None, **options):
     }
 
 
-def likelihood(prior, wav, seed=0):
-    """NLL per dimension of a wav (time,), with the dither that the priors were trained with."""
+def likelihood(prior: GlowPrior, wav: torch.Tensor, seed: int = 0) -> float:
+    """Computes the NLL per dimension of a wav (time,), dithered as in training."""
     generator = torch.Generator().manual_seed(seed)
     dither = DITHER_STEP * torch.rand(wav.shape, generator=generator).to(wav)
     with torch.no_grad(), frozen([prior]):
         return objective.constrained_nll(prior, prior.magnitude((wav + dither)[None])).item()
 
 
-def stops(steps, n_iter, early_stop):
-    """Where the search of each piece stopped, and why.
+def stops(steps: Sequence[tuple[int, float]], n_iter: int, early_stop: float) -> list[dict]:
+    """Tells where the search of each piece stopped, and why.
 
     Args:
         steps (Sequence[tuple[int, float]]): (iteration from 1, loss), as the search reported them.
-        n_iter (int): Iterations that it was to take.
-        early_stop (float): Of the options.
+        n_iter (int): Largest number of iterations.
+        early_stop (float): Option of the separation.
 
     Returns:
         list[dict]: "iterations", "first_loss", "last_loss" and "stopped": "n_iter", "plateau", or
-        "not finite". A piece whose first loss was not finite reported nothing: it is in the list
-        only if all are such.
+        "not finite". A piece whose first loss is not finite reports nothing; it is in the list only
+        if no piece reports anything.
     """
     pieces = [] if steps else [[]]
     for iteration, loss in steps:
@@ -83,16 +95,16 @@ def stops(steps, n_iter, early_stop):
     ]
 
 
-def summarise(songs):
-    """Means over the songs of what :func:`diagnose` gave.
+def summarise(songs: Sequence[dict]) -> dict:
+    """Averages what :func:`diagnose` returned for several songs.
 
     Args:
-        songs (Sequence[dict]): What it gave for each.
+        songs (Sequence[dict]): One result per song.
 
     Returns:
-        dict: "stems" and "estimates" likewise; "told_apart": in how many of the stems that have a
-        prior that prior is the likeliest, and of how many; "gap": source to NLL of the estimate
-        less that of the true stem, over the songs that have it.
+        dict: "stems" and "estimates", averaged; "told_apart": the number of stems whose own prior
+        is the likeliest, and the number of stems that have a prior; "gap": for each source, the NLL
+        of the estimate minus that of the true stem, averaged over the songs that have the stem.
     """
     stems = _mean_tables([song["stems"] for song in songs])
     known = [(stem, row) for song in songs for stem, row in song["stems"].items() if stem in row]

@@ -139,4 +139,4 @@ def test_the_separator_tells_what_it_goes_by(separator):
     assert found["true_loss"] == sum(found["stems"][name][name] for name in NAMES)
     table = describe({"songs": {"one": found}, **summarise([found])})
     assert "one, piece 2: iteration 3, n_iter, loss" in table
-    assert f"one: of the true stems that loss is {found['true_loss']:.4g}" in table
+    assert f"one: the loss of the true stems is {found['true_loss']:.4g}" in table

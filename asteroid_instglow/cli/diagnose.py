@@ -1,11 +1,12 @@
-"""``instglow diagnose``: what the priors think of songs, of their stems and of the search."""
+"""``instglow diagnose``: likelihoods of stems and estimates, and the end of the search."""
 
+import argparse
 from pathlib import Path
 
-HELP = "show which prior likes which true stem, and where the search stopped and why"
+HELP = "show how likely each true stem is under each prior, and why the search stopped"
 
 
-def add_arguments(parser):
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the options; those of the search are named as in SeparationOptions."""
     from ..options import PRECISIONS, SOLVERS
 
@@ -14,7 +15,7 @@ def add_arguments(parser):
         nargs="+",
         type=Path,
         metavar="FILE|SONG_DIR",
-        help="mixture, or folder of a song's stems (with its mixture, or that is their sum)",
+        help="mixture, or folder of a song's stems (with a mixture, else their sum is used)",
     )
     parser.add_argument("--priors", nargs="+", default=["minislakh"], metavar="DIR|NAME=DIR")
     parser.add_argument(
@@ -29,8 +30,8 @@ def add_arguments(parser):
     parser.add_argument("--seed", type=int)
 
 
-def run(args):
-    """Diagnoses each song, and all together."""
+def run(args: argparse.Namespace) -> dict:
+    """Diagnoses each song and averages the results."""
     from ..diagnosis import diagnose, summarise
     from ..options import OPTION_NAMES
     from .models import load_separator
@@ -49,8 +50,8 @@ def run(args):
     return {"songs": songs, **summarise(list(songs.values()))}
 
 
-def describe(answer):
-    """Tables: priors over stems, estimates against stems, and the ends of the searches."""
+def describe(answer: dict) -> str:
+    """Formats tables of likelihoods, and one line per search."""
     priors = list(answer["estimates"])
     lines = ["NLL (nats per dimension) of each true stem under each prior; * is the likeliest"]
     if answer["stems"]:
@@ -63,7 +64,10 @@ def describe(answer):
         lines.append(f"the right prior is the likeliest for {right} of {known} stems")
     else:
         lines.append("no true stems: pass --references, or folders of stems")
-    lines += ["", "NLL of the estimates, and that less the true stem's (below 0: likelier)"]
+    lines += [
+        "",
+        "NLL of the estimates, and the gap to the true stems (below 0: likelier)",
+    ]
     lines.append(_row("", priors))
     lines.append(_row("estimate", [f"{value:.3f} " for value in answer["estimates"].values()]))
     gaps = [f"{answer['gap'][n]:+.3f} " if n in answer["gap"] else "- " for n in priors]
@@ -77,7 +81,7 @@ def describe(answer):
             lines.append(f"{name}: {end}, loss {path}")
         if result["true_loss"] is not None:
             truth = f"{result['true_loss']:.4g}"
-            lines.append(f"{song}: of the true stems that loss is {truth}; below, it went too far")
+            lines.append(f"{song}: the loss of the true stems is {truth}; below it, too far")
         if not result["search"]:
             lines.append(f"{song}: no search")
     return "\n".join(lines)

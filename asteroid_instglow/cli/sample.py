@@ -1,11 +1,14 @@
-"""``instglow sample``: hear what a prior has learnt."""
+"""``instglow sample``: draw sounds from a prior."""
 
+import argparse
 from pathlib import Path
 
 HELP = "draw sounds from a prior"
+MAX_DRAWS = 10_000
+MAX_SECONDS = 600
 
 
-def add_arguments(parser):
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the options."""
     parser.add_argument("prior", help="folder or Hub id of a prior")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT", help="folder")
@@ -16,34 +19,38 @@ def add_arguments(parser):
     parser.add_argument("--overwrite", action="store_true", help="replace existing files")
 
 
-def run(args):
-    """Draws magnitudes and finds a phase for them (Griffin-Lim)."""
+def run(args: argparse.Namespace) -> dict:
+    """Draws magnitudes, finds a phase for them (Griffin-Lim) and writes files."""
     import torch
     from torchaudio.transforms import GriffinLim
 
     from ..audio.io import save_audio
     from ..prior import GlowPrior
+    from ..utils.checks import check_between, check_whole, path_inside
     from ..weights.base import load_model
 
     prior = load_model(args.prior)
     if not isinstance(prior, GlowPrior):
-        raise ValueError(f"prior must be a prior, got a separator: {args.prior}")
-    if not args.seconds > 0 or args.n < 1:
-        raise ValueError(f"seconds and n must be above 0, got {args.seconds} and {args.n}")
+        raise ValueError(f"prior must be a single prior, {args.prior} holds a separator")
+    check_whole("n", args.n, 1, MAX_DRAWS)
+    check_whole("seed", args.seed, 0, 2**63 - 1)
+    # Shorter than a window, no phase can be found.
+    check_between("seconds", args.seconds, prior.n_fft / prior.sample_rate, MAX_SECONDS)
+    paths = [path_inside(args.output, f"{prior.source}_{i + 1}.wav") for i in range(args.n)]
+    taken = [str(path) for path in paths if path.exists()]
+    if taken and not args.overwrite:
+        raise FileExistsError(f"{taken[0]} exists; pass --overwrite to replace it")
     generator = torch.Generator().manual_seed(args.seed)
     torch.manual_seed(args.seed)
     n_frames = 1 + int(args.seconds * prior.sample_rate) // prior.hop_length
-    magnitude = prior.sample(n_frames, args.n, args.temperature, generator)
     to_wav = GriffinLim(prior.n_fft, hop_length=prior.hop_length, power=1.0)
     args.output.mkdir(parents=True, exist_ok=True)
-    paths = []
-    for i, wav in enumerate(to_wav(magnitude), 1):
-        path = args.output / f"{prior.source}_{i}.wav"
-        save_audio(path, wav, int(prior.sample_rate), overwrite=args.overwrite)
-        paths.append(str(path))
-    return {"files": paths}
+    for path in paths:
+        magnitude = prior.sample(n_frames, 1, args.temperature, generator)
+        save_audio(path, to_wav(magnitude)[0], int(prior.sample_rate), overwrite=args.overwrite)
+    return {"files": [str(path) for path in paths]}
 
 
-def describe(answer):
+def describe(answer: dict) -> str:
     """Lists the files."""
     return "\n".join(answer["files"])

@@ -238,7 +238,9 @@ def test_sample(capsys, folder, tmp_path):
     assert first[1] == RATE and 0.4 < first[0].shape[-1] / RATE < 0.6 and first[0].any()
     assert (tmp_path / "bass_2.wav").exists() and str(tmp_path / "bass_1.wav") in out
     check_mistake(capsys, *args, says="exists")
-    check_mistake(capsys, *args[:4], "--n", "0", says="n must be above 0")
+    for option, value in (("n", "0"), ("seconds", "0.001"), ("seconds", "inf"), ("seed", "-1")):
+        says = f"{option} must be a"
+        check_mistake(capsys, *args[:4], f"--{option}", value, "--overwrite", says=says)
 
 
 def test_train_then_separate(capsys, tmp_path):
