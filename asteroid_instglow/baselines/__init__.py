@@ -1,10 +1,10 @@
 """The systems of the paper's tables, trained and scored side by side with ours.
 
-Each is a class with one interface, :class:`~.base.Baseline`: it takes, gives, saves and loads what
-:class:`~asteroid_instglow.GenerativeSeparator` does. They are trained by
-:func:`~.training.train_baseline`, which is not imported here: it takes Lightning along.
+All share the interface :class:`~.base.Baseline`, which separates, saves and loads like
+:class:`~asteroid_instglow.GenerativeSeparator`. :func:`~.training.train_baseline` trains them; it
+is not imported here because it imports Lightning.
 
-Example:
+Examples:
     >>> from asteroid_instglow.baselines.training import train_baseline
     >>> train_baseline("nmf", "minislakh/train", "exp/nmf")  # doctest: +SKIP
     >>> load_baseline("exp/nmf").separate("song.mp3", "stems")  # doctest: +SKIP

@@ -1,29 +1,44 @@
-"""What all systems that the package is compared with have in common."""
+"""The interface of all systems that the package is compared with."""
 
 import copy
 import dataclasses
 import importlib
+from collections.abc import Callable
 from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+import torch
+from torch import nn
 
 from ..adapter import Separator
-from ..utils.checks import check_name
+from ..audio.stft import check_stft
+from ..utils.checks import check_above_zero, check_between, check_name, check_whole
 from ..weights.base import PretrainedModel
+
+MAX_SOURCES = 256
+MAX_RATE = 768_000  # Hz
+MAX_PARAMETERS = 2**30
 
 
 @dataclass(frozen=True)
 class PieceOptions:
-    """How a baseline separates; every field can be overridden in a call.
+    """Options of a separation; each can be overridden in a call.
 
     Args:
-        chunk (float): Longest piece that is separated at once, seconds.
-        overlap (float): Crossfade between pieces, seconds, at most half of ``chunk``.
+        chunk (float): Longest piece that is separated at once, in seconds.
+        overlap (float): Crossfade between pieces in seconds, at most half of ``chunk``.
     """
 
     chunk: float = 20.0
     overlap: float = 1.0
 
-    def updated(self, options):
-        """A copy with ``options`` (dict) set; unknown names are refused."""
+    def __post_init__(self):
+        check_above_zero("chunk", self.chunk)
+        check_between("overlap", self.overlap, 0, self.chunk / 2)
+
+    def updated(self, options: dict) -> "PieceOptions":
+        """Returns a copy with ``options`` set; raises TypeError for unknown names."""
         known = [field.name for field in dataclasses.fields(self)]
         if unknown := sorted(set(options) - set(known)):
             raise TypeError(
@@ -35,77 +50,110 @@ class PieceOptions:
 class Baseline(Separator, PretrainedModel):
     """A system that separates as :class:`~asteroid_instglow.GenerativeSeparator` does.
 
-    It has ``separate``, ``torch_separate``, ``file_separate``, ``forward_wav``, ``sources`` and
-    ``sample_rate``, and is saved and loaded like it (a folder with ``config.json`` and
-    ``model.safetensors``). Subclasses take plain arguments, ``sources`` and ``sample_rate`` among
-    them, and define ``_solve`` and :meth:`fit`.
+    It has the methods ``separate``, ``torch_separate``, ``file_separate`` and ``forward_wav``, and
+    is saved and loaded like a separator (a folder with ``config.json`` and ``model.safetensors``).
+    Subclasses take plain arguments, among them ``sources`` and ``sample_rate``, and define
+    ``_solve`` and :meth:`fit`.
 
     Args:
-        arguments (dict): Those of the subclass's constructor, see :func:`constructor_arguments`.
+        arguments (dict): Arguments of the subclass's constructor, see
+            :func:`constructor_arguments`.
 
     Attributes:
         kind (str): "source-only", "supervised" or "oracle".
-        defaults (dict): "n_steps", "batch_size", "segment" (seconds) and "lr", as far as they
-            mean something.
+        defaults (dict): Defaults of the training: "n_steps", "batch_size", "segment" (seconds) and
+            "lr", where they apply.
         sums_up (bool): Whether the sources sum to the mixture.
+        sizes (dict): Largest value of each argument that is a size; the smallest is 1.
     """
 
-    kind = None
-    defaults = {}
-    sums_up = False
+    kind: str = ""
+    defaults: dict[str, float] = {}
+    sums_up: bool = False
+    sizes: dict[str, int] = {}
 
-    def __init__(self, arguments):
-        sources = list(arguments["sources"])
-        if not sources or len(set(sources)) < len(sources):
+    def __init__(self, arguments: dict[str, Any]):
+        sources = arguments["sources"]
+        if not isinstance(sources, (list, tuple)) or not 0 < len(sources) <= MAX_SOURCES:
+            raise ValueError(f"sources must be a list of 1 to {MAX_SOURCES} names, got {sources!r}")
+        sources = [check_name("source", name) for name in sources]
+        if len(set(sources)) < len(sources):
             raise ValueError(f"sources must be different names, got {sources}")
-        for source in sources:
-            check_name("source", source)
+        check_between("sample_rate", arguments["sample_rate"], 1, MAX_RATE)
+        for name, most in self.sizes.items():
+            check_whole(name, arguments[name], 1, most)
+        if "n_fft" in arguments:
+            check_stft(arguments["n_fft"], arguments["hop_length"])
         super().__init__(sample_rate=arguments["sample_rate"], in_channels=None)
         self._arguments = {**arguments, "sources": sources}
         self.options = PieceOptions()
 
     @property
-    def sources(self):
+    def sources(self) -> list[str]:
         """Names of the sources in the order of the output."""
         return self._arguments["sources"]
 
     @property
-    def n_parameters(self):
-        """How many numbers are learnt."""
+    def n_parameters(self) -> int:
+        """Number of trainable parameters."""
         return sum(p.numel() for p in self.parameters() if p.requires_grad)
 
-    def get_model_args(self):
-        """Plain arguments that rebuild this model."""
+    def get_model_args(self) -> dict[str, Any]:
+        """Returns plain arguments that rebuild this model."""
         return copy.deepcopy(self._arguments)
 
     def _sums_up(self, options):
         return self.sums_up
 
     @classmethod
-    def fit(cls, run):
-        """Trains one; stopped, it goes on.
+    def fit(cls, run: "Run") -> tuple["Baseline", dict]:  # noqa: F821
+        """Trains a model, or resumes its training.
 
         Args:
-            run (Run): On what, how long, and where to.
+            run (Run): Data, length and output folder of the training.
 
         Returns:
-            tuple: The model, and what is to be known of its training: a dict of plain types, with
-            "steps" and "finished".
+            tuple: The model, and a dict of plain types that describes the training, with "steps"
+            and "finished".
         """
         raise NotImplementedError
 
 
-def constructor_arguments(scope):
-    """The arguments of a constructor from its ``locals()``, asked for first thing in it."""
+def constructor_arguments(scope: dict[str, Any]) -> dict[str, Any]:
+    """Returns the arguments of a constructor from its ``locals()``, taken in its first line."""
     return {n: v for n, v in scope.items() if n not in ("self", "__class__")}
 
 
-def channels_apart(wav, separate):
+def build_bounded(build: Callable[[], nn.Module], copies: int = 1) -> nn.Module:
+    """Builds a network, unless its copies have more than ``MAX_PARAMETERS`` parameters.
+
+    They are counted on the meta device, where nothing is allocated.
+
+    Args:
+        build (Callable): Builds the network.
+        copies (int): Number of such networks in the model.
+
+    Returns:
+        nn.Module: The network.
+
+    Raises:
+        ValueError: If it is too large.
+    """
+    with torch.device("meta"):
+        size = copies * sum(p.numel() for p in build().parameters())
+    if size > MAX_PARAMETERS:
+        raise ValueError(f"the sizes must give at most {MAX_PARAMETERS} parameters, got {size}")
+    return build()
+
+
+def channels_apart(
+    wav: torch.Tensor, separate: Callable[[torch.Tensor], torch.Tensor]
+) -> torch.Tensor:
     """Runs a mono separator on every channel.
 
     Args:
         wav (torch.Tensor): (batch, channels, time).
-        separate (Callable): (batch, time) to (batch, n_src, time).
+        separate (Callable): Maps (batch, time) to (batch, n_src, time).
 
     Returns:
         torch.Tensor: (n_src, batch, channels, time).
@@ -113,18 +161,18 @@ def channels_apart(wav, separate):
     return separate(wav.flatten(0, 1)).movedim(1, 0).unflatten(1, wav.shape[:2])
 
 
-def require(module, package):
+def require(module: str, package: str) -> ModuleType:
     """Imports a module of the extra [baselines].
 
     Args:
-        module (str): Its dotted name.
-        package (str): What it is installed as.
+        module (str): Dotted name of the module.
+        package (str): Name of the package to install.
 
     Returns:
         module: The module.
 
     Raises:
-        RuntimeError: If it is not installed; says what to install.
+        RuntimeError: If it is not installed; the message says what to install.
     """
     try:
         return importlib.import_module(module)

@@ -1,23 +1,26 @@
-"""Conv-TasNet, as Asteroid has it, for music."""
+"""Asteroid's Conv-TasNet, for music."""
 
+import torch
 from asteroid.models import ConvTasNet
 
-from .base import constructor_arguments
+from ..utils.checks import check_one_of
+from .base import build_bounded, constructor_arguments
 from .supervised import Supervised
+
+MASKS = ("relu", "sigmoid", "softmax", "linear")
 
 
 class ConvTasNetBaseline(Supervised):
-    """A learnt filterbank, masked by a stack of dilated convolutions.
+    """Masks a learned filterbank with a stack of dilated convolutions.
 
-    The order of the sources is that of the names, so that there are no permutations to choose from,
-    and their scale counts: the loss is the signal-to-noise ratio that is not scale-invariant. By
-    default as large as Conv-TasNet is in [2] for music.
+    The sources are in the order of the names (no permutation), and the loss is the signal-to-noise
+    ratio, which is not scale-invariant. The default sizes are those that [2] uses for music.
 
     Args:
-        sources (list[str]): Names.
-        sample_rate (int): Hz.
+        sources (list[str]): Names of the sources.
+        sample_rate (int): Sample rate in Hz.
         n_filters, kernel_size, stride, bn_chan, hid_chan, skip_chan, n_blocks, n_repeats, mask_act:
-            As :class:`asteroid.models.ConvTasNet`'s.
+            Arguments of :class:`asteroid.models.ConvTasNet`.
 
     References
         - [1] : "Conv-TasNet: Surpassing Ideal Time-Frequency Magnitude Masking for Speech
@@ -28,30 +31,34 @@ class ConvTasNetBaseline(Supervised):
 
     defaults = {"n_steps": 200_000, "batch_size": 8, "segment": 4.0, "lr": 1e-3}
     loss_name = "snr"
+    sizes = {
+        **dict.fromkeys(["n_filters", "bn_chan", "hid_chan", "skip_chan"], 2**13),
+        **{"kernel_size": 2**13, "stride": 2**13, "n_blocks": 16, "n_repeats": 64},
+    }
 
     def __init__(
         self,
-        sources,
-        sample_rate=22050,
-        n_filters=256,
-        kernel_size=20,
-        stride=10,
-        bn_chan=256,
-        hid_chan=512,
-        skip_chan=256,
-        n_blocks=10,
-        n_repeats=4,
-        mask_act="relu",
+        sources: list[str],
+        sample_rate: int = 22050,
+        n_filters: int = 256,
+        kernel_size: int = 20,
+        stride: int = 10,
+        bn_chan: int = 256,
+        hid_chan: int = 512,
+        skip_chan: int = 256,
+        n_blocks: int = 10,
+        n_repeats: int = 4,
+        mask_act: str = "relu",
     ):
         arguments = constructor_arguments(locals())
         super().__init__(arguments)
-        self.network = ConvTasNet(
-            len(sources), **{n: v for n, v in arguments.items() if n != "sources"}
-        )
+        check_one_of("mask_act", mask_act, MASKS)
+        network = {n: v for n, v in arguments.items() if n != "sources"}
+        self.network = build_bounded(lambda: ConvTasNet(len(sources), **network))
 
     @property
-    def _window(self):
+    def _window(self) -> int:
         return self.get_model_args()["kernel_size"]
 
-    def estimate(self, mixture):  # noqa: D102
+    def estimate(self, mixture: torch.Tensor) -> torch.Tensor:  # noqa: D102
         return self.network(mixture)

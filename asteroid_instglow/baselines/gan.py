@@ -1,10 +1,10 @@
-r"""GAN prior: a SpecGAN generator a source, and a search for latents that explain the mixture.
+r"""GAN prior: one SpecGAN generator per source, and a search for latents that explain the mixture.
 
-The generators make patches of log-magnitude spectrogram from latents in :math:`[-1, 1]^d`, learnt
-from the solos of their source alone (``gan_networks``, ``gan_training``). A mixture is cut into
-patches; in each, projected gradient descent moves the latents of all sources until the sum of what
-they make looks like the mixture (``gan_search``). The patches are joined over time, and each bin of
-the mixture is shared out as the sources explain it.
+Each generator is trained on the solos of its source and maps latents in :math:`[-1, 1]^d` to
+patches of log-magnitude spectrogram (``gan_networks``, ``gan_training``). A mixture is cut into
+patches; in each, projected gradient descent moves the latents of all sources until the sum of the
+generated magnitudes resembles the mixture (``gan_search``). The patches are joined over time, and
+each bin of the mixture is divided in proportion to the sources.
 
 References
     - [1] : "Adversarial Audio Synthesis", Donahue, McAuley & Puckette 2019 (SpecGAN).
@@ -13,36 +13,40 @@ References
       Thiagarajan, Anirudh & Spanias 2020. https://arxiv.org/abs/2005.13769
 """
 
+from pathlib import Path
+
 import torch
 
 from .. import masking
 from ..audio.stft import istft, stft
 from ..data import SoloDataset
 from ..training.fitting import ENDLESS
+from ..utils.checks import check_above_zero, check_whole
 from .base import channels_apart, constructor_arguments
 from .gan_networks import Adversaries, Generator
 from .gan_search import cut, join, search
 from .gan_training import GanSystem
-from .runs import fit_module
+from .runs import Run, fit_module
 from .source_only import SourceOnly
 
 STATISTICS_ITEMS = 200
 
 
 class GanPrior(SourceOnly):
-    """Sources as what a generative adversarial network can make.
+    """Explains a mixture by the outputs of one generative adversarial network per source.
 
     Args:
-        sources (list[str]): Names.
-        sample_rate (int): Hz.
-        n_fft (int): Window and transform length, samples; half of it is the height of a patch.
+        sources (list[str]): Names of the sources.
+        sample_rate (int): Sample rate in Hz.
+        n_fft (int): Window and transform length in samples; half of it is the height of a patch.
         hop_length (int): Samples between frames.
-        n_frames (int): Width of a patch, frames.
-        n_latent (int): Numbers of a latent.
-        width (int): Channels next to the spectrogram, doubled at each level.
-        depth (int): Levels, each of which halves height and width of a patch.
-        n_iter (int): Steps of the search. search_lr (float): Its learning rate (Adam).
-        overlap_frames (int): Frames that neighbouring patches share.
+        n_frames (int): Width of a patch in frames.
+        n_latent (int): Size of a latent.
+        width (int): Number of channels next to the spectrogram, doubled at each level.
+        depth (int): Number of levels, each of which halves height and width of a patch.
+        n_iter (int): Number of steps of the search.
+        search_lr (float): Learning rate of the search (Adam).
+        overlap_frames (int): Frames that neighbouring patches share, less than ``n_frames``.
 
     Examples:
         >>> args = {"n_fft": 32, "hop_length": 8, "n_frames": 16, "depth": 2, "width": 2}
@@ -52,22 +56,30 @@ class GanPrior(SourceOnly):
     """
 
     defaults = {"n_steps": 100_000, "batch_size": 64, "lr": 1e-4}
+    sizes = {
+        **{"n_frames": 2**13, "n_latent": 2**13, "width": 2**10, "depth": 10},
+        "n_iter": 10**6,
+    }
 
     def __init__(
         self,
-        sources,
-        sample_rate=22050,
-        n_fft=1024,
-        hop_length=256,
-        n_frames=128,
-        n_latent=100,
-        width=64,
-        depth=5,
-        n_iter=1000,
-        search_lr=0.05,
-        overlap_frames=16,
+        sources: list[str],
+        sample_rate: int = 22050,
+        n_fft: int = 1024,
+        hop_length: int = 256,
+        n_frames: int = 128,
+        n_latent: int = 100,
+        width: int = 64,
+        depth: int = 5,
+        n_iter: int = 1000,
+        search_lr: float = 0.05,
+        overlap_frames: int = 16,
     ):
+        check_above_zero("search_lr", search_lr)
+        check_whole("overlap_frames", overlap_frames, 0)
         super().__init__(constructor_arguments(locals()))
+        if overlap_frames >= n_frames:
+            raise ValueError(f"overlap_frames must be below n_frames, got {overlap_frames}")
         self.n_fft, self.hop_length, self.n_frames = n_fft, hop_length, n_frames
         self.n_iter, self.search_lr, self.overlap_frames = n_iter, search_lr, overlap_frames
 
@@ -86,7 +98,7 @@ class GanPrior(SourceOnly):
     def _solve(self, wav, options, report):
         def separate(mono):
             spec = stft(mono, self.n_fft, self.hop_length)
-            # The topmost bin, which no patch has, goes the way of its neighbour.
+            # Patches lack the topmost bin; it is divided like its neighbour.
             magnitude = spec.abs()[:, :-1]
             patches = cut(magnitude, self.n_frames, self.overlap_frames)
             found = search(
@@ -101,8 +113,8 @@ class GanPrior(SourceOnly):
         return channels_apart(wav, separate)
 
     @classmethod
-    def fit_source(cls, run, source, output):
-        """Trains the generator of one source against a critic of its own."""
+    def fit_source(cls, run: Run, source: str, output: Path) -> tuple["GanPrior", dict]:
+        """Trains the generator of one source against its own critic."""
         model = cls(**{**run.model, "sources": [source]})
         rate = model.get_model_args()["sample_rate"]
         length = (model.n_frames - 1) * model.hop_length

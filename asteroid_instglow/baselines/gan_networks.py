@@ -7,21 +7,21 @@ from torch import nn
 from ..audio.stft import stft
 
 KERNEL = 5
-SPREAD = 3.0  # standard deviations that the patches' range of [-1, 1] stands for
-FLOOR = 1e-5  # of the magnitudes, under the logarithm
+SPREAD = 3.0  # a patch in [-1, 1] covers this many standard deviations
+FLOOR = 1e-5  # added to magnitudes before the logarithm
 
 
 class Generator(nn.Module):
-    """Latents to magnitudes: a linear layer, then upsampling convolutions, as in DCGAN.
+    """Maps latents to magnitudes by a linear layer and upsampling convolutions, as DCGAN does.
 
     Args:
         size (tuple): Bins and frames of a patch, multiples of ``2 ** depth``.
-        n_latent (int): Numbers of a latent, each in [-1, 1].
-        width (int): Channels of the last level but the output, doubled at each level before.
-        depth (int): Levels, each of which doubles the size.
+        n_latent (int): Size of a latent, whose values are in [-1, 1].
+        width (int): Number of channels before the output, doubled at each level before.
+        depth (int): Number of levels, each of which doubles the size.
     """
 
-    def __init__(self, size, n_latent=100, width=64, depth=5):
+    def __init__(self, size: tuple[int, int], n_latent: int = 100, width: int = 64, depth: int = 5):
         super().__init__()
         if any(length % 2**depth for length in size):
             raise ValueError(
@@ -35,35 +35,35 @@ class Generator(nn.Module):
             nn.ConvTranspose2d(i, o, KERNEL, 2, KERNEL // 2, output_padding=1)
             for i, o in zip(chan, [*chan[1:], 1])
         )
-        # Of the log-magnitudes in each bin of the training data.
+        # Statistics of the log-magnitudes in each bin of the training data.
         self.register_buffer("mean", torch.zeros(size[0], 1))
         self.register_buffer("std", torch.ones(size[0], 1))
 
-    def forward(self, latent):
-        """Patches in [-1, 1], (batch, n_bins, n_frames), of latents (batch, n_latent)."""
+    def forward(self, latent: torch.Tensor) -> torch.Tensor:
+        """Maps latents (batch, n_latent) to patches in [-1, 1], (batch, n_bins, n_frames)."""
         h = self.first(latent).view(-1, *self.start)
         for conv in self.levels:
             h = conv(F.relu(h))
         return torch.tanh(h)[:, 0]
 
-    def magnitude(self, latent):
-        """Magnitudes, (batch, n_bins, n_frames), of latents (batch, n_latent)."""
+    def magnitude(self, latent: torch.Tensor) -> torch.Tensor:
+        """Maps latents (batch, n_latent) to magnitudes (batch, n_bins, n_frames)."""
         log_magnitude = self(latent) * (SPREAD * self.std) + self.mean
         return (log_magnitude.exp() - FLOOR).clamp_min(0)
 
-    def normalised(self, magnitude):
-        """Magnitudes on the scale of the patches, cut to [-1, 1]."""
+    def normalised(self, magnitude: torch.Tensor) -> torch.Tensor:
+        """Scales magnitudes to patches, clipped to [-1, 1]."""
         return ((torch.log(magnitude + FLOOR) - self.mean) / (SPREAD * self.std)).clamp(-1, 1)
 
 
 class Critic(nn.Module):
-    """Patches (batch, n_bins, n_frames) to how real they look, (batch,): the generator mirrored.
+    """Scores how real patches (batch, n_bins, n_frames) look: (batch,). Mirrors the generator.
 
     Args:
-        generator (Generator): Whose sizes to take.
+        generator (Generator): Generator whose sizes are used.
     """
 
-    def __init__(self, generator):
+    def __init__(self, generator: Generator):
         super().__init__()
         chan = [1, *(generator.width * 2**level for level in range(generator.depth))]
         self.levels = nn.ModuleList(
@@ -71,7 +71,7 @@ class Critic(nn.Module):
         )
         self.last = nn.Linear(generator.first.out_features, 1)
 
-    def forward(self, patch):  # noqa: D102
+    def forward(self, patch: torch.Tensor) -> torch.Tensor:  # noqa: D102
         h = patch[:, None]
         for conv in self.levels:
             h = F.leaky_relu(conv(h), 0.2)
@@ -79,24 +79,24 @@ class Critic(nn.Module):
 
 
 class Adversaries(nn.Module):
-    """A generator and its critic, as they are trained.
+    """A generator and its critic, trained together.
 
     Args:
-        generator (Generator): To be trained.
-        n_fft, hop_length (int): Of the spectrograms.
+        generator (Generator): The generator.
+        n_fft, hop_length (int): STFT settings.
     """
 
-    def __init__(self, generator, n_fft, hop_length):
+    def __init__(self, generator: Generator, n_fft: int, hop_length: int):
         super().__init__()
         self.generator, self.critic = generator, Critic(generator)
         self.n_fft, self.hop_length = n_fft, hop_length
 
-    def magnitude(self, wav):
-        """Magnitudes (batch, n_bins, n_frames) of wavs, without the topmost bin."""
+    def magnitude(self, wav: torch.Tensor) -> torch.Tensor:
+        """Computes magnitudes (batch, n_bins, n_frames) of wavs, without the topmost bin."""
         return stft(wav, self.n_fft, self.hop_length).abs()[:, :-1]
 
-    def measure(self, wav):
-        """Sets mean and spread of the log-magnitudes from wavs (batch, time)."""
+    def measure(self, wav: torch.Tensor) -> None:
+        """Sets mean and deviation of the log-magnitudes from wavs (batch, time)."""
         log_magnitude = torch.log(self.magnitude(wav) + FLOOR)
         std, mean = torch.std_mean(log_magnitude, (0, 2))
         self.generator.mean.copy_(mean[:, None])

@@ -1,4 +1,4 @@
-"""How generator and critic are trained: Wasserstein GAN with gradient penalty."""
+"""Training of generator and critic: Wasserstein GAN with gradient penalty."""
 
 import torch
 
@@ -9,18 +9,19 @@ PENALTY = 10.0
 
 
 class GanSystem(TrainingSystem):
-    """Fits :class:`~.gan_networks.Adversaries` to solos; the loaders give wavs (batch, time).
+    """Lightning system that trains :class:`~.gan_networks.Adversaries` on wavs (batch, time).
 
-    Generator and critic take turns by the number of the step, so that one optimiser serves both
-    (it leaves alone what has no gradient) and a resumed run goes on with whose turn it is. What is
-    validated is the critic's estimate of the Wasserstein distance on held-out solos.
+    The number of the step decides whether the generator or the critic is trained. So one optimizer
+    serves both (it skips parameters without gradients), and a resumed run continues in the same
+    order. The validation loss is the critic's estimate of the Wasserstein distance on held-out
+    solos.
 
     References
         - [1] : "Improved Training of Wasserstein GANs", Gulrajani et al. 2017.
           https://arxiv.org/abs/1704.00028
     """
 
-    def loss_terms(self, batch):  # noqa: D102
+    def loss_terms(self, batch: torch.Tensor) -> tuple[torch.Tensor, int]:  # noqa: D102
         generator, critic = self.model.generator, self.model.critic
         real = generator.normalised(self.model.magnitude(batch.float()))
         if not self.training:
@@ -48,7 +49,7 @@ def _latents(n, n_latent, like, generator=None):
 
 
 def _steepness(critic, real, fake):
-    # Squared distance from 1 of the critic's slope between real and fake patches.
+    # Squared distance of the critic's slope from 1, between real and fake patches.
     share = torch.rand(len(real), 1, 1).to(real)
     between = (share * real + (1 - share) * fake).detach().requires_grad_()
     (slope,) = torch.autograd.grad(critic(between).sum(), between, create_graph=True)

@@ -1,9 +1,9 @@
-r"""KL-NMF: a dictionary of spectra for each source, learnt from its solos.
+r"""KL-NMF: a dictionary of spectra for each source, learned from its solos.
 
 .. math:: X \approx W H, \quad \min \sum X \log\frac{X}{WH} - X + WH
 
-on magnitude spectrograms. W is learnt for each source; a mixture is explained by all dictionaries
-side by side, whose W is kept, and each bin is shared out as the sources explain it.
+on magnitude spectrograms. W is learned for each source. A mixture is explained by the dictionaries
+of all sources side by side, with W fixed, and each bin is divided in proportion to the sources.
 
 References
     - [1] : "Algorithms for Non-negative Matrix Factorization", Lee & Seung 2000 (the updates).
@@ -12,6 +12,7 @@ References
 """
 
 import time
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -23,6 +24,7 @@ from ..audio.stft import istft, stft
 from ..data import Recordings
 from ..weights.folder import CONFIG, read_model, staged, write_model
 from .base import channels_apart, constructor_arguments
+from .runs import Run
 from .source_only import SourceOnly
 
 EPS = 1e-8
@@ -31,16 +33,16 @@ SILENCE_DB = -50.0
 
 
 class KLNMF(SourceOnly):
-    """Sources as non-negative sums of learnt spectra.
+    """Explains sources as non-negative sums of learned spectra.
 
     Args:
-        sources (list[str]): Names.
-        sample_rate (int): Hz.
-        n_fft (int): Window and transform length, samples.
+        sources (list[str]): Names of the sources.
+        sample_rate (int): Sample rate in Hz.
+        n_fft (int): Window and transform length in samples.
         hop_length (int): Samples between frames.
-        n_atoms (int): Spectra a source.
-        n_iter (int): Updates of the activations in a separation.
-        max_frames (int): Frames of the solos to learn from, at most.
+        n_atoms (int): Number of spectra per source.
+        n_iter (int): Number of updates of the activations in a separation.
+        max_frames (int): Largest number of frames of the solos to learn from.
 
     Examples:
         >>> model = KLNMF(["bass", "drums"], n_fft=64, hop_length=16, n_atoms=2)
@@ -49,16 +51,17 @@ class KLNMF(SourceOnly):
     """
 
     defaults = {"n_steps": 100}
+    sizes = {"n_atoms": 2**13, "n_iter": 10**6, "max_frames": 10**8}
 
     def __init__(
         self,
-        sources,
-        sample_rate=22050,
-        n_fft=2048,
-        hop_length=512,
-        n_atoms=64,
-        n_iter=100,
-        max_frames=20_000,
+        sources: list[str],
+        sample_rate: int = 22050,
+        n_fft: int = 2048,
+        hop_length: int = 512,
+        n_atoms: int = 64,
+        n_iter: int = 100,
+        max_frames: int = 20_000,
     ):
         super().__init__(constructor_arguments(locals()))
         self.n_fft, self.hop_length, self.n_iter = n_fft, hop_length, n_iter
@@ -82,61 +85,62 @@ class KLNMF(SourceOnly):
         return channels_apart(wav, separate)
 
     @classmethod
-    def fit_source(cls, run, source, output):
-        """Updates spectra and activations in turn; both are kept, so that it can go on."""
+    def fit_source(cls, run: Run, source: str, output: Path) -> tuple["KLNMF", dict]:
+        """Updates spectra and activations in turn, and saves both, so that a run can resume."""
         model = cls(**{**run.model, "sources": [source]})
         target = _frames(run.files[source], model, run.seed, run.progress).to(run.device)
-        learnt = Learnt(output, {"seed": run.seed, **model.get_model_args()})
-        if not (run.resume and learnt.load()):
-            learnt.start(target, model.get_model_args()["n_atoms"], run.seed)
+        factors = Factors(output, {"seed": run.seed, **model.get_model_args()})
+        if not (run.resume and factors.load()):
+            factors.start(target, model.get_model_args()["n_atoms"], run.seed)
         late, started = False, time.monotonic()
-        atoms, activations = learnt.atoms.to(run.device), learnt.activations.to(run.device)
+        atoms, activations = factors.atoms.to(run.device), factors.activations.to(run.device)
         with tqdm(
             total=run.n_steps,
-            initial=learnt.steps,
+            initial=factors.steps,
             desc=f"training {source}",
             unit="step",
             disable=not run.progress,
         ) as bar:
-            while learnt.steps < run.n_steps and not late:
+            while factors.steps < run.n_steps and not late:
                 activations = update_activations(target, atoms, activations)
                 atoms, activations = update_atoms(target, atoms, activations)
-                learnt.steps += 1
+                factors.steps += 1
                 bar.update()
                 late = run.time_limit and time.monotonic() - started > 60 * run.time_limit
-        learnt.save(target, atoms.cpu(), activations.cpu())
-        model.parts[0].atoms.data = learnt.atoms
+        factors.save(target, atoms.cpu(), activations.cpu())
+        model.parts[0].atoms.data = factors.atoms
         return model, {
-            "steps": learnt.steps,
-            "finished": learnt.steps >= run.n_steps,
-            "loss_before": learnt.history[0]["loss"],
-            "loss_after": learnt.history[-1]["loss"],
+            "steps": factors.steps,
+            "finished": factors.steps >= run.n_steps,
+            "loss_before": factors.history[0]["loss"],
+            "loss_after": factors.history[-1]["loss"],
             "frames": target.shape[1],
-            "history": learnt.history,
+            "history": factors.history,
         }
 
 
 class Dictionary(nn.Module):
-    """The spectra of one source, (n_freq, n_atoms)."""
+    """Holds the spectra of one source, (n_freq, n_atoms)."""
 
-    def __init__(self, n_freq, n_atoms):
+    def __init__(self, n_freq: int, n_atoms: int):
         super().__init__()
         self.atoms = nn.Parameter(torch.full((n_freq, n_atoms), 1 / n_freq))
 
 
-class Learnt:
-    """What a source's training has learnt so far, on disk.
+class Factors:
+    """Spectra, activations and history of a training, saved in a folder.
 
     Args:
-        folder (Path): Where. arguments (dict): What it was learnt with: plain types.
+        folder (Path): The folder.
+        arguments (dict): Arguments of the training, plain types.
     """
 
-    def __init__(self, folder, arguments):
+    def __init__(self, folder: Path, arguments: dict):
         self.folder, self.arguments = folder, arguments
         self.atoms, self.activations, self.steps, self.history = None, None, 0, []
 
-    def load(self):
-        """Whether there was something to load."""
+    def load(self) -> bool:
+        """Loads them; returns False if there is nothing to load."""
         if not (self.folder / CONFIG).is_file():
             return False
         config, state = read_model(self.folder)
@@ -150,16 +154,16 @@ class Learnt:
         self.steps = self.history[-1]["step"]
         return True
 
-    def start(self, target, n_atoms, seed):
-        """Random spectra and activations."""
+    def start(self, target: torch.Tensor, n_atoms: int, seed: int) -> None:
+        """Draws random spectra and activations."""
         rng = torch.Generator().manual_seed(seed)
         level = (target.mean() / n_atoms).sqrt().cpu()
         self.atoms = level * (0.5 + torch.rand(len(target), n_atoms, generator=rng))
         self.activations = level * (0.5 + torch.rand(n_atoms, target.shape[1], generator=rng))
         self._note(target)
 
-    def save(self, target, atoms, activations):
-        """Keeps what was learnt."""
+    def save(self, target: torch.Tensor, atoms: torch.Tensor, activations: torch.Tensor) -> None:
+        """Saves new spectra and activations."""
         self.atoms, self.activations = atoms, activations
         if self.history[-1]["step"] < self.steps:
             self._note(target)
@@ -173,8 +177,10 @@ class Learnt:
         self.history.append({"step": self.steps, "loss": float(loss)})
 
 
-def update_activations(target, atoms, activations):
-    """One multiplicative update of H that lowers the divergence.
+def update_activations(
+    target: torch.Tensor, atoms: torch.Tensor, activations: torch.Tensor
+) -> torch.Tensor:
+    """Updates H multiplicatively, which lowers the divergence.
 
     Args:
         target (torch.Tensor): X, (..., n_freq, n_frames), not negative.
@@ -188,14 +194,16 @@ def update_activations(target, atoms, activations):
     return activations * (atoms.T @ ratio) / (atoms.sum(0)[:, None] + EPS)
 
 
-def update_atoms(target, atoms, activations):
-    """One multiplicative update of W, whose columns are then scaled to sum to one.
+def update_atoms(
+    target: torch.Tensor, atoms: torch.Tensor, activations: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Updates W multiplicatively and scales its columns to sum to one.
 
     Args:
         target, atoms, activations: As :func:`update_activations`, without a batch.
 
     Returns:
-        tuple: The new W, and the H that makes up for its scale.
+        tuple: The new W, and H scaled inversely.
     """
     ratio = _ratio(target, atoms, activations)
     atoms = atoms * (ratio @ activations.T) / (activations.sum(1) + EPS)
@@ -204,22 +212,22 @@ def update_atoms(target, atoms, activations):
 
 
 def _ratio(target, atoms, activations):
-    # In place: three arrays of this size would cost as much as the products.
+    # In place: three arrays of this size would take as long as the products.
     return torch.matmul(atoms, activations).add_(EPS).reciprocal_().mul_(target)
 
 
-def divergence(target, model):
-    """Mean generalised Kullback-Leibler divergence of ``model`` from ``target``."""
+def divergence(target: torch.Tensor, model: torch.Tensor) -> torch.Tensor:
+    """Computes the mean generalised Kullback-Leibler divergence of ``model`` from ``target``."""
     return (torch.xlogy(target, (target + EPS) / (model + EPS)) - target + model).mean()
 
 
-def explain(magnitude, dictionaries, n_iter):
-    """The parts of a mixture's magnitudes that the dictionaries explain.
+def explain(magnitude: torch.Tensor, dictionaries: list[torch.Tensor], n_iter: int) -> torch.Tensor:
+    """Computes the part of a mixture's magnitudes that each dictionary explains.
 
     Args:
         magnitude (torch.Tensor): (batch, n_freq, n_frames).
         dictionaries (list[torch.Tensor]): (n_freq, n_atoms) each.
-        n_iter (int): Updates.
+        n_iter (int): Number of updates.
 
     Returns:
         torch.Tensor: (n_src, batch, n_freq, n_frames).
@@ -233,7 +241,7 @@ def explain(magnitude, dictionaries, n_iter):
 
 
 def _frames(files, model, seed, progress):
-    # Spectra (n_freq, n_frames) of pieces that sound, from all recordings alike.
+    # Spectra (n_freq, n_frames) of random pieces of all recordings that are not silent.
     args = model.get_model_args()
     recordings = Recordings(files, args["sample_rate"], progress=progress)
     length = max(model.n_fft, round(PIECE * args["sample_rate"]))

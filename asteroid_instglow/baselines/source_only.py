@@ -1,36 +1,39 @@
-"""Baselines with one model a source, each trained from that source's solos alone."""
+"""Baselines with one model per source, trained from the solos of that source only."""
 
 import dataclasses
+from pathlib import Path
 
 import torch
 from torch import nn
 
-from .base import Baseline
+from .base import Baseline, build_bounded
+from .runs import Run
 
-STATE = "training"  # folder of what each source needs to go on
+STATE = "training"  # folder of what each source needs to resume
 
 
 class SourceOnly(Baseline):
-    """A baseline to which sources can be added without retraining anything.
+    """A baseline to which sources can be added without retraining.
 
-    Subclasses make the module of one source in ``_part()`` and train one in :meth:`fit_source`.
+    Subclasses build the module of one source in ``_part()`` and train it in :meth:`fit_source`.
 
     Args:
-        arguments (dict): As :class:`Baseline`'s.
+        arguments (dict): See :class:`Baseline`.
     """
 
     kind = "source-only"
     sums_up = True
 
-    def __init__(self, arguments):
+    def __init__(self, arguments: dict):
         super().__init__(arguments)
-        self.parts = nn.ModuleList(self._part() for _ in self.sources)
+        n = len(self.sources)
+        self.parts = nn.ModuleList(build_bounded(self._part, n) for _ in range(n))
 
-    def add(self, other):
-        """Adds the sources of another model of this kind; nothing is retrained.
+    def add(self, other: "SourceOnly") -> None:
+        """Adds the sources of another model without retraining.
 
         Args:
-            other (SourceOnly): Of the same class and arguments, its sources aside.
+            other (SourceOnly): Model of the same class, with the same arguments except the sources.
         """
         mine, its = self.get_model_args(), other.get_model_args()
         twice = sorted(set(mine.pop("sources")) & set(its.pop("sources")))
@@ -43,31 +46,31 @@ class SourceOnly(Baseline):
         self.parts.extend(other.parts)
 
     def _part(self):
-        """A module for one source, untrained."""
+        """Builds an untrained module for one source."""
         raise NotImplementedError
 
     @classmethod
-    def fit_source(cls, run, source, output):
-        """Trains the model of one source; stopped, it goes on.
+    def fit_source(cls, run: Run, source: str, output: Path) -> tuple["SourceOnly", dict]:
+        """Trains the model of one source, or resumes its training.
 
         Args:
-            run (Run): As :meth:`fit`'s; its time limit is this source's.
-            source (str): Name.
-            output (Path): Folder for what it needs to go on.
+            run (Run): See :meth:`fit`; its time limit is that of this source.
+            source (str): Name of the source.
+            output (Path): Folder for what it needs to resume.
 
         Returns:
-            tuple: A model of this source alone, and the record of its training.
+            tuple: A model of this source only, and the record of its training.
         """
         raise NotImplementedError
 
     @classmethod
-    def fit(cls, run):
+    def fit(cls, run: Run) -> tuple["SourceOnly", dict]:
         """Trains one source after the other, each for an equal share of the time."""
         whole, records = None, {}
         share = None if run.time_limit is None else run.time_limit / len(run.sources)
         for source in run.sources:
             part = dataclasses.replace(run, time_limit=share)
-            # So that a source is learnt alike, alone and among others.
+            # So that a source is learned in the same way, alone and among others.
             torch.manual_seed(run.seed)
             model, records[source] = cls.fit_source(part, source, run.output / STATE / source)
             if whole is None:

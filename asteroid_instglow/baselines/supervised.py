@@ -1,24 +1,27 @@
-"""Baselines that learn to separate from mixtures whose sources are known."""
+"""Baselines that are trained on mixtures with known sources."""
+
+from collections.abc import Callable
 
 import torch
+from torch.utils.data import Dataset
 
 from ..data.mixtures import RandomMixtureDataset
 from ..training.fitting import ENDLESS
 from ..training.system import TrainingSystem
 from .base import Baseline, channels_apart
-from .runs import fit_module
+from .runs import Run, fit_module
 
 VALIDATION_ITEMS = 48
-SNR_FLOOR = 1e-3  # of the mixture's energy: errors below -30 dB hardly count
+SNR_FLOOR = 1e-3  # share of the mixture's energy: errors below -30 dB hardly count
 
 
 class Supervised(Baseline):
-    """A baseline that is trained on random mixtures of solos, and on real ones.
+    """A baseline that is trained on random and on real mixtures of solos.
 
     Subclasses define :meth:`estimate`, and :meth:`loss` or ``loss_name``.
 
     Args:
-        arguments (dict): As :class:`Baseline`'s.
+        arguments (dict): See :class:`Baseline`.
     """
 
     kind = "supervised"
@@ -26,30 +29,30 @@ class Supervised(Baseline):
     clip = 5.0
     weight_decay = 0.0
 
-    def estimate(self, mixture):
-        """Mixtures (batch, time) to sources (batch, n_src, time), with gradients."""
+    def estimate(self, mixture: torch.Tensor) -> torch.Tensor:
+        """Maps mixtures (batch, time) to sources (batch, n_src, time), with gradients."""
         raise NotImplementedError
 
-    def loss(self, sources):
-        """What is minimised.
+    def loss(self, sources: torch.Tensor) -> torch.Tensor:
+        """Computes the training loss of each mixture.
 
         Args:
-            sources (torch.Tensor): The true ones, (batch, n_src, time).
+            sources (torch.Tensor): True sources, (batch, n_src, time).
 
         Returns:
             torch.Tensor: (batch,).
         """
         return LOSSES[self.loss_name](self.estimate(sources.sum(1)), sources)
 
-    def prepare(self, dataset):
-        """Sets what is measured on the data before the first step."""
+    def prepare(self, dataset: Dataset) -> None:
+        """Sets statistics of the data before the first step."""
 
     def _solve(self, wav, options, report):
         return channels_apart(wav, self.estimate)
 
     @classmethod
-    def fit(cls, run):
-        """Trains on mixtures that have no end; the weights of the best validation are kept."""
+    def fit(cls, run: Run) -> tuple["Supervised", dict]:
+        """Trains on an endless stream of mixtures; keeps the weights of the best validation."""
         model = cls(**run.model)
         common = {
             "segment": run.segment,
@@ -83,29 +86,29 @@ class Supervised(Baseline):
 
 
 class SupervisedSystem(TrainingSystem):
-    """Fits a supervised baseline; the loaders give the true sources, (batch, n_src, time)."""
+    """Lightning system that trains a supervised baseline on sources (batch, n_src, time)."""
 
-    def loss_terms(self, batch):  # noqa: D102
+    def loss_terms(self, batch: torch.Tensor) -> tuple[torch.Tensor, int]:  # noqa: D102
         return self.model.loss(batch.float()).sum(), len(batch)
 
 
-def l1(estimates, sources):
-    """Mean absolute error of each item."""
+def l1(estimates: torch.Tensor, sources: torch.Tensor) -> torch.Tensor:
+    """Computes the mean absolute error of each item."""
     return (estimates - sources).abs().mean((1, 2))
 
 
-def mse(estimates, sources):
-    """Mean square error of each item."""
+def mse(estimates: torch.Tensor, sources: torch.Tensor) -> torch.Tensor:
+    """Computes the mean square error of each item."""
     return (estimates - sources).square().mean((1, 2))
 
 
-def negative_snr(estimates, sources):
-    r"""Error in decibels below the mixture, mean over the sources.
+def negative_snr(estimates: torch.Tensor, sources: torch.Tensor) -> torch.Tensor:
+    r"""Computes the error relative to the mixture in dB, averaged over the sources.
 
     .. math:: 10 \log_{10} \frac{|\hat x - x|^2 + \tau |y|^2}{|y|^2}
 
-    For sources that sound it is the negative signal-to-noise ratio up to what does not depend on
-    the estimate; it is defined for silent ones, too, and errors that are small enough weigh less.
+    For sources that are not silent this is the negative signal-to-noise ratio plus a constant. It
+    is also defined for silent sources, and small errors weigh less.
 
     Args:
         estimates, sources (torch.Tensor): (batch, n_src, time).
@@ -115,4 +118,4 @@ def negative_snr(estimates, sources):
     return 10 * torch.log10(error / mixture + SNR_FLOOR).mean(1)
 
 
-LOSSES = {"l1": l1, "mse": mse, "snr": negative_snr}
+LOSSES: dict[str, Callable] = {"l1": l1, "mse": mse, "snr": negative_snr}

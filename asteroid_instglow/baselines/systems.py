@@ -1,11 +1,16 @@
-"""The systems by name, and how a saved one is found again."""
+"""Names of the systems, and loading of saved ones."""
 
 import importlib
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..utils.checks import check_one_of
 from ..weights.reading import read_package
 
-# Name: (module, class), imported when asked for: some need packages of the extra [baselines].
+if TYPE_CHECKING:
+    from .base import Baseline
+
+# Name: (module, class). Imported on demand: some need packages of the extra [baselines].
 SYSTEMS = {
     "nmf": ("nmf", "KLNMF"),
     "gan": ("gan", "GanPrior"),
@@ -20,16 +25,16 @@ SYSTEMS = {
 }
 
 
-def system_class(name):
-    """The class of a system.
+def system_class(name: str) -> "type[Baseline]":
+    """Returns the class of a system.
 
     Args:
-        name (str): Of :data:`SYSTEMS`.
+        name (str): Key of :data:`SYSTEMS`.
 
     Returns:
         type: Subclass of :class:`~asteroid_instglow.baselines.base.Baseline`.
 
-    Examples
+    Examples:
         >>> system_class("nmf").kind
         'source-only'
     """
@@ -38,20 +43,20 @@ def system_class(name):
     return getattr(importlib.import_module(f".{module}", __package__), cls)
 
 
-def load_baseline(where):
-    """Loads a trained baseline; nothing that it reads is executed.
+def load_baseline(where: str | Path) -> "Baseline":
+    """Loads a trained baseline without executing anything it reads.
 
     Args:
-        where (str | Path): What :func:`~.training.train_baseline` wrote, or a repository on the Hub
-            that holds it.
+        where (str | Path): Folder that :func:`~.training.train_baseline` wrote, or a repository on
+            the Hub.
 
     Returns:
         Baseline: In evaluation mode.
 
     Raises:
-        ValueError: If it is damaged, or no baseline.
+        ValueError: If it is damaged, or holds something else.
 
-    Examples
+    Examples:
         >>> load_baseline("exp/nmf").separate("song.wav")  # doctest: +SKIP
     """
     package = read_package(where)

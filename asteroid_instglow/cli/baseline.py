@@ -1,18 +1,19 @@
 """``instglow baseline NAME train|separate``: the systems that ours is compared with."""
 
+import argparse
 from pathlib import Path
 
 HELP = "train another system, or separate files with it"
 
 
-def add_arguments(parser):
-    """Declares both actions; gives their parsers."""
+def add_arguments(parser: argparse.ArgumentParser) -> list[argparse.ArgumentParser]:
+    """Declares both actions and returns their parsers."""
     from ..baselines import SYSTEMS
 
     parser.add_argument("name", choices=SYSTEMS, metavar="NAME", help=", ".join(SYSTEMS))
     actions = parser.add_subparsers(dest="action", metavar="train|separate", required=True)
-    train = actions.add_parser("train", help="train it, or go on with it")
-    separate = actions.add_parser("separate", help="separate files with what was trained")
+    train = actions.add_parser("train", help="train it, or resume its training")
+    separate = actions.add_parser("separate", help="separate files with a trained model")
     _add_training(train)
     _add_separation(separate)
     return [train, separate]
@@ -22,8 +23,8 @@ def _add_training(parser):
     parser.add_argument("--data", nargs="+", type=Path, required=True, metavar="DIR")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="MODEL_DIR")
     parser.add_argument("--validation-data", nargs="+", type=Path, metavar="DIR")
-    parser.add_argument("--sources", nargs="+", metavar="NAME", help="by default all in data")
-    parser.add_argument("--n-steps", type=int, help="by default the authors'")
+    parser.add_argument("--sources", nargs="+", metavar="NAME", help="default: all in data")
+    parser.add_argument("--n-steps", type=int, help="default: the authors'")
     parser.add_argument("--batch-size", type=int)
     parser.add_argument("--segment", type=float, help="seconds")
     parser.add_argument("--lr", type=float)
@@ -40,7 +41,7 @@ def _add_training(parser):
         nargs="+",
         default=[],
         metavar="ARGUMENT=VALUE",
-        help="arguments of the system's class, channels=16 say; by default the authors'",
+        help="arguments of the system's class, such as channels=16; default: the authors'",
     )
 
 
@@ -54,13 +55,13 @@ def _add_separation(parser):
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
 
 
-def run(args):
+def run(args: argparse.Namespace) -> dict:
     """Trains or separates."""
     return _train(args) if args.action == "train" else _separate(args)
 
 
-def describe(answer):
-    """What was trained, or written."""
+def describe(answer: dict) -> str:
+    """Tells what was trained or written."""
     if "files" in answer:
         return "\n".join(path for files in answer["files"].values() for path in files.values())
     line = f"{answer['model']}: {answer['system']} ({answer['kind']}), "
@@ -71,7 +72,7 @@ def describe(answer):
 
 def _losses(record):
     if "loss_before" not in record:
-        return "nothing to be trained"
+        return "nothing to train"
     return f"loss {record['loss_before']:.4g} -> {record['loss_after']:.4g}"
 
 

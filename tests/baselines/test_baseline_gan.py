@@ -4,6 +4,7 @@ from torch.testing import assert_close
 
 from asteroid_instglow.baselines.gan_networks import Adversaries, Critic, Generator
 from asteroid_instglow.baselines.gan_search import (
+    BOX,
     common_edges,
     cut,
     frequency_ratio,
@@ -98,6 +99,9 @@ class TestLosses:
             assert_close(distance(a, a), torch.zeros(3))
             assert (distance(a, b) > 0.01).all()
         assert_close(frequency_ratio(a, 2 * a), frequency_ratio(2 * a, a))
+        # One term for each of the 8 frames.
+        expected = torch.full((3,), 8 * 2.0).log() - torch.full((3,), 8.0).log()
+        assert_close(frequency_ratio(a, 2 * a), 8 * expected, rtol=1e-4, atol=0)
 
     def test_common_edges(self):
         step = torch.zeros(1, 16, 8)
@@ -125,15 +129,20 @@ class TestLosses:
 class TestSearch:
     def test_lowers_the_loss_within_the_box(self):
         generators = [generator(1), generator(2)]
-        rng = torch.Generator().manual_seed(3)
+        rng, seen = torch.Generator().manual_seed(3), []
         latents = [2 * torch.rand(2, 3, generator=rng) - 1 for _ in generators]
         with torch.no_grad():
             mixture = sum(g.magnitude(z) for g, z in zip(generators, latents))
             start = torch.stack([g.magnitude(torch.zeros(2, 3)) for g in generators])
 
+            for g in generators:
+                g.first.register_forward_pre_hook(
+                    lambda module, args: seen.append(args[0].detach())
+                )
             found = search(generators, mixture, 80, 0.05)
 
         assert found.shape == start.shape and not found.requires_grad
+        assert BOX == 0.9 and seen and max(z.abs().max() for z in seen) <= BOX
         before, after = (spectral_distance(mixture, x.sum(0)).sum() for x in (start, found))
         assert after < 0.5 * before
         assert all(p.grad is None for g in generators for p in g.parameters())

@@ -264,3 +264,38 @@ class TestNames:
         monkeypatch.setattr(base.importlib, "import_module", refuse)
         with pytest.raises(RuntimeError, match=r"pip install 'asteroid_instglow\[baselines\]'"):
             cls(SOURCES)
+
+
+BAD = [
+    (name, argument, value)
+    for name in SYSTEMS
+    for argument, value in [("sample_rate", float("nan")), ("sources", "ab"), ("sources", ["../a"])]
+    + [(size, bad) for size in system_class(name).sizes for bad in (0, 10**9, 1.5, "4", True, None)]
+]
+BAD += [("gan", "search_lr", float("inf")), ("gan", "overlap_frames", 128)]
+BAD += [("irm", "hop_length", 2**40), ("nmf", "n_fft", 0), ("conv-tasnet", "mask_act", "eval")]
+BAD += [("wave-u-net", "down_size", 4), ("open-unmix", "hidden_size", 3)]
+
+
+@pytest.mark.parametrize("name, argument, value", BAD)
+def test_bad_arguments_are_refused_before_building(name, argument, value):
+    with pytest.raises(ValueError, match=f"{argument.rstrip('s')}.* must "):
+        system_class(name)(**{"sources": SOURCES, argument: value})
+
+
+@pytest.mark.parametrize(
+    "name, sizes",
+    [
+        ("open-unmix", {"hidden_size": 8192, "n_layers": 16}),
+        ("demucs", {"channels": 4096, "depth": 10}),
+        ("conv-tasnet", {"bn_chan": 8192, "hid_chan": 8192, "n_blocks": 16}),
+        ("wave-u-net", {"width": 1024, "depth": 20}),
+        ("gan", {"width": 1024, "depth": 6}),
+        ("nmf", {"n_atoms": 8192, "n_fft": 2**16, "hop_length": 2**14}),
+    ],
+)
+def test_too_many_parameters_are_refused_before_building(name, sizes):
+    if name in NEEDS:
+        pytest.importorskip(NEEDS[name], reason="the extra [baselines] is not installed")
+    with pytest.raises(ValueError, match="at most .* parameters, got"):
+        system_class(name)([f"source{i}" for i in range(5)], **sizes)
