@@ -11,7 +11,7 @@ import torch
 from .audio.chunks import chunk_bounds
 from .audio.ffmpeg import check_file, open_decoded, read_frames
 from .audio.resampling import check_rate, check_resamples
-from .audio.stems import StemSet
+from .audio.stems import StemSet, folder_for
 from .inference import as_wav, separate_blocks, separate_long, separate_piece
 from .utils.progress import SeparationProgress, as_progress
 
@@ -172,7 +172,7 @@ class Separator:
             ValueError: If the file is no audio, or has another rate and ``resample`` is False.
         """
         path = Path(filename)
-        folder = path.with_suffix("") if output_dir is None else Path(output_dir)
+        folder = folder_for(path) if output_dir is None else Path(output_dir)
         check_file(path)
         with (
             StemSet(folder, self.sources, suffix, subtype, clip, force_overwrite) as stems,

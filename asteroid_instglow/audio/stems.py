@@ -20,6 +20,27 @@ _LOCK = "lock"
 _BLOCK = 2**18  # frames
 
 
+def folder_for(path: str | Path, parent: str | Path | None = None) -> Path:
+    """Returns the folder of a file's stems: named like the file without its suffix.
+
+    Args:
+        path (str | Path): The audio file.
+        parent (str | Path, optional): Folder to put it in; by default that of the file.
+
+    Raises:
+        ValueError: If the name leads elsewhere, as that of "...wav" does.
+
+    Examples:
+        >>> folder_for("music/song.wav", "out").as_posix()
+        'out/song'
+    """
+    path = Path(path)
+    try:
+        return path_inside(path.parent if parent is None else parent, path.stem)
+    except ValueError as error:
+        raise ValueError(f"{path} names no folder for its stems: {error}") from error
+
+
 class StemSet:
     """Writes one file a source into a folder, block by block; a context manager.
 

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 
 from .. import masking
 from ..audio.io import AUDIO_SUFFIXES, load_audio
-from ..audio.stems import StemSet
+from ..audio.stems import StemSet, folder_for
 from ..audio.stft import istft, stft
 from ..inference import as_wav
 from .base import Baseline, constructor_arguments, require
@@ -122,7 +122,7 @@ class Oracle(Untrained):
         """
         path = Path(filename)
         truth_folder = path.parent if references is None else Path(references)
-        output = path.with_suffix("") if output_dir is None else output_dir
+        output = folder_for(path) if output_dir is None else output_dir
         with StemSet(output, self.sources, suffix, subtype, clip, force_overwrite) as stems:
             wav, rate = load_audio(path)
             files = [_find(truth_folder, name) for name in self.sources]

@@ -62,8 +62,10 @@ def run(args: argparse.Namespace) -> dict:
 
 def describe(answer: dict) -> str:
     """Tells what was trained or written."""
+    from . import separate
+
     if "files" in answer:
-        return "\n".join(path for files in answer["files"].values() for path in files.values())
+        return separate.describe(answer)
     line = f"{answer['model']}: {answer['system']} ({answer['kind']}), "
     line += f"{answer['parameters']} parameters, {answer['steps']} steps in {answer['seconds']} s"
     records = answer.get("priors", {"": answer})
@@ -102,22 +104,12 @@ def _train(args):
 
 def _separate(args):
     from ..baselines import load_baseline, system_class
-    from .separate import output_folders
+    from .separate import output_folders, separate_files
 
     model = load_baseline(args.model).to(args.device)
     if not isinstance(model, system_class(args.name)):
         raise ValueError(f"model must be of {args.name}, {args.model} is a {type(model).__name__}")
-    written = {}
-    for path, folder in zip(args.files, output_folders(args.files, args.output)):
-        stems = model.file_separate(
-            path,
-            folder,
-            force_overwrite=args.overwrite,
-            subtype=args.subtype,
-            progress=not args.quiet,
-        )
-        written[str(path)] = {name: str(out) for name, out in stems.items()}
-    return {"files": written}
+    return separate_files(model, output_folders(args.files, args.output), args)
 
 
 _OPTIONS = (

@@ -56,23 +56,38 @@ def run(args):
         separator = separator.subset(args.sources)
     # Bad options are one mistake, not one a file.
     separator.options.updated(options)
+    return separate_files(separator, folders, args, clip=args.clip, suffix=args.suffix, **options)
+
+
+def separate_files(model, folders, args, **options):
+    """Separates every file of ``args.files``; one that fails is reported, the others go on.
+
+    Args:
+        model (Separator): A separator or a baseline.
+        folders (Sequence[Path]): The folder of each file's stems.
+        args (argparse.Namespace): Reads files, overwrite, subtype, quiet and parser.
+        **options: Further arguments of ``model.file_separate``.
+
+    Returns:
+        dict: The answer of the command.
+    """
+    from .errors import explain
+
     done, failed = {}, {}
     for path, folder in zip(args.files, folders):
         try:
-            written = separator.file_separate(
+            written = model.file_separate(
                 path,
                 folder,
                 force_overwrite=args.overwrite,
                 subtype=args.subtype,
-                clip=args.clip,
-                suffix=args.suffix,
                 progress=not args.quiet,
                 **options,
             )
-        except (ValueError, OSError) as error:
-            if len(args.files) == 1:
+        except Exception as error:  # noqa: BLE001 - one file must not end the batch
+            if len(args.files) == 1 or args.debug:
                 raise
-            failed[str(path)] = " ".join(str(error).split())
+            failed[str(path)] = explain(error, args.parser)
         else:
             done[str(path)] = {name: str(out) for name, out in written.items()}
     return {"files": done, "failed": failed, "exit_code": 1 if failed else 0}
@@ -86,7 +101,9 @@ def describe(answer):
 
 
 def output_folders(files, output):
-    """A folder below ``output`` for each file, named by it (by its folder if that is no name)."""
+    """Returns a folder in ``output`` for each file, named by it; by its folder for mixture.wav."""
+    from ..utils.checks import path_inside
+
     names = [path.parent.resolve().name if path.stem == "mixture" else path.stem for path in files]
     names = [name.removesuffix(".stem") for name in names]
     twice = sorted({name for name in names if names.count(name) > 1})
@@ -95,4 +112,7 @@ def output_folders(files, output):
             f"files must differ in their names, which name the folders of output; "
             f"got {', '.join(twice)} more than once"
         )
-    return [output / name for name in names]
+    for path, name in zip(files, names):
+        if name in ("", ".", ".."):
+            raise ValueError(f"{path} names no folder for its stems: its name is all dots")
+    return [path_inside(output, name) for name in names]

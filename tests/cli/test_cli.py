@@ -12,7 +12,7 @@ import pytest
 import soundfile
 from conftest import tiny_prior
 
-from asteroid_instglow import GlowPrior
+from asteroid_instglow import GenerativeSeparator, GlowPrior
 from asteroid_instglow.audio.io import load_audio
 from asteroid_instglow.cli import main
 
@@ -96,6 +96,40 @@ def test_several_files_one_broken(capsys, folder, priors, tmp_path):
     assert not (out / "broken").exists()
     twice = ["separate", folder / "song.wav", folder / "song.mp3", *priors, "-o", tmp_path / "x"]
     check_mistake(capsys, *twice, says="got song more than once")
+
+
+@pytest.mark.parametrize("name", ["...wav", ".stem.wav"])
+def test_a_name_of_dots_leads_nowhere(capsys, priors, tmp_path, name):
+    (tmp_path / "in").mkdir()
+    path = tmp_path / "in" / name
+    soundfile.write(path, np.zeros(400), RATE, format="WAV")
+    before = sorted(tmp_path.rglob("*"))
+    args = ["separate", path, *priors, "-o", tmp_path / "out"]
+    check_mistake(capsys, *args, says="names no folder for its stems")
+    model = GenerativeSeparator({"bass": tiny_prior("bass")})
+    if name != ".stem.wav":
+        with pytest.raises(ValueError, match="names no folder"):
+            model.separate(path, n_iter=1)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_any_failure_of_one_file_leaves_the_others(capsys, folder, priors, tmp_path, monkeypatch):
+    original = GenerativeSeparator.file_separate
+
+    def fail(self, path, *args, **options):
+        if path.stem != "good":
+            raise {"a": MemoryError(), "b": KeyError("x"), "c": AssertionError()}[path.stem]
+        return original(self, path, *args, **options)
+
+    monkeypatch.setattr(GenerativeSeparator, "file_separate", fail)
+    files = [tmp_path / f"{name}.wav" for name in ("a", "b", "good", "c")]
+    for path in files:
+        soundfile.write(path, np.zeros(400), RATE)
+    code, out, err = run(capsys, "separate", *files, *priors, "-o", tmp_path / "out", "--json")
+    assert code == 1 and not err
+    assert list(json.loads(out)["failed"]) == [str(tmp_path / f"{name}.wav") for name in "abc"]
+    assert "not enough memory" in json.loads(out)["failed"][str(files[0])]
+    assert (tmp_path / "out/good/bass.wav").is_file()
 
 
 def test_existing_output(capsys, folder, priors, tmp_path):
