@@ -6,7 +6,7 @@ PYTEST_ARGS ?=
 DEMO_OUTPUT ?= demo-output
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-train priors test lint format clean
+.PHONY: help setup demo demo-train test docs lint typecheck format clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 16
@@ -29,6 +29,9 @@ demo-train: $(STAMP)  ## the whole job: synthesise a band, train four priors, se
 test: $(STAMP)  ## run the tests; PYTEST_ARGS="-m slow" for the slow ones
 	@OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n $(JOBS) $(PYTEST_ARGS)
 
+docs: $(STAMP)  ## build the documentation to docs/_build; warnings are errors
+	@$(VENV)/bin/python -m sphinx -W --keep-going -q -b html docs docs/_build
+
 lint: $(STAMP)  ## check style and formatting
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
@@ -38,5 +41,5 @@ format: $(STAMP)  ## mend style and formatting
 	@$(VENV)/bin/ruff format .
 
 clean:  ## remove what tests, builds and the demo wrote; .venv stays
-	rm -rf build dist *.egg-info .pytest_cache .ruff_cache .coverage .coverage.* htmlcov $(DEMO_OUTPUT)
+	rm -rf build dist docs/_build *.egg-info .pytest_cache .ruff_cache .coverage .coverage.* htmlcov $(DEMO_OUTPUT)
 	find . -path ./$(VENV) -prune -o -type d -name __pycache__ -exec rm -rf {} +

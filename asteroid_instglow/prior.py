@@ -31,9 +31,9 @@ class GlowPrior(PretrainedModel):
         sample_rate (int): Sample rate in Hz.
         n_fft (int): Window and transform length in samples.
         hop_length (int): Samples between frames, at most half of ``n_fft``.
-        n_blocks, hidden, kernel_size, n_layers, dilation_rate, n_sqz, n_split, sigmoid_scale,
-        dropout: Arguments of the flow, see :class:`~asteroid_instglow.flows.Glow`; the defaults are
-            the paper's.
+        n_blocks, hidden, kernel_size, n_layers, dilation_rate, n_sqz, n_split: Arguments of the
+            flow, see :class:`~asteroid_instglow.flows.Glow`; the defaults are the paper's.
+        sigmoid_scale, dropout: Further arguments of the flow.
         encoder (dict, optional): Arguments of an encoder that travels with the prior, see
             :func:`~asteroid_instglow.encoder.build_encoder`; without it, sources are found by
             search only.

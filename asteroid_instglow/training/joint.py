@@ -45,9 +45,10 @@ def pretrain_encoders(
         sources (list[str]): Their names, two or more.
         data (str, Path or list of them): Folders with solos of them all.
         output (str | Path): Folder, made if need be; what ``init`` of :func:`train_encoder` takes.
-        n_steps, batch_size, segment, lr, validation_data, validation_items, val_every, seed,
-        resume, num_workers, progress, time_limit, model, accelerator, checkpoint_minutes, eq_db,
-        precision: As for :func:`train_encoder`.
+        n_steps, batch_size, segment, lr, validation_data, validation_items, val_every, seed: See
+            :func:`train_encoder`.
+        resume, num_workers, progress, time_limit, model, accelerator: See :func:`train_encoder`.
+        checkpoint_minutes, eq_db, precision: See :func:`train_encoder`.
         sample_rate (int): Hz.
         init (str | Path, optional): Folder of a :class:`JointEncoder` of these sources to go on
             from, in another round; ``model`` and ``sample_rate`` are then its own.
