@@ -138,7 +138,8 @@ def find_solos(data: Data, source: str) -> list[Path]:
         ValueError: If there is no recording of this source; the error names those there are.
 
     Examples:
-        >>> find_solos("musdb18hq/train", "vocals")  # doctest: +SKIP
+        >>> [path.name for path in find_solos("solos", "bass")]
+        ['bass.wav']
     """
     return [solo.path for solo in find_by_source([source], data)[source]]
 

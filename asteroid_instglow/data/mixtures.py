@@ -99,7 +99,9 @@ class MixDataset(MixtureDataset):
         ValueError: If recordings are missing or an option is out of range.
 
     Examples:
-        >>> dataset = MixDataset("musdb18hq/train", "bass", n_max=3)  # doctest: +SKIP
+        >>> dataset = MixDataset("solos", "bass", n_max=3, segment=1.0)
+        >>> len(dataset) > 0
+        True
     """
 
     def __init__(
@@ -172,8 +174,8 @@ class RandomMixtureDataset(MixtureDataset):
         ValueError: If there are no sources, or an option is out of range.
 
     Examples:
-        >>> files = {"bass": ["a/bass.wav"], "drums": ["a/drums.wav"]}
-        >>> dataset = RandomMixtureDataset(files, segment=4.0)  # doctest: +SKIP
+        >>> files = {"bass": ["solos/song/bass.wav"], "drums": ["solos/song/drums.wav"]}
+        >>> dataset = RandomMixtureDataset(files, segment=1.0)
     """
 
     def __init__(self, files, p_real=0.5, p_silent=0.05, n_max=1, **options):

@@ -74,8 +74,13 @@ def evaluate_folders(
             share a name, or an option is unknown.
 
     Examples:
-        >>> report = evaluate_folders("test", "estimates", "all", jobs=4)  # doctest: +SKIP
-        >>> report.table()  # doctest: +SKIP
+        >>> report = evaluate_folders("references", "stems", "mdx", progress=False)
+        >>> print(report.table())
+        mdx: global SDR of the whole track, mean over tracks; 1 track, dB
+        source     SDR  95 % interval
+        bass     20.02              -
+        drums    19.98              -
+        average  20.00              -
     """
     names = parse_protocols(protocol)
     check_options(baseline, backend)

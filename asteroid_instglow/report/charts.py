@@ -70,10 +70,10 @@ class Axis:
 
         Examples:
             >>> Axis(-0.5, 4.2, 0, 1).ticks(5)
-            [0, 1, 2, 3, 4]
+            [0.0, 1.0, 2.0, 3.0, 4.0]
         """
         rough = (self.high - self.low) / count
-        power = 10 ** math.floor(math.log10(rough))
+        power = 10.0 ** math.floor(math.log10(rough))
         size = next(power * m for m in (1, 2, 5, 10) if power * m >= rough)
         first, last = math.ceil(self.low / size - 1e-9), math.floor(self.high / size + 1e-9)
         return [k * size for k in range(first, last + 1)]

@@ -76,7 +76,9 @@ def write_page(
         ValueError: If an argument is out of range, or the folder has nothing to show.
 
     Examples:
-        >>> write_page("scores", references="test", estimates="stems")  # doctest: +SKIP
+        >>> answer = write_page("priors", "page.html", "references", "stems", progress=False)
+        >>> answer["tracks"]
+        ['song']
     """
     exp_dir = Path(exp_dir)
     output = _check_arguments(output, exp_dir, n_tracks, seconds, max_size)

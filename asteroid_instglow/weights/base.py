@@ -74,8 +74,10 @@ class PretrainedModel(BaseModel):
             ValueError: If the card is not right, or a weight exceeds 16 bits. Nothing is written.
 
         Examples:
-            >>> prior.save_pretrained("priors/bass", card={"license": "mit"})  # doctest: +SKIP
-            PosixPath('priors/bass')
+            >>> from asteroid_instglow import GlowPrior
+            >>> prior = GlowPrior.from_pretrained("priors/bass")
+            >>> prior.save_pretrained("copies/bass", card={"license": "mit"}).name
+            'bass'
         """
         with staged(folder) as stage:
             fill_folder(stage, self, Card.of(card) or self.card, half, with_bin, hub_name)
