@@ -173,6 +173,7 @@ def save_audio(
         OSError: If it cannot be written: the disk is full, say.
 
     Examples:
+        >>> from asteroid_instglow import load_audio
         >>> save_audio("bass.wav", torch.zeros(2, 44100), 44100)
         >>> load_audio("bass.wav")[0].shape
         torch.Size([2, 44100])
