@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
 
-from .utils.checks import check_above_zero, check_at_least, check_one_of, check_whole
+from .utils.checks import check_above_zero, check_at_least, check_between, check_one_of, check_whole
 from .utils.precision import PRECISIONS
 
 SOLVERS = ("auto", "posterior", "encoder", "paper")
@@ -73,7 +73,7 @@ class SeparationOptions:
             if getattr(self, name) == float("inf"):
                 raise ValueError(f"{name} must be finite, got inf")
         if self.lr is not None:
-            check_above_zero("lr", self.lr)
+            check_between("lr", self.lr, 1e-12, 1e6)
         check_above_zero("chunk", self.chunk)
         if self.solver == "posterior" and self.wiener is False:
             raise ValueError('solver="posterior" sums to the mixture: wiener must not be False')

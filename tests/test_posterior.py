@@ -6,6 +6,7 @@ from conftest import tiny_prior
 from torch.testing import assert_close
 
 from asteroid_instglow import GenerativeSeparator, SeparationOptions, objective, solver
+from asteroid_instglow.data.solos import DITHER_STEP
 from asteroid_instglow.masking import shares
 
 ENCODER = {"n_fft": 64, "hop_length": 16, "width": 4}
@@ -61,6 +62,23 @@ def test_no_steps_of_length_leave_the_guesses(priors, guesses):
     mixture = guesses.sum(0)
     found = solver.solve_posterior(guesses, mixture, priors, options(lr=1e-12, n_iter=2))
     assert_close(found, guesses, atol=1e-4, rtol=1e-3)
+
+
+@pytest.mark.parametrize("lr", [1e4, 1e6])
+def test_a_diverging_search_gives_no_nan(priors, guesses, lr):
+    mixture = guesses.sum(0)
+    found = solver.solve_posterior(guesses, mixture, priors, options(lr=lr, n_iter=4))
+    assert_close(found.sum(0), mixture, atol=1e-4, rtol=1e-4)
+
+
+def test_silence_is_dithered_as_in_training(priors):
+    prior, rng = priors[0], torch.Generator().manual_seed(0)
+    mixture = torch.zeros(2, prior.n_freq, 100, dtype=torch.complex64)
+    noise = solver._dither(2, mixture, prior, rng)
+    assert noise.shape == (2, *mixture.shape)
+    trained = prior.magnitude(DITHER_STEP * torch.rand(200, 1600, generator=rng))
+    wanted, found = trained.mean((0, 2)), noise.abs().mean((0, 1, 3))
+    assert_close(found, wanted, rtol=0.15, atol=0)
 
 
 def test_a_residual_keeps_its_share(priors, guesses):
