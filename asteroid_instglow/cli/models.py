@@ -20,6 +20,7 @@ def load_separator(specs: Sequence[str], residual: bool = False) -> "GenerativeS
         GenerativeSeparator: In evaluation mode, with the options of the first separator.
     """
     from ..separator import GenerativeSeparator
+    from ..utils.checks import check_name
     from ..weights.base import load_model
     from ..weights.writing import priors_of
 
@@ -33,7 +34,7 @@ def load_separator(specs: Sequence[str], residual: bool = False) -> "GenerativeS
             first, residual = first or model, residual or model.residual
             found = priors_of(model)
         elif hasattr(model, "log_prob"):
-            found = {name or model.source: model}
+            found = {model.source if name is None else check_name("source", name): model}
         else:
             raise ValueError(f"priors: {where} is a {type(model).__name__}, not a prior")
         if twice := sorted(set(found) & set(priors)):

@@ -190,11 +190,11 @@ def load_model(
         ['bass', 'drums', 'guitar', 'piano']
     """
     package = read_package(pretrained, revision, token, cache_dir, local_files_only)
-    cls = model_class(str(package.get("model_name")))
-    if cls is None:
+    name = package.get("model_name")
+    if not isinstance(name, str) or name not in MODELS:
         kinds = " or ".join(sorted(MODELS))
-        raise ValueError(f"{pretrained} must hold a {kinds}, got a {package.get('model_name')}")
-    return build_model(cls, package, {}, pretrained)
+        raise ValueError(f"{pretrained} must hold a {kinds}, got a {name}")
+    return build_model(model_class(name), package, {}, pretrained)
 
 
 def push_folder(

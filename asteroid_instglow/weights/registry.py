@@ -1,5 +1,6 @@
 """Names of the model classes: found by name, and made known to Asteroid."""
 
+import functools
 import importlib
 import importlib.machinery
 import sys
@@ -24,9 +25,9 @@ _ASTEROID = "asteroid.models"
 
 
 def model_class(name: str) -> Any:
-    """Returns the prior, separator or joint encoder class of a name, or None."""
-    module = MODELS.get(name)
-    return module and getattr(importlib.import_module(f"{_PACKAGE}.{module}"), name)
+    """Returns the class of a name in :data:`MODELS` or :data:`BASELINES`; imports its module."""
+    module = {**MODELS, **BASELINES}[name]
+    return getattr(importlib.import_module(f"{_PACKAGE}.{module}"), name)
 
 
 def register(cls: type) -> None:
@@ -38,25 +39,35 @@ def register(cls: type) -> None:
         setattr(models, cls.__name__, cls)
 
 
-def register_all() -> None:
-    """Imports every model class, which registers it."""
-    for module in (*MODELS.values(), *BASELINES.values()):
-        importlib.import_module(f"{_PACKAGE}.{module}")
-
-
 def register_later() -> None:
-    """Registers the model classes as soon as Asteroid's models are imported.
+    """Lets ``asteroid.models.get`` find our models, now or as soon as Asteroid is imported.
 
-    Until then neither Asteroid nor torch is imported, which takes seconds.
+    Until then neither Asteroid nor torch is imported, which takes seconds; a model's module is
+    imported when the model is asked for.
     """
     if _ASTEROID in sys.modules:
-        register_all()
+        _extend(sys.modules[_ASTEROID])
     elif not any(isinstance(finder, _AfterAsteroid) for finder in sys.meta_path):
         sys.meta_path.insert(0, _AfterAsteroid())
 
 
+def _extend(models):
+    # Asteroid looks names up among the classes that have been registered.
+    get, names = models.get, {name.lower(): name for name in (*MODELS, *BASELINES)}
+    if hasattr(get, "__wrapped__"):
+        return
+
+    @functools.wraps(get)
+    def get_or_import(identifier):
+        if isinstance(identifier, str) and identifier.lower() in names:
+            register(model_class(names[identifier.lower()]))
+        return get(identifier)
+
+    models.get = get_or_import
+
+
 class _AfterAsteroid:
-    """Import hook that calls :func:`register_all` once ``asteroid.models`` is there."""
+    """Import hook that calls :func:`_extend` once ``asteroid.models`` has been imported."""
 
     def find_spec(self, name, path=None, target=None):
         if name != _ASTEROID:
@@ -66,11 +77,9 @@ class _AfterAsteroid:
         if spec is not None and spec.loader is not None:
             execute = spec.loader.exec_module
 
-            def execute_and_register(module):
+            def execute_and_extend(module):
                 execute(module)
-                # One of our own modules is being imported: its classes register themselves.
-                if f"{_PACKAGE}.weights.base" not in sys.modules:
-                    register_all()
+                _extend(module)
 
-            spec.loader.exec_module = execute_and_register  # type: ignore[method-assign]
+            spec.loader.exec_module = execute_and_extend  # type: ignore[method-assign]
         return spec

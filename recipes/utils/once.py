@@ -6,11 +6,10 @@
 The marker holds a digest of the sections of the configuration, the values and the content of the
 inputs, and the state of the outputs: the digest of a file, number and size of the files in a folder
 (hidden ones aside).
-Needs no torch: what is done is skipped in a moment.
+Imports no torch: what is done is skipped in a moment.
 """
 
 import argparse
-import hashlib
 import json
 import os
 import signal
@@ -19,19 +18,13 @@ import sys
 
 import yaml
 
-
-def file_digest(path):
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
+from asteroid_instglow.utils.files import digest, hash_file, write_json
 
 
 def state(path):
     """What a file or folder is now; None if it is not there, or a link in it leads nowhere."""
     if os.path.isfile(path):
-        return file_digest(path)
+        return hash_file(path)
     if not os.path.isdir(path):
         return None
     try:
@@ -59,8 +52,8 @@ def configuration(args):
     for path in args.inputs:
         if not os.path.isfile(path):
             sys.exit(f"there is no {path}: run the stage that makes it first")
-        content["inputs"].append(file_digest(path))
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+        content["inputs"].append(hash_file(path))
+    return digest(content)
 
 
 def is_done(marker, configured, outputs):
@@ -111,10 +104,7 @@ def main():
     if None in outputs.values():
         lacking = ", ".join(path for path, there in outputs.items() if there is None)
         sys.exit(f"{name}: it has not made {lacking}")
-    os.makedirs(os.path.dirname(os.path.abspath(args.marker)), exist_ok=True)
-    with open(args.marker + ".tmp", "w", encoding="utf-8") as file:
-        json.dump({"configuration": configured, "outputs": outputs}, file)
-    os.replace(args.marker + ".tmp", args.marker)
+    write_json(args.marker, {"configuration": configured, "outputs": outputs})
     return 0
 
 

@@ -199,6 +199,8 @@ def test_a_mistyped_folder_is_not_looked_for_on_the_hub(folder, tmp_path, capsys
         (tmp_path / "nowhere" / "bass", "no folder or file"),
         ("minislak", "did you mean minislakh?"),
         ("a=b=c", "no folder or file b=c"),
+        (f"../../evil={folder}", "source name must not start with a dot"),
+        (f"={folder}", "source name must be a string that is not empty"),
         ("x" * 5000, "no folder or file"),
         ("a\0b", "must be a path or a name"),
     ):
