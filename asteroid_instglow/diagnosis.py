@@ -1,11 +1,13 @@
 """Diagnoses a separation: likelihoods of true stems and estimates, and the end of the search."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 
 from . import objective
 from .data.solos import DITHER_STEP
+from .options import SeparationOptions
 from .prior import GlowPrior
 from .separator import GenerativeSeparator
 from .solver import frozen, plateau
@@ -41,19 +43,18 @@ def diagnose(
         steps.append((iteration, loss))
 
     found = separator.torch_separate(mixture, progress=progress, **options)
-    options = separator.resolved(separator.options.updated(options))
-    searches = options.solver != "encoder"
-    priors = dict(zip(separator.sources, separator.priors))
+    chosen = separator.resolved(separator.options.updated(options))
+    priors: dict[str, Any] = dict(zip(separator.sources, separator.priors))
     estimates = dict(zip(separator.sources, found))
     table = {
         stem: {name: likelihood(prior, wav) for name, prior in priors.items()}
         for stem, wav in (stems or {}).items()
     }
-    comparable = options.solver == "posterior" and set(priors) <= set(table)
+    comparable = chosen.solver == "posterior" and set(priors) <= set(table)
     return {
         "stems": table,
         "estimates": {name: likelihood(p, estimates[name]) for name, p in priors.items()},
-        "search": stops(steps, options.n_iter, options.early_stop) if searches else [],
+        "search": stops(steps, chosen) if chosen.solver != "encoder" else [],
         "true_loss": sum(table[name][name] for name in priors) if comparable else None,
     }
 
@@ -66,20 +67,19 @@ def likelihood(prior: GlowPrior, wav: torch.Tensor, seed: int = 0) -> float:
         return objective.constrained_nll(prior, prior.magnitude((wav + dither)[None])).item()
 
 
-def stops(steps: Sequence[tuple[int, float]], n_iter: int, early_stop: float) -> list[dict]:
+def stops(steps: Sequence[tuple[int, float]], options: SeparationOptions) -> list[dict]:
     """Tells where the search of each piece stopped, and why.
 
     Args:
         steps (Sequence[tuple[int, float]]): (iteration from 1, loss), as the search reported them.
-        n_iter (int): Largest number of iterations.
-        early_stop (float): Option of the separation.
+        options (SeparationOptions): Options of the separation, resolved.
 
     Returns:
         list[dict]: "iterations", "first_loss", "last_loss" and "stopped": "n_iter", "plateau", or
         "not finite". A piece whose first loss is not finite reports nothing; it is in the list only
         if no piece reports anything.
     """
-    pieces = [] if steps else [[]]
+    pieces: list[list[float]] = [] if steps else [[]]
     for iteration, loss in steps:
         if iteration == 1:
             pieces.append([])
@@ -89,7 +89,7 @@ def stops(steps: Sequence[tuple[int, float]], n_iter: int, early_stop: float) ->
             "iterations": len(losses),
             "first_loss": losses[0] if losses else None,
             "last_loss": losses[-1] if losses else None,
-            "stopped": _reason(losses, n_iter, early_stop),
+            "stopped": _reason(losses, options),
         }
         for losses in pieces
     ]
@@ -125,10 +125,11 @@ def summarise(songs: Sequence[dict]) -> dict:
     }
 
 
-def _reason(losses, n_iter, early_stop):
-    if len(losses) == n_iter:
+def _reason(losses, options):
+    if len(losses) == options.n_iter:
         return "n_iter"
-    return "plateau" if early_stop and plateau(losses, early_stop) else "not finite"
+    early = options.early_stop
+    return "plateau" if early and plateau(losses, early) else "not finite"
 
 
 def _mean_tables(tables):

@@ -53,11 +53,20 @@ References
 
 import math
 from collections.abc import Sequence
+from typing import Protocol
 
 import torch
-from torch import nn
 
 EPS = 1e-8
+
+
+class Density(Protocol):
+    """What a prior must have for :func:`constrained_nll`."""
+
+    n_freq: int
+
+    def log_prob(self, magnitude: torch.Tensor) -> torch.Tensor:
+        """Computes the log-density of magnitudes (batch, n_freq, n_frames): (batch,)."""
 
 
 def log_likelihood(
@@ -141,7 +150,8 @@ def separation_loss(
     Returns:
         torch.Tensor: (batch,).
     """
-    loss = kl_divergence(mixture, sum(sources), latents[0].shape[1])
+    total = sum(sources[1:], sources[0])
+    loss = kl_divergence(mixture, total, latents[0].shape[1])
     if prior_weight == 0:
         return loss
     for latent, ladj in zip(latents, inverse_ladjs):
@@ -168,7 +178,7 @@ def frame_gain(source: torch.Tensor, mixture: torch.Tensor) -> torch.Tensor:
     return total / (mixture + EPS).sum(1, keepdim=True).maximum(total)
 
 
-def constrained_nll(prior: nn.Module, source: torch.Tensor) -> torch.Tensor:
+def constrained_nll(prior: Density, source: torch.Tensor) -> torch.Tensor:
     """Computes one term of (7): the negative log-likelihood of a source per time-frequency bin.
 
     Args:

@@ -7,7 +7,7 @@ from .utils.checks import check_above_zero, check_at_least, check_between, check
 from .utils.precision import PRECISIONS
 
 SOLVERS = ("auto", "posterior", "encoder", "paper")
-SEARCHES = {"posterior": (40, 0.05), "paper": (150, 0.01)}  # n_iter, lr
+SEARCHES = {"posterior": (20, 0.05), "paper": (150, 0.01)}  # n_iter, lr
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class SeparationOptions:
             the mixture (fast). "posterior" starts there and searches for sources that the flows
             find likely. "paper" is the published search over latents. "auto" is "encoder" if every
             prior has an encoder, else "paper".
-        n_iter (int, optional): Iterations of the search; by default 40 ("posterior") or 150
+        n_iter (int, optional): Iterations of the search; by default 20 ("posterior") or 150
             ("paper").
         lr (float, optional): Learning rate of Adam; by default 0.05 or 0.01.
         precision (str): Precision of the flows' networks: "32", "bf16-mixed", or "auto", which is

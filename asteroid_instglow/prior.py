@@ -1,8 +1,8 @@
 """GlowPrior: the density of one source, a Glow flow on magnitude spectrograms of its solos."""
 
 import copy
-import json
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -12,6 +12,7 @@ from .encoder import build_encoder
 from .flows import FrozenGlow, Glow
 from .objective import log_likelihood
 from .utils.checks import check_between, check_name, check_whole
+from .utils.files import read_json
 from .weights.base import PretrainedModel
 from .weights.published import published_config, published_tensors
 
@@ -96,7 +97,7 @@ class GlowPrior(PretrainedModel):
             sigmoid_scale=sigmoid_scale,
             dropout=dropout,
         )
-        self.encoder = None
+        self.encoder: Any = None
         if encoder is not None:
             self.add_encoder(encoder)
 
@@ -109,10 +110,11 @@ class GlowPrior(PretrainedModel):
         Returns:
             nn.Module: The encoder.
         """
-        self.encoder = build_encoder(encoder) if isinstance(encoder, dict) else encoder
-        if not isinstance(self.encoder, nn.Module):
+        built = build_encoder(encoder) if isinstance(encoder, dict) else encoder
+        if not isinstance(built, nn.Module):
             raise TypeError(f"encoder must be a module or a dict, got {type(encoder).__name__}")
-        return self.encoder
+        self.encoder = built
+        return built
 
     def get_model_args(self) -> dict:
         """Returns plain arguments that rebuild this model."""
@@ -241,9 +243,8 @@ class GlowPrior(PretrainedModel):
         """
         if source is None:
             source = "source" if isinstance(checkpoint, dict) else Path(checkpoint).parent.name
-        if not isinstance(config, dict):
-            config = json.loads(Path(config).read_text(encoding="utf-8"))
-        prior = cls(source=source, **published_config(config))
+        content = config if isinstance(config, dict) else read_json(config)
+        prior = cls(source=source, **published_config(content))
         prior.flow.load_state_dict(published_tensors(checkpoint, prior.flow))
         return prior.eval()
 

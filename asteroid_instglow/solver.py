@@ -94,7 +94,7 @@ def solve_paper(
     for prior in priors:
         latent = torch.randn(batch, prior.n_chan, n_frames, generator=generator)
         latents.append((options.init_scale * latent).to(mixture).requires_grad_())
-    optimizer = torch.optim.Adam(latents, lr=options.lr)
+    optimizer = _adam(latents, options)
     scheduler = torch.optim.lr_scheduler.StepLR(optimizer, step_size=800, gamma=0.2)
     best, best_loss = None, float("inf")
 
@@ -159,7 +159,7 @@ def solve_posterior(
     start = masking.shares(guesses.abs())[:n]
     explained = start.sum(0)
     logits = start.clamp_min(SHARE_FLOOR).log().requires_grad_()
-    optimizer = torch.optim.Adam([logits], lr=options.lr)
+    optimizer = _adam([logits], options)
 
     def evaluate(iteration):
         shares = explained * logits.softmax(0)
@@ -190,6 +190,12 @@ def plateau(losses: Sequence[float], tolerance: float) -> bool:
         return False
     before, now = losses[-PLATEAU - 1], losses[-1]
     return before - now < tolerance * abs(before)
+
+
+def _adam(tensors, options):
+    if options.lr is None:
+        raise ValueError("options must be resolved, got lr=None")
+    return torch.optim.Adam(tensors, lr=options.lr)
 
 
 def _descend(optimizer, evaluate, options, progress, scheduler=None):

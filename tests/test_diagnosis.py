@@ -3,12 +3,12 @@ import json
 import pytest
 import soundfile
 import torch
-from conftest import tiny_prior
 
-from asteroid_instglow import GenerativeSeparator, objective
+from asteroid_instglow import GenerativeSeparator, SeparationOptions, objective
 from asteroid_instglow.cli import main
 from asteroid_instglow.cli.diagnose import describe
 from asteroid_instglow.diagnosis import diagnose, likelihood, stops, summarise
+from conftest import tiny_prior
 
 NAMES = ("bass", "drums")
 
@@ -51,13 +51,13 @@ def test_the_searches_of_the_pieces_are_told_apart(separator):
 
 def test_reasons():
     losses = [(i + 1, 1.0) for i in range(30)]
-    assert stops(losses, 30, 0.1)[0]["stopped"] == "n_iter"
-    assert stops(losses, 31, 0.1)[0]["stopped"] == "plateau"
-    assert stops(losses, 31, 0.0)[0]["stopped"] == "not finite"
-    assert stops([], 31, 0.0) == [
+    for n_iter, early, reason in (30, 0.1, "n_iter"), (31, 0.1, "plateau"), (31, 0.0, "not finite"):
+        chosen = SeparationOptions(n_iter=n_iter, early_stop=early)
+        assert stops(losses, chosen)[0]["stopped"] == reason
+    assert stops([], chosen) == [
         {"iterations": 0, "first_loss": None, "last_loss": None, "stopped": "not finite"}
     ]
-    two = stops([(1, 5.0), (2, 4.0), (1, 3.0)], 2, 0.0)
+    two = stops([(1, 5.0), (2, 4.0), (1, 3.0)], SeparationOptions(n_iter=2))
     assert [piece["stopped"] for piece in two] == ["n_iter", "not finite"]
     assert two[0]["first_loss"] == 5.0 and two[0]["last_loss"] == 4.0
 
@@ -127,7 +127,7 @@ def test_the_separator_tells_what_it_goes_by(separator):
     assert separator.resolved(separator.options).solver == "encoder"
     searching = separator.options.updated({"solver": "posterior", "n_iter": None})
     found = separator.resolved(searching)
-    assert (found.solver, found.n_iter, found.lr) == ("posterior", 40, 0.05)
+    assert (found.solver, found.n_iter, found.lr) == ("posterior", 20, 0.05)
     # And it is what diagnose tells of.
     wav = sum(song().values())
     assert diagnose(separator, wav)["search"] == []

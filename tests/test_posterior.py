@@ -36,7 +36,7 @@ def nll(priors, magnitudes):
 def test_sources_sum_to_the_mixture_and_become_likelier(priors, guesses):
     mixture, losses = guesses.sum(0), []
     found = solver.solve_posterior(
-        guesses, mixture, priors, options(), lambda i, loss: losses.append(loss)
+        guesses, mixture, priors, options(n_iter=40), lambda i, loss: losses.append(loss)
     )
     assert_close(found.sum(0), mixture, atol=1e-5, rtol=1e-5)
     assert len(losses) == 40 and losses[-1] < losses[0] - 0.1

@@ -106,7 +106,7 @@ class Baseline(Separator, PretrainedModel):
         return self.sums_up
 
     @classmethod
-    def fit(cls, run: "Run") -> tuple["Baseline", dict]:  # noqa: F821
+    def fit(cls, run: Any) -> tuple["Baseline", dict]:
         """Trains a model, or resumes its training.
 
         Args:

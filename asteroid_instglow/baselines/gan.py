@@ -14,6 +14,7 @@ References
 """
 
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -122,7 +123,8 @@ class GanPrior(SourceOnly):
         n_items = 2**16 * ENDLESS
         train = SoloDataset(files=run.files[source], n_items=n_items, seed=run.seed, **common)
         held_out = SoloDataset(files=run.held_out[source], random=False, **common)
-        adversaries = Adversaries(model.parts[0], model.n_fft, model.hop_length)
+        generator: Any = model.parts[0]
+        adversaries = Adversaries(generator, model.n_fft, model.hop_length)
         adversaries.measure(torch.stack([train[i] for i in range(STATISTICS_ITEMS)]))
         record = fit_module(
             run,

@@ -21,6 +21,9 @@ class Generator(nn.Module):
         depth (int): Number of levels, each of which doubles the size.
     """
 
+    mean: torch.Tensor
+    std: torch.Tensor
+
     def __init__(self, size: tuple[int, int], n_latent: int = 100, width: int = 64, depth: int = 5):
         super().__init__()
         if any(length % 2**depth for length in size):

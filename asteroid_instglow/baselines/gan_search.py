@@ -101,7 +101,7 @@ def mismatch(mixture: torch.Tensor, sources: torch.Tensor) -> torch.Tensor:
 
 def spectral_distance(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     """Sums absolute differences of two images (n, height, width) at three resolutions: (n,)."""
-    distance = 0
+    distance = a.new_zeros(len(a))
     for level in range(N_RESOLUTIONS):
         if level:
             a, b = (F.avg_pool2d(x[:, None], 2, ceil_mode=True)[:, 0] for x in (a, b))
@@ -111,7 +111,7 @@ def spectral_distance(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
 
 def common_edges(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     """Measures how far the edges of two images (n, height, width) coincide: (n,)."""
-    common = 0
+    common = a.new_zeros(len(a))
     for level in range(N_RESOLUTIONS):
         if level:
             a, b = (F.avg_pool2d(x[:, None], 2, ceil_mode=True)[:, 0] for x in (a, b))

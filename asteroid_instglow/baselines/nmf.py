@@ -11,6 +11,7 @@ References
       Smaragdis, Raj & Shashanka 2007 (the dictionaries).
 """
 
+import math
 import time
 from pathlib import Path
 
@@ -92,6 +93,7 @@ class KLNMF(SourceOnly):
         factors = Factors(output, {"seed": run.seed, **model.get_model_args()})
         if not (run.resume and factors.load()):
             factors.start(target, model.get_model_args()["n_atoms"], run.seed)
+        limit = math.inf if run.time_limit is None else 60 * run.time_limit
         late, started = False, time.monotonic()
         atoms, activations = factors.atoms.to(run.device), factors.activations.to(run.device)
         with tqdm(
@@ -106,9 +108,9 @@ class KLNMF(SourceOnly):
                 atoms, activations = update_atoms(target, atoms, activations)
                 factors.steps += 1
                 bar.update()
-                late = run.time_limit and time.monotonic() - started > 60 * run.time_limit
+                late = time.monotonic() - started > limit
         factors.save(target, atoms.cpu(), activations.cpu())
-        model.parts[0].atoms.data = factors.atoms
+        model.parts[0].load_state_dict({"atoms": factors.atoms})
         return model, {
             "steps": factors.steps,
             "finished": factors.steps >= run.n_steps,
@@ -137,7 +139,9 @@ class Factors:
 
     def __init__(self, folder: Path, arguments: dict):
         self.folder, self.arguments = folder, arguments
-        self.atoms, self.activations, self.steps, self.history = None, None, 0, []
+        self.atoms = self.activations = torch.empty(0)
+        self.history: list[dict] = []
+        self.steps = 0
 
     def load(self) -> bool:
         """Loads them; returns False if there is nothing to load."""

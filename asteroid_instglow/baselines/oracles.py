@@ -1,6 +1,7 @@
-"""What the true sources would allow for: bounds, not systems."""
+"""Bounds: what masks computed from the true sources would give."""
 
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -14,26 +15,26 @@ from .base import Baseline, constructor_arguments, require
 
 
 class Untrained(Baseline):
-    """A bound that is computed, not learnt."""
+    """A bound without training."""
 
     kind = "oracle"
     sums_up = True
 
     @classmethod
-    def fit(cls, run):
-        """There is nothing to be trained."""
+    def fit(cls, run: Any) -> tuple["Untrained", dict]:
+        """Builds the model; there is nothing to train."""
         return cls(**run.model), {"steps": 0, "finished": True}
 
 
 class EqualShares(Untrained):
-    """The mixture divided by the number of sources: what doing nothing gets.
+    """Divides the mixture by the number of sources: the score of doing nothing.
 
     Args:
-        sources (list[str]): Names.
-        sample_rate (int): Hz.
+        sources (list[str]): Names of the sources.
+        sample_rate (int): Sample rate in Hz.
     """
 
-    def __init__(self, sources, sample_rate=22050):
+    def __init__(self, sources: list[str], sample_rate: int = 22050):
         super().__init__(constructor_arguments(locals()))
 
     def _solve(self, wav, options, report):
@@ -41,45 +42,57 @@ class EqualShares(Untrained):
 
 
 class Oracle(Untrained):
-    """Masks computed from the true sources, which every separation gets as ``references``.
+    """Masks the mixture by the true sources, which every separation gets as ``references``.
 
-    Audio of any rate is separated at that rate. What the mixture has besides the true sources is
-    masked away.
+    Audio of any sample rate is separated at that rate. Parts of the mixture that belong to none of
+    the true sources are masked out.
 
     Args:
-        sources (list[str]): Names.
-        sample_rate (int): Of tensors for which none is given, Hz.
-        n_fft (int): Window and transform length, samples.
+        sources (list[str]): Names of the sources.
+        sample_rate (int): Sample rate in Hz.
+        n_fft (int): Window and transform length in samples.
         hop_length (int): Samples between frames.
     """
 
-    def __init__(self, sources, sample_rate=22050, n_fft=2048, hop_length=512):
+    def __init__(
+        self,
+        sources: list[str],
+        sample_rate: int = 22050,
+        n_fft: int = 2048,
+        hop_length: int = 512,
+    ):
         super().__init__(constructor_arguments(locals()))
         self.n_fft, self.hop_length = n_fft, hop_length
 
-    def mask(self, truth, mixture):
-        """Estimates from the true spectrograms.
+    def mask(self, truth: torch.Tensor, mixture: torch.Tensor) -> torch.Tensor:
+        """Estimates spectrograms from the true spectrograms.
 
         Args:
             truth (torch.Tensor): Complex, (n_src, batch, channels, n_freq, n_frames).
             mixture (torch.Tensor): Complex, (batch, channels, n_freq, n_frames).
 
         Returns:
-            torch.Tensor: As ``truth``.
+            torch.Tensor: Shape of ``truth``.
         """
         raise NotImplementedError
 
-    def torch_separate(self, wav, sample_rate=None, progress=None, references=None):
+    def torch_separate(  # type: ignore[override]
+        self,
+        wav: torch.Tensor,
+        sample_rate: int | None = None,
+        progress: Any = None,
+        references: torch.Tensor | None = None,
+    ) -> torch.Tensor:
         """Separates a tensor.
 
         Args:
             wav (torch.Tensor): (time,), (batch, time) or (batch, channels, time).
-            sample_rate, progress: As any model's; of no consequence.
-            references (torch.Tensor): The true sources, (n_src, time) for a wav of one axis, else
+            sample_rate, progress: Ignored.
+            references (torch.Tensor): True sources, (n_src, time) if ``wav`` has one axis, else
                 (batch, n_src, time) or (batch, n_src, channels, time).
 
         Returns:
-            torch.Tensor: As any model's.
+            torch.Tensor: Shape of ``references``.
         """
         mixture, n_axes = as_wav(wav)
         truth = self._truth(mixture, n_axes, references).to(wav.device)
@@ -88,7 +101,7 @@ class Oracle(Untrained):
         spec, true_spec = (
             stft(F.pad(x, (0, short)), self.n_fft, self.hop_length) for x in (mixture, truth)
         )
-        # What the mixture has besides is a source, too, that nobody asks for.
+        # The rest of the mixture is one more source, which is not returned.
         everything = torch.cat([true_spec, spec[None] - true_spec.sum(0, keepdim=True)])
         out = self.mask(everything, spec)[:-1]
         out = istft(out, self.n_fft, self.hop_length, n + short)[..., :n].movedim(0, 1)
@@ -104,8 +117,9 @@ class Oracle(Untrained):
         subtype: str = "PCM_16",
         clip: str = "rescale",
         suffix: str = ".wav",
-        progress=None,
+        progress: Any = None,
         references: str | Path | None = None,
+        **options: Any,
     ) -> dict[str, Path]:
         """Separates a file, given the folder of the true sources.
 
@@ -116,6 +130,7 @@ class Oracle(Untrained):
             resample, progress: Ignored.
             references (str | Path, optional): Folder with ``<source>.wav``, or another suffix, for
                 every source; by default the folder of the mixture.
+            **options: Refused.
 
         Returns:
             dict[str, Path]: Name of each source to its file.
@@ -126,8 +141,15 @@ class Oracle(Untrained):
         with StemSet(output, self.sources, suffix, subtype, clip, force_overwrite) as stems:
             wav, rate = load_audio(path)
             files = [_find(truth_folder, name) for name in self.sources]
-            truth = torch.stack([load_audio(file)[0] for file in files])
-            out = self.torch_separate(wav[None], references=truth[None])
+            sources = [load_audio(file)[0] for file in files]
+            for file, source in zip(files, sources):
+                if source.shape != wav.shape:
+                    raise ValueError(
+                        f"references must have the shape of the mixture, {tuple(wav.shape)}, "
+                        f"got {tuple(source.shape)} in {file}"
+                    )
+            truth = torch.stack(sources)
+            out = self.torch_separate(wav[None], references=truth[None], **options)
             stems.start(rate, *wav.shape)
             stems.write(out.reshape(truth.shape).numpy())
         return stems.paths
@@ -148,24 +170,24 @@ class Oracle(Untrained):
 
 
 class IdealRatioMask(Oracle):
-    """Each bin of the mixture is shared out as the magnitudes of the true sources are."""
+    """Divides each bin of the mixture in proportion to the true magnitudes."""
 
-    def mask(self, truth, mixture):  # noqa: D102
+    def mask(self, truth: torch.Tensor, mixture: torch.Tensor) -> torch.Tensor:  # noqa: D102
         return masking.shares(truth.abs()) * mixture
 
 
 class IdealWiener(Oracle):
-    """Each bin of the mixture is shared out as the powers of the true sources are."""
+    """Divides each bin of the mixture in proportion to the true powers."""
 
-    def mask(self, truth, mixture):  # noqa: D102
+    def mask(self, truth: torch.Tensor, mixture: torch.Tensor) -> torch.Tensor:  # noqa: D102
         return masking.shares(truth.abs(), power=2.0) * mixture
 
 
 class IdealMultichannelWiener(Oracle):
-    """The Wiener filter of all channels, from the true powers and spatial covariances.
+    """Multichannel Wiener filter from the true powers and spatial covariances.
 
-    One iteration of ``openunmix.filtering.expectation_maximization`` that starts from the truth:
-    for each source a power in every bin and one covariance of the channels in every frequency.
+    Runs one iteration of ``openunmix.filtering.expectation_maximization`` from the true sources. It
+    has one power per source and bin, and one covariance of the channels per source and frequency.
 
     References
         - [1] : "The 2018 Signal Separation Evaluation Campaign", Stoter, Liutkus & Ito 2018.
@@ -174,11 +196,11 @@ class IdealMultichannelWiener(Oracle):
 
     sums_up = False
 
-    def mask(self, truth, mixture):  # noqa: D102
+    def mask(self, truth: torch.Tensor, mixture: torch.Tensor) -> torch.Tensor:  # noqa: D102
         filtering = require("openunmix.filtering", "openunmix")
         if mixture.shape[1] > 2:
             raise ValueError(f"wav must have one or two channels, got {mixture.shape[1]}")
-        # The package asks for frames first, double precision, and a moderate scale.
+        # The package expects frames first, double precision and a moderate scale.
         scale = mixture.abs().amax((1, 2, 3)).clamp_min(1e-10) / 10
         out = torch.empty_like(truth)
         for i, (x, level) in enumerate(zip(mixture, scale)):

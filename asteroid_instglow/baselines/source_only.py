@@ -66,18 +66,17 @@ class SourceOnly(Baseline):
     @classmethod
     def fit(cls, run: Run) -> tuple["SourceOnly", dict]:
         """Trains one source after the other, each for an equal share of the time."""
-        whole, records = None, {}
+        models, records = [], {}
         share = None if run.time_limit is None else run.time_limit / len(run.sources)
         for source in run.sources:
             part = dataclasses.replace(run, time_limit=share)
             # So that a source is learned in the same way, alone and among others.
             torch.manual_seed(run.seed)
             model, records[source] = cls.fit_source(part, source, run.output / STATE / source)
-            if whole is None:
-                whole = model
-            else:
-                whole.add(model)
-        return whole, {
+            models.append(model)
+        for model in models[1:]:
+            models[0].add(model)
+        return models[0], {
             "steps": min(record["steps"] for record in records.values()),
             "finished": all(record["finished"] for record in records.values()),
             "priors": records,

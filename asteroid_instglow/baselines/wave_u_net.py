@@ -1,5 +1,7 @@
 """Wave-U-Net: a U-Net on samples."""
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -58,9 +60,9 @@ class WaveUNet(Supervised):
             levels = reversed(range(depth))
             return nn.ModuleList(_conv(chan[i + 1] + chan[i], chan[i], up_size) for i in levels)
 
-        self.down = build_bounded(encoder)
+        self.down: Any = build_bounded(encoder)
         self.middle = build_bounded(lambda: _conv(chan[-2], chan[-1], down_size))
-        self.up = build_bounded(decoder)
+        self.up: Any = build_bounded(decoder)
         self.last = nn.Conv1d(width + 1, len(sources) - 1, 1)
 
     def estimate(self, mixture: torch.Tensor) -> torch.Tensor:  # noqa: D102

@@ -34,7 +34,7 @@ class FrozenGlow(Transform):
         super().__init__()
         self.squeeze = flow.squeeze
         steps = list(flow.steps.transforms)
-        self.blocks = [_Block(*steps[i : i + 3], dtype) for i in range(0, len(steps), 3)]
+        self.blocks = [_Block(steps[i : i + 3], dtype) for i in range(0, len(steps), 3)]
 
     def forward(self, x: torch.Tensor, mask: torch.Tensor | None = None) -> Pair:  # noqa: D102
         return self._apply_all(x, mask, self.blocks, (_Block.forward, _Block.forward_gradient))
@@ -83,7 +83,8 @@ class _Block:
     # ActNorm, 1x1 convolution and coupling. Both directions return value, ladj and the tensors that
     # the gradient needs; they overwrite their input.
 
-    def __init__(self, norm, mix, coupling, dtype):
+    def __init__(self, steps, dtype):
+        norm, mix, coupling = steps
         self.bias, self.scale = norm.bias.clone(), norm.log_scale.exp()
         self.unscale = (-norm.log_scale).exp()
         self.unbias = -self.bias * self.unscale

@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 
 from .wavenet import WaveNet
-from .winograd import frozen_convolution, kernel_outermost
+from .winograd import copy_bias, frozen_convolution, kernel_outermost
 
 
 class FrozenWaveNet:
@@ -28,7 +28,7 @@ class FrozenWaveNet:
     def __call__(self, x: torch.Tensor, batch: int) -> tuple[torch.Tensor, list[torch.Tensor]]:
         """Maps ``x``; also returns what :meth:`gradient` needs, two tensors per layer."""
         h = F.linear(x.to(self.dtype).t(), *self.start)
-        chan, skip, kept = h.shape[1], 0, []
+        chan, skip, kept = h.shape[1], torch.zeros_like(h), []
         for convolution, res_skip, res_skip_bias in self.layers:
             # In the type of the data, because tanh is slow in bfloat16.
             a, b = convolution(h, batch).to(x.dtype).chunk(2, 1)
@@ -52,21 +52,20 @@ class FrozenWaveNet:
         to_shift, to_log_scale = self.end[0].chunk(2)
         skip = grad_shift.to(self.dtype).t() @ to_shift
         skip.addmm_(grad_log_scale.to(self.dtype).t(), to_log_scale)
-        chan, h = skip.shape[1], None
+        chan, h = skip.shape[1], torch.zeros_like(skip)
         for i in reversed(range(len(self.layers))):
             convolution, res_skip, _ = self.layers[i]
             a, b = kept[2 * i : 2 * i + 2]
             out = skip @ res_skip[-chan:]
-            if h is not None:
+            if len(res_skip) > chan:
                 out.addmm_(h, res_skip[:chan])
             gates = _gate_gradient(out.to(a.dtype), a, b).to(self.dtype)
-            added = convolution.gradient(gates, batch)
-            h = added if h is None else added.add_(h)
+            h = convolution.gradient(gates, batch).add_(h)
         return (self.start[0].t() @ h.t()).to(grad_shift.dtype)
 
     def _plain(self, conv):
         # Returns weight and bias of a convolution with kernel size 1.
-        return kernel_outermost(conv.weight, self.dtype), conv.bias.to(self.dtype, copy=True)
+        return kernel_outermost(conv.weight, self.dtype), copy_bias(conv, self.dtype)
 
 
 def _gate_gradient(grad, a, b):

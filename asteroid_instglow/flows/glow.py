@@ -79,9 +79,7 @@ class Glow(Transform):
             raise ValueError(f"kernel_size must be odd, got {kernel_size}")
         reach = (kernel_size - 1) * dilation_rate ** (n_layers - 1)
         if reach > MAX_REACH:
-            raise ValueError(
-                f"dilation_rate and n_layers must be smaller: {reach} frames"
-            )
+            raise ValueError(f"dilation_rate and n_layers must be smaller: {reach} frames")
         per_layer = hidden * hidden * 2 * (kernel_size + 1)
         size = n_blocks * (folded * hidden * 3 // 2 + n_layers * per_layer)
         if size > MAX_PARAMETERS:

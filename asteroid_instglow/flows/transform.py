@@ -7,6 +7,7 @@ and 0 where it pads the batch; a masked frame becomes zero and adds nothing to `
 """
 
 from collections.abc import Iterable
+from typing import Any
 
 import torch
 from torch import nn
@@ -43,7 +44,7 @@ class Compose(Transform):
 
     def __init__(self, transforms: Iterable[Transform]):
         super().__init__()
-        self.transforms = nn.ModuleList(transforms)
+        self.transforms: Any = nn.ModuleList(transforms)
 
     def forward(self, x: torch.Tensor, mask: torch.Tensor | None = None) -> Pair:  # noqa: D102
         ladj = x.new_zeros(len(x))

@@ -1,5 +1,7 @@
 """The network that conditions a coupling layer; it is not invertible."""
 
+from typing import Any
+
 import torch
 from torch import nn
 from torch.nn.utils.parametrizations import weight_norm
@@ -39,8 +41,8 @@ class WaveNet(nn.Module):
     ):
         super().__init__()
         self.start = weight_norm(nn.Conv1d(in_chan, hidden, 1))
-        self.in_layers = nn.ModuleList()
-        self.res_skip_layers = nn.ModuleList()
+        self.in_layers: Any = nn.ModuleList()
+        self.res_skip_layers: Any = nn.ModuleList()
         for i in range(n_layers):
             dilation = dilation_rate**i
             padding = (kernel_size - 1) * dilation // 2
@@ -51,8 +53,8 @@ class WaveNet(nn.Module):
             self.res_skip_layers.append(weight_norm(nn.Conv1d(hidden, out, 1)))
         self.dropout = nn.Dropout(dropout)
         self.end = nn.Conv1d(hidden, out_chan, 1)
-        nn.init.zeros_(self.end.weight)
-        nn.init.zeros_(self.end.bias)
+        for parameter in self.end.parameters():
+            nn.init.zeros_(parameter)
 
     def forward(self, x: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
         """Maps (batch, in_chan, n_frames) to (batch, out_chan, n_frames)."""

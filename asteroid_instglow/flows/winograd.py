@@ -38,7 +38,7 @@ class Windows:
 
     def __init__(self, conv: nn.Conv1d, dtype: torch.dtype):
         self.weight = kernel_outermost(conv.weight, dtype)
-        self.bias = conv.bias.to(dtype, copy=True)
+        self.bias = copy_bias(conv, dtype)
         self.kernel, self.dilation = conv.kernel_size[0], conv.dilation[0]
 
     def __call__(self, h: torch.Tensor, batch: int) -> torch.Tensor:  # noqa: D102
@@ -85,7 +85,7 @@ class Winograd:
         # (points, in_chan, out_chan)
         evaluated = torch.einsum("pk,oik->pio", of_kernel.to(conv.weight), conv.weight)
         self.weight = evaluated.to(dtype).contiguous()
-        self.bias = conv.bias.to(dtype, copy=True)
+        self.bias = copy_bias(conv, dtype)
 
     def __call__(self, h: torch.Tensor, batch: int) -> torch.Tensor:  # noqa: D102
         n_frames, chan = len(h) // batch, h.shape[1]
@@ -120,8 +120,15 @@ class Winograd:
 
 def kernel_outermost(weight: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
     """Copies a weight (out_chan, in_chan, kernel) as (out_chan, kernel * in_chan)."""
-    layout = {"copy": True, "memory_format": torch.contiguous_format}
-    return weight.transpose(1, 2).to(dtype, **layout).flatten(1)
+    weight = weight.transpose(1, 2).contiguous().flatten(1)
+    return weight.to(dtype, copy=True)
+
+
+def copy_bias(conv: nn.Conv1d, dtype: torch.dtype) -> torch.Tensor:
+    """Copies the bias of a convolution."""
+    if conv.bias is None:
+        raise ValueError("conv must have a bias, got none")
+    return conv.bias.to(dtype, copy=True)
 
 
 @functools.cache

@@ -88,3 +88,7 @@ def test_files_without_the_truth_are_refused(tmp_path):
     soundfile.write(tmp_path / "mixture.wav", torch.randn(4000).numpy() * 0.1, 8000)
     with pytest.raises(FileNotFoundError, match="references must hold bass.wav"):
         make("irm").separate(tmp_path / "mixture.wav", tmp_path / "stems")
+    for name, length in zip(SOURCES, (4000, 4000, 3000)):
+        soundfile.write(tmp_path / f"{name}.wav", torch.randn(length).numpy() * 0.1, 8000)
+    with pytest.raises(ValueError, match=r"references must have .* got \(1, 3000\) in .*piano"):
+        make("irm").separate(tmp_path / "mixture.wav", tmp_path / "stems")
