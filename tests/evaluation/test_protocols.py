@@ -5,6 +5,7 @@ import museval
 import numpy as np
 import pytest
 import torch
+from scored_folders import RATE, SOURCES, signals
 
 from asteroid_instglow.evaluation import (
     PROTOCOLS,
@@ -14,17 +15,6 @@ from asteroid_instglow.evaluation import (
     protocols,
 )
 from asteroid_instglow.evaluation.metrics import NO_OUTPUT_SI_SDR
-
-RATE = 8000
-SOURCES = ["bass", "drums"]
-
-
-def signals(n_src=2, channels=1, seconds=3.0, seed=0):
-    rng = np.random.default_rng(seed)
-    shape = n_src, channels, int(seconds * RATE)
-    references = 0.1 * rng.standard_normal(shape)
-    noise = 0.1 * rng.standard_normal(shape)
-    return references, references + rng.uniform(0.2, 0.8) * noise + 0.2 * np.roll(references, 1, 0)
 
 
 def value(report, source="bass"):

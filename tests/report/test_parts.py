@@ -5,28 +5,13 @@ import io
 import numpy as np
 import pytest
 import soundfile as sf
+from report_pages import RATE, pitch, save, sine
 
 from asteroid_instglow.evaluation.layout import Track
 from asteroid_instglow.report import separation_figure
 from asteroid_instglow.report.charts import loss_chart, spread_chart
 from asteroid_instglow.report.clips import frequency_ticks, make_excerpt, mel_spectrogram
 from asteroid_instglow.report.tracks import read_tracks
-
-RATE = 8000
-SECONDS = 4
-
-
-def sine(frequency, seconds=SECONDS, level=0.1, rate=RATE):
-    return level * np.sin(2 * np.pi * frequency * np.arange(int(seconds * rate)) / rate)
-
-
-def pitch(wav, rate):
-    return np.abs(np.fft.rfft(wav)).argmax() * rate / len(wav)
-
-
-def save(path, wav, rate=RATE):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    sf.write(path, wav, rate)
 
 
 @pytest.mark.parametrize(

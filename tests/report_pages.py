@@ -1,10 +1,16 @@
-"""Parses the report's HTML strictly, and decodes what is embedded in it."""
+"""Writes sounds and reports, and parses the HTML strictly."""
 
 import base64
 import io
 from html.parser import HTMLParser
 
+import numpy as np
 import soundfile as sf
+
+from asteroid_instglow.report import write_page
+
+RATE = 8000
+SECONDS = 4
 
 VOID = {"img", "input", "meta", "br"}
 
@@ -87,3 +93,21 @@ def decode(uri):
     head, _, content = uri.partition(",")
     assert head.startswith("data:") and head.endswith(";base64")
     return base64.b64decode(content, validate=True)
+
+
+def sine(frequency, seconds=SECONDS, level=0.1, rate=RATE):
+    return level * np.sin(2 * np.pi * frequency * np.arange(int(seconds * rate)) / rate)
+
+
+def pitch(wav, rate):
+    return np.abs(np.fft.rfft(wav)).argmax() * rate / len(wav)
+
+
+def save(path, wav, rate=RATE):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    sf.write(path, wav, rate)
+
+
+def make(output, exp_dir, **options):
+    options = {"seconds": 2.0, "progress": False, **options}
+    return write_page(exp_dir, output, **options), Page(output)
