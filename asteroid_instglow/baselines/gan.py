@@ -21,7 +21,7 @@ import torch
 from .. import masking
 from ..audio.stft import istft, stft
 from ..data import SoloDataset
-from ..training.fitting import ENDLESS
+from ..training.loaders import ENDLESS
 from ..utils.checks import check_above_zero, check_whole
 from .base import channels_apart, constructor_arguments
 from .gan_networks import Adversaries, Generator

@@ -1,20 +1,17 @@
 """One training of a baseline: its data, its length, its place; and Lightning's part of it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
 import torch
 from torch.optim.lr_scheduler import LambdaLR
 
-from ..data import as_folders, list_sources, split_by_source
-from ..training.fitting import (
-    checkpoint_to_resume,
-    fit,
-    shard_loader,
-    stream_loader,
-    trained_weights,
-)
+from ..data import as_folders, data_digest, list_sources, split_by_source
+from ..training.checkpoints import checkpoint_to_resume, trained_weights
+from ..training.loaders import shard_loader, stream_loader
+from ..training.options import TrainingOptions
 from ..training.record import outcome
+from ..training.trainer import fit
 
 DECAY_FROM = 0.5
 
@@ -34,7 +31,7 @@ class Run:
         lr (float): Learning rate.
         val_every (int): Steps between validations.
         seed, resume, precision, num_workers, progress, time_limit, accelerator,
-        checkpoint_minutes: As :func:`~asteroid_instglow.training.fitting.fit`'s.
+        checkpoint_minutes: As those of :class:`~asteroid_instglow.training.TrainingOptions`.
     """
 
     files: dict
@@ -55,14 +52,12 @@ class Run:
     accelerator: str = "auto"
     checkpoint_minutes: float = 5.0
 
+    options: TrainingOptions = field(init=False)
+
     def __post_init__(self):
-        for name in ("n_steps", "batch_size", "val_every"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise ValueError(f"{name} must be a whole number of at least 1, got {value!r}")
-        for name in ("segment", "lr", "checkpoint_minutes"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} must be above 0, got {getattr(self, name)!r}")
+        names = (f.name for f in fields(TrainingOptions) if hasattr(self, f.name))
+        options = TrainingOptions(**{name: getattr(self, name) for name in names})
+        object.__setattr__(self, "options", options)
 
     @property
     def sources(self):
@@ -111,7 +106,9 @@ def fit_module(
     Returns:
         dict: Record of the training, see :func:`~asteroid_instglow.training.record.outcome`.
     """
-    checkpoint = checkpoint_to_resume(output, run.resume, run.arguments)
+    held_out = {f"validation {name}": files for name, files in run.held_out.items()}
+    digest = data_digest({**run.files, **held_out})
+    checkpoint = checkpoint_to_resume(output, run.options, run.arguments, digest)
     optimizer = torch.optim.Adam(module.parameters(), run.lr, betas, weight_decay=weight_decay)
 
     def factor(step):
@@ -127,24 +124,12 @@ def fit_module(
         stream_loader(train, run.batch_size, run.num_workers),
         shard_loader(validation, run.batch_size),
         {"scheduler": LambdaLR(optimizer, factor), "interval": "step"},
-        config={**run.arguments, "data": counts},
+        config={**run.arguments, "data_digest": digest, "data": counts},
     )
-    fit(
-        system,
-        output,
-        run.n_steps,
-        run.val_every,
-        seed=run.seed,
-        resume_from=checkpoint,
-        precision=run.precision,
-        accelerator=run.accelerator,
-        checkpoint_minutes=run.checkpoint_minutes,
-        time_limit=run.time_limit,
-        gradient_clip_val=clip,
-        bar=bar if run.progress else None,
-    )
+    options = replace(run.options, progress=run.progress and bar is not None)
+    fit(system, output, options, checkpoint, clip, bar or "")
     module.to("cpu").load_state_dict(trained_weights(output, keep))
-    return outcome(output, run.n_steps, keep, loss="loss")
+    return outcome(output, run.n_steps, keep)
 
 
 def find_files(data, sources, validation_data, seed):

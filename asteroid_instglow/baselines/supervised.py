@@ -6,7 +6,7 @@ import torch
 from torch.utils.data import Dataset
 
 from ..data.mixtures import RandomMixtureDataset
-from ..training.fitting import ENDLESS
+from ..training.loaders import ENDLESS
 from ..training.system import TrainingSystem
 from .base import Baseline, channels_apart
 from .runs import Run, fit_module

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import torch
 
+from ..training.checkpoints import locked
 from ..training.record import PRIOR_RECORD, write_record
 from .runs import Run, find_files
 from .systems import system_class
@@ -100,7 +101,8 @@ def train_baseline(
             checkpoint_minutes=checkpoint_minutes,
             **given,
         )
-        trained, done = cls.fit(run)
+        with locked(output):
+            trained, done = cls.fit(run)
     trained.eval().save_pretrained(output)
     record = {
         "system": name,

@@ -1,42 +1,44 @@
-"""``instglow train``: the prior of one source, from its solo recordings."""
+"""``instglow train``: trains the prior of one source from its solo recordings."""
 
 from pathlib import Path
 
-from .pretrain import DATA_HELP, add_encoder_arguments, folders, training_options
+from .training_options import add_data_arguments, add_options, read_folders, read_options
 
 HELP = "train the prior (flow and encoder) of one source"
+# Options that the encoder has apart from the flow's, as --encoder-steps and so on.
+_ENCODER = ("eq_db", "p_effect")
+_SHARED = (
+    *("validation_data", "seed", "accelerator", "num_workers", "time_limit", "resume"),
+    *("checkpoint_minutes", "other_data", "progress"),
+)
+_FLOW = {
+    **dict.fromkeys(
+        ("sample_rate", "n_fft", "hop_length", "n_blocks", "hidden", "kernel_size", "n_layers"), int
+    ),
+    **dict.fromkeys(("dilation_rate", "n_sqz", "n_split"), int),
+    "dropout": float,
+}
 
 
 def add_arguments(parser):
     """Declares the options, those of ``train_prior`` and ``train_encoder``."""
+    from ..training import EncoderOptions, PriorOptions
+
     parser.add_argument("source", help="its name: folders <data>/<source>/ or <data>/*/<source>.*")
-    parser.add_argument("--data", nargs="+", required=True, metavar="DIR[:WEIGHT]", help=DATA_HELP)
+    add_data_arguments(parser)
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="PRIOR_DIR")
-    parser.add_argument("--n-steps", type=int, default=20_000, help="of the flow")
-    parser.add_argument("--batch-size", type=int, default=8)
-    parser.add_argument("--segment", type=float, default=2.0, help="seconds")
-    parser.add_argument("--lr", type=float, default=1e-4)
-    parser.add_argument("--val-every", type=int, default=200, help="steps")
-    parser.add_argument("--precision", default="32", choices=["32", "bf16-mixed", "auto"])
-    parser.add_argument("--ema", type=float, help="decay of an average of the weights")
-    parser.add_argument("--gain-db", nargs=2, type=float, default=(0.0, 0.0), metavar="DB")
-    parser.add_argument("--keep", default="best", choices=["best", "last"])
-    parser.add_argument("--devices", type=int, default=1)
-    add_encoder_arguments(parser)
+    add_options(parser, PriorOptions)
     flow = parser.add_argument_group("flow (see GlowPrior; by default the paper's)")
-    for name in ("sample_rate", "n_fft", "hop_length", "n_blocks", "hidden", "kernel_size"):
-        flow.add_argument(f"--{name.replace('_', '-')}", type=int)
-    for name in ("n_layers", "dilation_rate", "n_sqz", "n_split"):
-        flow.add_argument(f"--{name.replace('_', '-')}", type=int)
+    for name, kind in _FLOW.items():
+        flow.add_argument(f"--{name.replace('_', '-')}", type=kind)
     flow.add_argument("--sigmoid-scale", action="store_true", default=None)
-    flow.add_argument("--dropout", type=float)
     encoder = parser.add_argument_group("encoder (trained if data holds other sources, too)")
     encoder.add_argument(
         "--encoder-steps", type=int, default=2000, help="0: none, or --init's as it is"
     )
     encoder.add_argument("--encoder-width", type=int, help="its features of a frame")
-    encoder.add_argument("--encoder-lr", type=float, default=0.02)
-    encoder.add_argument("--encoder-precision", default="32", choices=["32", "bf16-mixed", "auto"])
+    add_options(encoder, EncoderOptions, ("lr", "precision"), "encoder_")
+    add_options(encoder, EncoderOptions, _ENCODER)
     encoder.add_argument(
         "--init", metavar="DIR|NAME", help="a joint encoder, prior or separator to start from"
     )
@@ -46,50 +48,33 @@ def add_arguments(parser):
 def run(args):
     """Trains the flow, then the encoder if there is a background to train it against."""
     from ..data import list_sources
-    from ..training.encoder import take_encoder, train_encoder
-    from ..training.prior import train_prior
+    from ..training import EncoderOptions, PriorOptions, take_encoder, train_encoder, train_prior
 
-    data = folders(args.data)
-    background = set(args.others or list_sources(data))
-    model = {n: getattr(args, n) for n in _FLOW if getattr(args, n) is not None}
-    flow = train_prior(
-        args.source,
-        data,
-        args.output,
-        n_steps=args.n_steps,
-        batch_size=args.batch_size,
-        segment=args.segment,
-        lr=args.lr,
-        val_every=args.val_every,
-        precision=args.precision,
-        ema=args.ema,
-        devices=args.devices,
-        model=model,
-        keep=args.keep,
-        gain_db=tuple(args.gain_db),
-        **training_options(args),
-    )
+    data = read_folders(args.data)
+    background = set(args.others or list_sources(data)) - {args.source}
+    names = (*_FLOW, "sigmoid_scale")
+    model = {n: getattr(args, n) for n in names if getattr(args, n) is not None}
+    options = read_options(args, PriorOptions)
+    flow = train_prior(args.source, data, args.output, model=model, **options)
     encoder = None
     if args.init and not args.encoder_steps:
         encoder = take_encoder(args.output, args.init)
-    elif args.encoder_steps and background - {args.source}:
+    elif args.encoder_steps and background:
         encoder = train_encoder(
             args.output,
             data,
             args.others,
-            n_steps=args.encoder_steps,
-            lr=args.encoder_lr,
-            init=args.init,
-            precision=args.encoder_precision,
             model={} if args.encoder_width is None else {"width": args.encoder_width},
-            eq_db=args.eq_db,
-            **training_options(args),
+            init=args.init,
+            n_steps=args.encoder_steps,
+            **read_options(args, EncoderOptions, _SHARED + _ENCODER),
+            **read_options(args, EncoderOptions, ("lr", "precision"), "encoder_"),
         )
     return {"prior": str(args.output), "flow": flow, "encoder": encoder}
 
 
 def describe(answer):
-    """What was trained, how far."""
+    """Tells what was trained, and how far."""
     flow, encoder = answer["flow"], answer["encoder"]
     lines = [
         f"{answer['prior']}: {flow['source']}, {flow['steps']} steps in {flow['seconds']} s, "
@@ -106,9 +91,3 @@ def describe(answer):
             f"{encoder['loss_before']:.3f} -> {encoder['loss_after']:.3f}"
         )
     return "\n".join(lines)
-
-
-_FLOW = (
-    *("sample_rate", "n_fft", "hop_length", "n_blocks", "hidden", "kernel_size", "n_layers"),
-    *("dilation_rate", "n_sqz", "n_split", "sigmoid_scale", "dropout"),
-)

@@ -4,6 +4,7 @@ from .band.compose import Note, compose
 from .band.synth import make_band, synthesise
 from .effects import apply_effects
 from .folders import (
+    Data,
     DataFolder,
     Solo,
     as_folders,
@@ -18,6 +19,7 @@ from .solos import SoloDataset
 from .splitting import data_digest, split_by_source, validation_split
 
 __all__ = [
+    "Data",
     "DataFolder",
     "MixDataset",
     "Note",

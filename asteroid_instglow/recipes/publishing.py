@@ -14,7 +14,7 @@ def publish(separator, exp, card, repo_id=None, push=False, private=False):
     Args:
         separator (GenerativeSeparator): What to publish.
         exp (str or Path): Folder of the experiment.
-        card (dict): Fields of :class:`~asteroid_instglow.weights.card.Card`: title, license, datasets, ...
+        card (dict): Fields of :class:`~.weights.card.Card`: title, license, datasets, ...
         repo_id (str, optional): "user/name".
         push (bool): Send it.
         private (bool): For oneself alone.

@@ -16,7 +16,7 @@ def train_system(name, data, exp, sources, sample_rate, options="", progress=Tru
 
     Args:
         name (str): Of :data:`~asteroid_instglow.baselines.SYSTEMS`.
-        data (str or Path): Folder that :func:`~asteroid_instglow.data.corpora.prepare.prepare` made.
+        data (str | Path): Prepared data set, what :func:`~.data.corpora.prepare.prepare` made.
         exp (str or Path): Folder for it; the model is in ``model/``.
         sources (list[str]): Names, in the order of the output.
         sample_rate (int): Of the data, Hz.

@@ -57,7 +57,7 @@ def evaluate(
 
     Args:
         separator (GenerativeSeparator): On its device.
-        data (str or Path): Folder that :func:`~asteroid_instglow.data.corpora.prepare.prepare` made.
+        data (str | Path): Prepared data set, what :func:`~.data.corpora.prepare.prepare` made.
         exp (str or Path): Folder of the experiment.
         sources (list[str], optional): Which to score, all of the separator by default.
         protocol (list[str]): See :func:`evaluate_folders`.

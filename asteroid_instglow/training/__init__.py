@@ -1,7 +1,23 @@
 """Training of priors and encoders from solo recordings."""
 
-from .encoder import train_encoder
-from .joint import pretrain_encoders
-from .prior import train_prior
+import importlib
 
-__all__ = ["pretrain_encoders", "train_encoder", "train_prior"]
+_HOMES = {
+    "EncoderOptions": "options",
+    "JointOptions": "options",
+    "PriorOptions": "options",
+    "TrainingOptions": "options",
+    "pretrain_encoders": "joint",
+    "take_encoder": "encoder",
+    "train_encoder": "encoder",
+    "train_prior": "prior",
+}
+
+__all__ = list(_HOMES)
+
+
+def __getattr__(name):
+    # Lightning takes seconds to import: the command line needs the options only.
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f".{_HOMES[name]}", __name__), name)

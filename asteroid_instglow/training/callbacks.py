@@ -1,91 +1,28 @@
-"""What a training run needs besides the loss: averages, seeds, stopping, checkpoints, a bar."""
+"""Callbacks of a training: a random seed for each step, stopping, and a progress bar."""
 
+import logging
 import signal
 import threading
 import time
-from pathlib import Path
 
 import numpy as np
 import torch
-from pytorch_lightning.callbacks import Callback, Checkpoint
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from pytorch_lightning.callbacks import Callback
 from tqdm import tqdm
 
-from ..utils.files import write_atomic
-
-LAST = "last.ckpt"
-BEST = "best.ckpt"
-
-
-class WeightEMA(Callback):
-    """Exponential moving average of ``pl_module.model``, validated and exported in its place.
-
-    The decay starts low and rises to ``decay``, so that the average soon forgets the start. Buffers
-    are copied, not averaged. Lightning's own callback would copy the whole system, recordings
-    included.
-
-    Args:
-        decay (float): In (0, 1), 0.999 say.
-    """
-
-    def __init__(self, decay):
-        if not 0 < decay < 1:
-            raise ValueError(f"ema must be a decay in (0, 1), got {decay}")
-        self.decay = decay
-        self.average = None
-
-    def setup(self, trainer, pl_module, stage):
-        """Makes the average; a checkpoint may fill it afterwards."""
-        self.average = AveragedModel(
-            pl_module.model, device=pl_module.device, multi_avg_fn=self._blend
-        )
-
-    def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
-        """Adds the weights, if there was a step."""
-        if pl_module.stepped:
-            self.average.update_parameters(pl_module.model)
-
-    def on_validation_start(self, trainer, pl_module):
-        """Puts the average into the model."""
-        self._swap(pl_module.model)
-
-    def on_validation_end(self, trainer, pl_module):
-        """Puts the weights back."""
-        self._swap(pl_module.model)
-
-    def state_dict(self):
-        """For the checkpoint."""
-        return {"average": self.average.state_dict()}
-
-    def load_state_dict(self, state_dict):
-        """From the checkpoint."""
-        self.average.load_state_dict(state_dict["average"])
-
-    def _blend(self, average, current, n_averaged):
-        n = int(n_averaged)
-        decay = min(self.decay, (1 + n) / (10 + n))
-        get_ema_multi_avg_fn(decay)(average, current, n_averaged)
-
-    @torch.no_grad()
-    def _swap(self, model):
-        if self.average.n_averaged == 0:
-            return
-        for mine, its in zip(self.average.module.parameters(), model.parameters()):
-            kept = its.clone()
-            its.copy_(mine)
-            mine.copy_(kept)
+logger = logging.getLogger(__name__)
 
 
 class SeedSteps(Callback):
-    """Makes the randomness of a step (dropout) a function of the seed and the step alone.
+    """Seeds torch before each step, from the seed and the number of the step.
 
-    So a resumed run draws what the uninterrupted one draws, with no state to save.
+    A resumed run then draws what the uninterrupted one draws, with no state to save.
 
     Args:
-        seed (int): Not negative.
+        seed (int): Random seed, not negative.
     """
 
-    def __init__(self, seed):
+    def __init__(self, seed: int):
         self.seed = seed
 
     def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
@@ -95,32 +32,38 @@ class SeedSteps(Callback):
 
 
 class Terminated(SystemExit):
-    """A run was ended by SIGTERM; uncaught, it gives the exit code that shells give that."""
+    """Raised after SIGTERM; uncaught, it ends the program with exit code 143."""
 
     def __init__(self):
         super().__init__(128 + signal.SIGTERM)
 
 
 class Stop(Callback):
-    """Ends a run after a number of steps, after a time, or with Ctrl-C when the step is done.
+    """Ends a run after a number of steps, after a time, or on Ctrl-C when the step is done.
 
-    SIGTERM is as Ctrl-C, but that a second Ctrl-C interrupts at once. As a context manager it
-    catches both from there on.
+    SIGTERM does what Ctrl-C does; only a second Ctrl-C interrupts at once. As a context manager it
+    catches both signals from then on, and passes them on to the processes of a launcher.
 
     Args:
-        n_steps (int): Batches in all, over all resumptions.
-        minutes (float, optional): Of this run.
+        n_steps (int): Number of batches in all, over all resumptions.
+        minutes (float, optional): Time of this run.
 
     Attributes:
-        received (signal.Signals): What it caught first, or None.
+        received (signal.Signals): The first signal that it caught, or None.
+        launcher: Lightning's, which has the processes of a run on several devices, or None.
     """
 
-    def __init__(self, n_steps, minutes=None):
+    def __init__(self, n_steps: int, minutes: float | None = None):
         self.n_steps = n_steps
         self.minutes = minutes
         self.received = None
+        self.launcher = None
         self._started = None
         self._previous = {}
+
+    def __getstate__(self):
+        # For a new process, which catches signals itself.
+        return {**vars(self), "launcher": None, "_previous": {}}
 
     def __enter__(self):
         # Only the main thread may catch signals.
@@ -139,6 +82,11 @@ class Stop(Callback):
             raise KeyboardInterrupt
         if self.received == signal.SIGTERM:
             raise Terminated
+
+    def setup(self, trainer, pl_module, stage):
+        """Catches signals, in a new process of several."""
+        if not self._previous:
+            self.__enter__()
 
     def on_sanity_check_start(self, trainer, pl_module):
         """Takes SIGTERM back from Lightning, which might end the run without a checkpoint."""
@@ -160,85 +108,34 @@ class Stop(Callback):
         )
         if late or interrupted or trainer.global_step >= self.n_steps:
             trainer.should_stop = True
-        # Who interrupts does not wait for a validation, unless one is due at this step anyway.
+        # An interrupted run validates only if a validation is due at this step anyway.
         if interrupted and trainer.global_step % trainer.val_check_batch:
             trainer.limit_val_batches = 0
+
+    def on_train_end(self, trainer, pl_module):
+        """Tells where a run ended by SIGTERM will go on."""
+        if self.received == signal.SIGTERM and trainer.is_global_zero:
+            step = trainer.global_step
+            logger.warning("ended by SIGTERM at step %d, to go on from there", step)
 
     def _on_signal(self, number, frame):
         # SIGTERM often comes twice: to the process and to its group.
         if self.received is not None and number == signal.SIGINT:
             raise KeyboardInterrupt
         self.received = self.received or signal.Signals(number)
-
-
-class Checkpoints(Checkpoint):
-    """Keeps ``last.ckpt``, to resume from, and ``best.ckpt``, the weights of the best validation.
-
-    The former is written at intervals and when the run stops, always between two steps, and after
-    the validation if one is due: a resumed run then does what this one would have done.
-
-    Args:
-        folder (str | Path): Made if need be.
-        minutes (float): Between checkpoints.
-    """
-
-    def __init__(self, folder, minutes=5.0):
-        self.folder = Path(folder)
-        self.minutes = minutes
-        self.best_nll = float("inf")
-        self.best_step = 0
-        self._due = False
-        self._saved = None
-
-    def on_train_start(self, trainer, pl_module):
-        """Starts the clock."""
-        self._saved = time.monotonic()
-
-    def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
-        """Saves, unless a validation follows."""
-        late = time.monotonic() - self._saved > 60 * self.minutes
-        late = trainer.strategy.reduce_boolean_decision(late, all=False)
-        self._due = self._due or late or trainer.should_stop
-        validates = trainer.should_stop or trainer.global_step % trainer.val_check_batch == 0
-        if not (validates and trainer.enable_validation):
-            self._save_last(trainer)
-
-    def on_validation_end(self, trainer, pl_module):
-        """Saves the weights if they are the best so far."""
-        row = pl_module.history[-1]
-        if row["nll"] < self.best_nll:
-            self.best_nll, self.best_step = row["nll"], row["step"]
-            if trainer.is_global_zero:
-                weights = _averaged(trainer, pl_module.model).state_dict()
-                best = {"state_dict": weights, "training_config": pl_module.config, **row}
-                self.folder.mkdir(parents=True, exist_ok=True)
-                write_atomic(self.folder / BEST, lambda path: torch.save(best, path))
-        if not trainer.sanity_checking:
-            self._save_last(trainer)
-
-    def state_dict(self):
-        """For the checkpoint."""
-        return {"best_nll": self.best_nll, "best_step": self.best_step}
-
-    def load_state_dict(self, state_dict):
-        """From the checkpoint."""
-        self.best_nll, self.best_step = state_dict["best_nll"], state_dict["best_step"]
-
-    def _save_last(self, trainer):
-        if self._due:
-            trainer.save_checkpoint(self.folder / LAST)
-            self._due, self._saved = False, time.monotonic()
+        for process in getattr(self.launcher, "procs", ()):
+            process.terminate()
 
 
 class TrainingBar(Callback):
     """A bar on stderr with the loss, the last validation and the time left.
 
     Args:
-        name (str): What is trained.
-        n_steps (int): Batches in all.
+        name (str): Name of what is trained.
+        n_steps (int): Number of batches in all.
     """
 
-    def __init__(self, name, n_steps):
+    def __init__(self, name: str, n_steps: int):
         self.name = name
         self.n_steps = n_steps
         self._bar = None
@@ -271,10 +168,3 @@ class TrainingBar(Callback):
     def on_exception(self, trainer, pl_module, exception):
         """Closes the bar."""
         self.on_train_end(trainer, pl_module)
-
-
-def _averaged(trainer, model):
-    for callback in trainer.callbacks:
-        if isinstance(callback, WeightEMA) and callback.average.n_averaged > 0:
-            return callback.average.module
-    return model

@@ -1,91 +1,67 @@
-"""Training of a prior's encoder: own solos against random mixtures of any others."""
+"""Trains the encoder of a prior: its own solos against random mixtures of any others."""
 
 import time
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 
-from ..data import MixDataset, apply_effects, list_sources, split_by_source
+from ..data import (
+    Data,
+    MixDataset,
+    apply_effects,
+    data_digest,
+    list_sources,
+    split_by_source,
+)
+from ..data.recordings import can_be_heard
 from ..encoder.joint import JointEncoder
 from ..prior import GlowPrior
 from ..weights.base import load_model
+from .checkpoints import checkpoint_to_resume, locked, trained_weights
 from .encoder_loss import encoder_optimizer
 from .encoder_system import EncoderSystem
-from .fitting import (
-    ENDLESS,
-    checkpoint_to_resume,
-    fit,
-    shard_loader,
-    stream_loader,
-    trained_weights,
-)
+from .loaders import ENDLESS, shard_loader, stream_loader
+from .options import EncoderOptions, make_options
 from .record import ENCODER_RECORD, outcome, write_record
+from .trainer import fit
 
 FOLDER = "encoder"
 CLIP = 1.0
 
 
 def train_encoder(
-    prior,
-    data,
-    others=None,
-    n_steps=2000,
-    batch_size=8,
-    segment=3.0,
-    lr=0.02,
-    validation_data=None,
-    validation_items=48,
-    val_every=None,
-    seed=0,
-    resume=True,
-    num_workers=0,
-    progress=True,
-    time_limit=None,
-    model=None,
-    accelerator="auto",
-    checkpoint_minutes=5.0,
-    eq_db=0.0,
-    init=None,
-    precision="32",
-):
+    prior: str | Path,
+    data: Data,
+    others: Iterable[str] | None = None,
+    options: EncoderOptions | None = None,
+    *,
+    model: dict | None = None,
+    init: str | Path | None = None,
+    **changes: Any,
+) -> dict[str, Any]:
     """Trains the encoder of a saved prior, and saves it with the prior.
 
     The background need not be the sources that it will meet: any recordings that are not the
-    source's own will do. Adding an instrument trains that instrument's encoder alone; with ``init``
-    it starts from what other encoders have learnt.
+    source's own will do. Adding an instrument trains that instrument's encoder only; with ``init``
+    it starts from what other encoders have learned.
 
     The prior's folder gets its new weights, ``encoder.json`` (what was done, how well) and
     ``encoder/`` (checkpoints and TensorBoard logs). Called again, a run that was stopped goes on.
 
     Args:
         prior (str | Path): Folder of a saved :class:`GlowPrior`.
-        data (str, Path or list of them): Folders with the solos of the source and of others.
+        data: Folders with the solos of the source and of others, see
+            :func:`~asteroid_instglow.data.as_folders`.
         others (list[str], optional): Names of the background; by default all others in ``data``.
-        n_steps (int): Batches in all; the learning rate falls to zero with the last.
-        batch_size (int): Excerpts of a batch.
-        segment (float): Length of an excerpt, seconds.
-        lr (float): Of the matrices between features (Muon); the rest gets a tenth of it (Adam).
-        validation_data (str, Path or list of them, optional): As ``data``; by default a tenth of
-            the recordings of each source is set aside.
-        validation_items (int): Mixtures of the validation.
-        val_every (int, optional): Steps between validations; by default a tenth of ``n_steps``.
-        seed (int): Of the weights and the mixtures.
-        resume (bool): Go on from an earlier run; False starts anew.
-        num_workers (int): Processes that read data.
-        progress (bool): Whether to show bars on stderr.
-        time_limit (float, optional): Minutes after which to stop (the learning rate is not at
-            zero then: better choose ``n_steps``).
-        model (dict, optional): Arguments of :class:`~asteroid_instglow.encoder.lstm.SourceEncoder`;
-            with ``init`` they are that encoder's.
-        accelerator (str): "auto", "cpu", "gpu", ...: as Lightning's.
-        checkpoint_minutes (float): Between checkpoints.
-        eq_db (float): Spread of a random equaliser on every excerpt, dB.
-        init (str | Path, optional): What to start from: a :class:`JointEncoder`, another prior, or
+        options (EncoderOptions, optional): How to train.
+        model (dict, optional): Arguments of the encoder; with ``init`` they are that encoder's.
+        init (str | Path, optional): Model to start from: a :class:`JointEncoder`, another prior, or
             a separator, in a folder, on the Hub or by the name of one that ships with the package.
-            The mask is taken over, too, where it is one of this source.
-        precision (str): "32", "bf16-mixed", or "auto": the latter where the processor is fast at
-            it.
+            Its mask is kept only if it is one of this source.
+        **changes: Fields of :class:`EncoderOptions` that differ from ``options``.
 
     Returns:
         dict: The content of ``encoder.json``: "source", "steps", "finished", "loss_before",
@@ -95,49 +71,45 @@ def train_encoder(
 
     Raises:
         FileNotFoundError: If a folder does not exist.
-        ValueError: If an argument is out of range, there are no recordings of another source, or
-            there is no encoder in ``init``.
+        ValueError: If an argument is out of range, there are no recordings of another source,
+            there is no encoder in ``init``, or another training runs in the folder.
+
+    Examples:
+        >>> train_encoder("priors/bass", "solos", n_steps=2000)  # doctest: +SKIP
     """
+    options = make_options(EncoderOptions, options, changes)
     prior, started = Path(prior), time.monotonic()
     owner = GlowPrior.from_pretrained(prior)
-    output = prior / FOLDER
-    with torch.random.fork_rng(range(torch.cuda.device_count())):
-        torch.manual_seed(seed)
+    with torch.random.fork_rng(range(torch.cuda.device_count())), locked(prior):
+        torch.manual_seed(options.seed)
         encoder = owner.add_encoder(_encoder_of(init, owner.source) if init else model or {})
-        arguments = {
-            "source": owner.source,
-            **recorded(n_steps, batch_size, segment, lr, seed, eq_db, model, init),
-        }
-        checkpoint = checkpoint_to_resume(output, resume, arguments)
         background = set(others or list_sources(data)) - {owner.source}
-        names = [owner.source, *sorted(background)]
-        encoder.heard = names
-        files, held_out = split_recordings(names, data, validation_data, seed)
-        common = {"source": owner.source, "segment": segment, "progress": progress}
-        common["sample_rate"] = int(owner.sample_rate)
-        train = MixDataset(files=files, n_items=2**16 * ENDLESS, seed=seed, **common)
+        encoder.heard = names = [owner.source, *sorted(background)]
+        arguments = {"source": owner.source, **recorded(options, model, init)}
+        rate = int(owner.sample_rate)
+        files, held_out = split_recordings(names, data, options, rate)
+        common = {"source": owner.source, "segment": options.segment, "sample_rate": rate}
+        common["progress"] = options.progress
+        train = MixDataset(
+            files=files,
+            n_items=2**16 * ENDLESS,
+            seed=options.seed,
+            gain_db=options.gain_db,
+            **common,
+        )
         validation = MixDataset(
-            files=held_out, n_items=validation_items, seed=0, p_speed=0.0, p_silent=(0, 0), **common
+            files=held_out,
+            n_items=options.validation_items,
+            p_speed=0.0,
+            p_silent=(0, 0),
+            **common,
         )
-        fit_encoder(
-            encoder,
-            (train, validation),
-            output,
-            {**arguments, "data": {name: len(found) for name, found in files.items()}},
-            checkpoint,
-            num_workers=num_workers,
-            val_every=val_every,
-            progress=progress,
-            time_limit=time_limit,
-            accelerator=accelerator,
-            checkpoint_minutes=checkpoint_minutes,
-            precision=precision,
-        )
-    return save_trained(owner, prior, arguments, started)
+        fit_encoder(encoder, train, validation, prior / FOLDER, arguments, options)
+        return save_trained(owner, prior, arguments, options, started)
 
 
-def take_encoder(prior, init):
-    """Gives a saved prior the encoder that it would start from, as it is.
+def take_encoder(prior: str | Path, init: str | Path) -> dict[str, Any]:
+    """Gives a saved prior the encoder that it would start from, without training it.
 
     Args:
         prior (str | Path): Folder of a saved :class:`GlowPrior`.
@@ -158,81 +130,78 @@ def take_encoder(prior, init):
     return write_record(prior / ENCODER_RECORD, record)
 
 
-def recorded(n_steps, batch_size, segment, lr, seed, eq_db, model, init):
-    """The arguments of :func:`train_encoder` that decide what comes of it, as plain types."""
-    return {
-        "n_steps": n_steps,
-        "batch_size": batch_size,
-        "segment": float(segment),
-        "lr": float(lr),
-        "seed": seed,
-        "eq_db": float(eq_db),
-        "model": model or {},
-        "init": None if init is None else str(init),
-    }
+def recorded(options: EncoderOptions, model: dict | None, init: str | Path | None) -> dict:
+    """Lists the arguments that decide what an encoder learns, as plain types."""
+    decisive = options.recorded()
+    for name in ("val_every", "validation_items", "keep"):
+        del decisive[name]
+    return {**decisive, "model": model or {}, "init": None if init is None else str(init)}
+
+
+def split_recordings(
+    names: list[str], data: Data, options: EncoderOptions, sample_rate: int
+) -> tuple[dict, dict]:
+    """Finds the recordings of two sources or more, to train and to validate on."""
+    if len(names) < 2:
+        raise ValueError(
+            f"data must hold recordings of a source besides {names[0]!r}, got {list(names)}"
+        )
+    is_usable = partial(can_be_heard, sample_rate=sample_rate, segment=options.segment)
+    return split_by_source(names, data, options.validation_data, options.seed, is_usable)
 
 
 def fit_encoder(
-    encoder,
-    datasets,
-    output,
-    config,
-    checkpoint,
-    num_workers,
-    val_every,
-    progress,
-    time_limit,
-    accelerator,
-    checkpoint_minutes,
-    precision,
-):
+    encoder: torch.nn.Module,
+    train: Any,
+    validation: Any,
+    output: Path,
+    arguments: dict[str, Any],
+    options: EncoderOptions,
+) -> None:
     """Fits an encoder, which has the trained weights then.
 
     Args:
-        encoder (SourceEncoder): What to fit.
-        datasets (tuple): Mixtures to train and to validate on, see :class:`EncoderSystem`.
+        encoder (Encoder): The encoder.
+        train, validation (MixtureDataset): Mixtures, see :class:`EncoderSystem`.
         output (Path): Folder of the run.
-        config (dict): Saved with the checkpoints; has "n_steps", "batch_size", "lr", "seed".
-        checkpoint (Path | None): To go on from.
-        num_workers, val_every, progress, time_limit, accelerator, checkpoint_minutes, precision:
-            As of :func:`train_encoder`.
+        arguments (dict): What a run to resume must have in common; plain types.
+        options (EncoderOptions): How to train.
     """
-    n_steps, batch_size, lr = (config[name] for name in ("n_steps", "batch_size", "lr"))
-    train, validation = datasets
-    optimizer, scheduler = encoder_optimizer(encoder, n_steps, lr, lr / 10)
+    solos = {name: recordings.solos for name, recordings in train.recordings.items()}
+    held_out = {f"validation {n}": r.solos for n, r in validation.recordings.items()}
+    digest = data_digest({**solos, **held_out})
+    counts = {name: len(found) for name, found in solos.items()}
+    checkpoint = checkpoint_to_resume(output, options, arguments, digest)
+    optimizer, scheduler = encoder_optimizer(encoder, options.n_steps, options.lr, options.lr / 10)
     system = EncoderSystem(
         encoder,
         optimizer,
-        stream_loader(train, batch_size, num_workers),
-        shard_loader(validation, batch_size),
+        stream_loader(train, options.batch_size, options.num_workers),
+        shard_loader(validation, options.batch_size),
         scheduler,
-        config=config,
-        augment=partial(apply_effects, eq_db=config["eq_db"]),
+        config={**arguments, "data_digest": digest, "data": counts},
+        ema=options.ema,
+        augment=partial(apply_effects, eq_db=options.eq_db, p_effect=options.p_effect),
     )
-    fit(
-        system,
-        output,
-        n_steps,
-        max(1, n_steps // 10) if val_every is None else val_every,
-        seed=config["seed"],
-        resume_from=checkpoint,
-        accelerator=accelerator,
-        checkpoint_minutes=checkpoint_minutes,
-        time_limit=time_limit,
-        gradient_clip_val=CLIP,
-        precision=precision,
-        bar=f"{config.get('source', 'joint')} encoder" if progress else None,
-    )
-    encoder.load_state_dict(trained_weights(output, "last"))
+    name = f"{arguments.get('source', 'joint')} encoder"
+    fit(system, output, options, checkpoint, CLIP, name)
+    encoder.load_state_dict(trained_weights(output, options.keep))
 
 
-def save_trained(model, folder, arguments, started):
+def save_trained(
+    model: GlowPrior | JointEncoder,
+    folder: Path,
+    arguments: dict[str, Any],
+    options: EncoderOptions,
+    started: float,
+) -> dict[str, Any]:
     """Saves a model whose encoder was trained, and what was done.
 
     Args:
         model (GlowPrior | JointEncoder): The model.
         folder (Path): Its folder; the run is in ``encoder/`` of it.
-        arguments (dict): Of the training, "source" or "sources" first.
+        arguments (dict): Arguments of the training, "source" or "sources" among them.
+        options (EncoderOptions): How it was trained.
         started (float): ``time.monotonic()`` at its beginning.
 
     Returns:
@@ -242,7 +211,7 @@ def save_trained(model, folder, arguments, started):
     whose = "source" if "source" in arguments else "sources"
     record = {
         whose: arguments[whose],
-        **outcome(folder / FOLDER, arguments["n_steps"], "last", loss="loss"),
+        **outcome(folder / FOLDER, options.n_steps, options.keep),
         "seconds": round(time.monotonic() - started, 1),
         "arguments": arguments,
     }
@@ -267,12 +236,3 @@ def _encoder_of(init, source, known=False):
     if model.encoder is None:
         raise ValueError(f"init must hold an encoder, the prior in {init} has none")
     return model.encoder.alone(0 if source in names else -1)
-
-
-def split_recordings(names, data, validation_data, seed):
-    """As :func:`~asteroid_instglow.data.split_by_source`, of two sources or more."""
-    if len(names) < 2:
-        raise ValueError(
-            f"data must hold recordings of a source besides {names[0]!r}, got {list(names)}"
-        )
-    return split_by_source(names, data, validation_data, seed)

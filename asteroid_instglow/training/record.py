@@ -1,36 +1,37 @@
-"""What a training did, and on what: ``training.json`` of a flow, ``encoder.json`` of an encoder."""
+"""Records of trainings: ``training.json`` of a flow, ``encoder.json`` of an encoder."""
 
 import platform
 from importlib.metadata import version
+from pathlib import Path
+from typing import Any
 
 import torch
 
 from ..utils.files import write_json
-from .callbacks import LAST
-from .fitting import load_checkpoint
+from .checkpoints import FOLDER, LAST, load_checkpoint
 
 PRIOR_RECORD = "training.json"
 ENCODER_RECORD = "encoder.json"
 
 
-def outcome(output, n_steps, keep, loss="nll"):
-    """How far a run came, from its last checkpoint.
+def outcome(output: Path, n_steps: int, keep: str, loss: str = "loss") -> dict[str, Any]:
+    """Reads from the last checkpoint how far a run came.
 
     Args:
         output (Path): Folder of the run.
-        n_steps (int): How far it should come.
-        keep (str): What was exported, "best" or "last".
-        loss (str): What to call the loss, which is "nll" in every system's history.
+        n_steps (int): Number of steps wanted.
+        keep (str): Whether the "best" or the "last" weights were exported.
+        loss (str): Name of the loss in the record.
 
     Returns:
         dict: Plain types: "steps", "finished", "<loss>_before", "<loss>_after" (of what was
         exported) and "<loss>_last" (validation), "best_step", "skipped" (batches), "data",
         "history".
     """
-    last = load_checkpoint(output / "checkpoints" / LAST)
+    last = load_checkpoint(output / FOLDER / LAST)
     state = last["training_state"]
     history = [
-        {"step": row["step"], loss: row["nll"], f"train_{loss}": row["train_nll"]}
+        {"step": row["step"], loss: row["loss"], f"train_{loss}": row["train_loss"]}
         for row in state["history"]
     ]
     best = min(history, key=lambda row: row[loss])
@@ -47,16 +48,8 @@ def outcome(output, n_steps, keep, loss="nll"):
     }
 
 
-def write_record(path, record):
-    """Writes a record, with the hardware and the versions.
-
-    Args:
-        path (Path): Of the file, in a folder that exists.
-        record (dict): Plain types.
-
-    Returns:
-        dict: What was written.
-    """
+def write_record(path: Path, record: dict[str, Any]) -> dict[str, Any]:
+    """Writes a record with the hardware and the versions, and returns it."""
     record = {**record, "hardware": _hardware(), "versions": _versions()}
     write_json(path, record, indent=2)
     return record

@@ -1,4 +1,4 @@
-"""Lightning systems: what is minimised, and what happens when a number is not finite."""
+"""Lightning system that all trainings share: averages, validation, batches that are not finite."""
 
 import copy
 import logging
@@ -6,9 +6,7 @@ import math
 
 import torch
 from asteroid.engine.system import System
-from torch.optim.lr_scheduler import StepLR
-
-from ..flows import ActNorm
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 logger = logging.getLogger(__name__)
 
@@ -17,27 +15,48 @@ SNAPSHOT_EVERY = 50
 
 
 class TrainingSystem(System):
-    """Asteroid's System for losses that are a total over a count, and that survives bad batches.
+    """Asteroid's System for losses that are a total over a count, which survives bad batches.
 
-    A batch whose loss or gradient is not finite is skipped, with a warning: weights, optimiser and
-    averages stay at, or return to, their last good state (a second bad batch in a row, or weights
+    A batch whose loss or gradient is not finite is skipped, with a warning: weights, optimizer and
+    average stay at, or return to, their last good state (a second bad batch in a row, or weights
     that are not finite, bring back a copy from at most ``SNAPSHOT_EVERY`` steps ago).
 
-    Subclasses define :meth:`loss_terms`. The arguments are those of Asteroid's System, without the
-    loss function.
+    Subclasses define :meth:`loss_terms`.
+
+    Args:
+        model, optimizer, train_loader, val_loader, scheduler, config: As Asteroid's System, which
+            also has a loss function.
+        ema (float, optional): Decay of an exponential moving average of the weights, which is then
+            validated and exported in their place. The decay starts low and rises to this, so that
+            the average soon forgets the start. Buffers are copied, not averaged.
 
     Attributes:
-        history (list[dict]): A row for each validation: "step", "nll", "train_nll" (None at first).
-        n_skipped (int): Batches skipped so far.
+        average (AveragedModel | None): The average.
+        history (list[dict]): A row for each validation: "step", "loss", "train_loss" (None at
+            first).
+        n_skipped (int): Number of batches skipped so far.
 
     Raises:
         RuntimeError: In training, after ``MAX_BAD_BATCHES`` bad batches in a row.
     """
 
     def __init__(
-        self, model, optimizer, train_loader, val_loader=None, scheduler=None, config=None
+        self,
+        model,
+        optimizer,
+        train_loader,
+        val_loader=None,
+        scheduler=None,
+        config=None,
+        ema: float | None = None,
     ):
         super().__init__(model, optimizer, None, train_loader, val_loader, scheduler, config)
+        if ema is not None and not 0 < ema < 1:
+            raise ValueError(f"ema must be a decay in (0, 1), got {ema}")
+        self.ema = ema
+        self.average = None
+        if ema is not None:
+            self.average = AveragedModel(model, multi_avg_fn=self._blend).requires_grad_(False)
         self.history = []
         self.n_skipped = 0
         self.stepped = True
@@ -47,11 +66,17 @@ class TrainingSystem(System):
         self._train_total, self._train_count = 0.0, 0
         self._val_total, self._val_count = 0.0, 0
 
-    def loss_terms(self, batch):
-        """What is minimised, as a total and the number of elements that it is over.
+    @property
+    def exported(self) -> torch.nn.Module:
+        """The model to validate and export: the average, if there is one."""
+        averaged = self.average is not None and self.average.n_averaged > 0
+        return self.average.module if averaged else self.model
+
+    def loss_terms(self, batch) -> tuple[torch.Tensor, torch.Tensor | int]:
+        """Computes the loss as a total and the number of elements that it is over.
 
         Args:
-            batch: Of the loader.
+            batch: A batch of the loader.
 
         Returns:
             tuple: total (scalar tensor), count (scalar tensor or int).
@@ -59,12 +84,12 @@ class TrainingSystem(System):
         raise NotImplementedError
 
     def common_step(self, batch, batch_nb=0, train=True):
-        """Loss of a batch: total over count."""
+        """Returns the loss of a batch: total over count."""
         total, count = self.loss_terms(batch)
         return total / count
 
     def training_step(self, batch, batch_nb):
-        """Loss of a batch; it is logged once all processes' are known."""
+        """Returns the loss of a batch; it is logged once that of all processes is known."""
         loss = self.common_step(batch, batch_nb)
         self._loss = loss.detach()
         return loss
@@ -72,7 +97,7 @@ class TrainingSystem(System):
     def configure_gradient_clipping(
         self, optimizer, gradient_clip_val=None, gradient_clip_algorithm=None
     ):
-        """Clips the norm, and skips the batch where the loss or the norm is not finite."""
+        """Clips the norm, and skips the batch if the loss or the norm is not finite."""
         if gradient_clip_algorithm not in (None, "norm"):
             raise ValueError(
                 f"gradient_clip_algorithm must be 'norm', got {gradient_clip_algorithm!r}"
@@ -95,6 +120,12 @@ class TrainingSystem(System):
         self.log("grad_norm", norm)
         self.log("lr", optimizer.param_groups[0]["lr"])
 
+    def optimizer_step(self, *args, **kwargs):
+        """Steps, and updates the average."""
+        super().optimizer_step(*args, **kwargs)
+        if self.average is not None and self.stepped:
+            self.average.update_parameters(self.model)
+
     def validation_step(self, batch, batch_nb):
         """Adds a batch to the validation loss."""
         total, count = self.loss_terms(batch)
@@ -102,11 +133,13 @@ class TrainingSystem(System):
         self._val_count += int(count)
 
     def on_validation_epoch_start(self):
-        """Starts the sums anew."""
+        """Starts the sums anew, and puts the average into the model."""
         self._val_total, self._val_count = 0.0, 0
+        self._swap()
 
     def on_validation_epoch_end(self):
         """Logs ``val_loss``, the mean over all elements of all processes, and keeps it."""
+        self._swap()
         # Apple's accelerator has no float64.
         dtype = torch.float32 if self.device.type == "mps" else torch.float64
         sums = torch.tensor([self._val_total, self._val_count], dtype=dtype, device=self.device)
@@ -116,24 +149,24 @@ class TrainingSystem(System):
         step = self.trainer.global_step
         train = self._train_total / self._train_count if self._train_count else None
         self._train_total, self._train_count = 0.0, 0
-        self.history.append({"step": step, "nll": val_loss, "train_nll": train})
+        self.history.append({"step": step, "loss": val_loss, "train_loss": train})
         # Asteroid does this too, but takes a logger for granted.
         if self.trainer.logger is not None:
             self.trainer.logger.log_metrics({"hp_metric": val_loss}, step=step)
 
     def train_dataloader(self):
-        """The loader; one with a ``start`` resumes where the checkpoint ends."""
+        """Returns the loader; one with a ``start`` resumes where the checkpoint ends."""
         sampler = self.train_loader.batch_sampler
         if hasattr(sampler, "start"):
             sampler.start = self.trainer.global_step
         return self.train_loader
 
     def val_dataloader(self):
-        """The loader; where there is none, Asteroid's raises."""
+        """Returns the loader; Asteroid's raises if there is none."""
         return [] if self.val_loader is None else self.val_loader
 
     def on_save_checkpoint(self, checkpoint):
-        """Adds the history: plain types, so that the file loads weights-only."""
+        """Adds the history as plain types, so that the file loads weights-only."""
         checkpoint["training_config"] = self.config
         checkpoint["training_state"] = {
             "history": [dict(row) for row in self.history],
@@ -144,7 +177,7 @@ class TrainingSystem(System):
         }
 
     def on_load_checkpoint(self, checkpoint):
-        """Takes the history back."""
+        """Restores the history."""
         state = checkpoint["training_state"]
         self.history = state["history"]
         self.n_skipped = state["n_skipped"]
@@ -154,13 +187,26 @@ class TrainingSystem(System):
 
     @staticmethod
     def config_to_hparams(dic):
-        """As Asteroid's, which cannot take lists of strings."""
+        """Converts a configuration, also lists of strings, which Asteroid's cannot."""
         dic = System.config_to_hparams(_strings_joined(dic))
         kept = (torch.Tensor, int, float)
         return {name: v if isinstance(v, kept) else str(v) for name, v in dic.items()}
 
+    def _blend(self, average, current, n_averaged):
+        n = int(n_averaged)
+        get_ema_multi_avg_fn(min(self.ema, (1 + n) / (10 + n)))(average, current, n_averaged)
+
+    @torch.no_grad()
+    def _swap(self):
+        if self.exported is self.model:
+            return
+        for mine, its in zip(self.average.module.parameters(), self.model.parameters()):
+            kept = its.clone()
+            its.copy_(mine)
+            mine.copy_(kept)
+
     def _skip(self, optimizer, why):
-        # Without gradients the optimiser's step leaves weights and moments alone.
+        # Without gradients the optimizer's step leaves weights and moments alone.
         optimizer.zero_grad(set_to_none=True)
         step = self.trainer.global_step
         self.n_skipped += 1
@@ -173,21 +219,20 @@ class TrainingSystem(System):
         intact = all(bool(p.isfinite().all()) for p in self.model.parameters())
         if self._snapshot is None or (intact and self._bad_in_a_row == 1):
             logger.warning(
-                "step %d: %s: batch skipped, weights and optimiser stay at their last good state "
+                "step %d: %s: batch skipped, weights and optimizer stay at their last good state "
                 "(%d skipped so far)",
                 *(step, why, self.n_skipped),
             )
             return
         self._restore_snapshot(optimizer)
         logger.warning(
-            "step %d: %s: batch skipped, weights and optimiser rolled back to step %d "
+            "step %d: %s: batch skipped, weights and optimizer rolled back to step %d "
             "(%d skipped so far)",
             *(step, why, self._snapshot["step"], self.n_skipped),
         )
 
     def _stateful(self):
-        averages = [getattr(callback, "average", None) for callback in self.trainer.callbacks]
-        return [self.model, *(average for average in averages if average is not None)]
+        return [self.model] if self.average is None else [self.model, self.average]
 
     def _take_snapshot(self, optimizer):
         modules = [module.state_dict() for module in self._stateful()]
@@ -201,97 +246,6 @@ class TrainingSystem(System):
         groups = optimizer.state_dict()["param_groups"]
         state = copy.deepcopy(self._snapshot["optimizer"])
         optimizer.load_state_dict({"state": state, "param_groups": groups})
-
-
-class PriorSystem(TrainingSystem):
-    """Fits a prior to solo recordings: negative log-likelihood in nats per dimension.
-
-    Args:
-        model (GlowPrior): The prior.
-        optimizer (torch.optim.Optimizer): Of its parameters, see :func:`paper_optimizer`.
-        train_loader (DataLoader): Of wavs (batch, time), or of (wavs, lengths in samples).
-        val_loader (DataLoader, optional): Likewise.
-        scheduler: As Asteroid's.
-        config (dict, optional): Saved with the checkpoints; plain types.
-        init_pieces (int): Pieces, over all processes, that the ActNorms are initialised from (with
-            lengths: a batch). The paper's first batch is 32 long ones. With few short pieces some
-            bins are silent in all of them, and their scales far off for good.
-
-    Examples
-        >>> prior = GlowPrior("bass")  # doctest: +SKIP
-        >>> optimizer, scheduler = paper_optimizer(prior)  # doctest: +SKIP
-        >>> system = PriorSystem(prior, optimizer, loader, scheduler=scheduler)  # doctest: +SKIP
-        >>> Trainer(max_steps=600, gradient_clip_val=4.0).fit(system)  # doctest: +SKIP
-    """
-
-    def __init__(
-        self,
-        model,
-        optimizer,
-        train_loader,
-        val_loader=None,
-        scheduler=None,
-        config=None,
-        init_pieces=64,
-    ):
-        super().__init__(model, optimizer, train_loader, val_loader, scheduler, config)
-        self.init_pieces = init_pieces
-
-    def loss_terms(self, batch):  # noqa: D102
-        wav, lengths = batch if isinstance(batch, (list, tuple)) else (batch, None)
-        with torch.autocast(wav.device.type, enabled=False):
-            magnitude = self.model.magnitude(wav.float())
-        if lengths is not None:
-            lengths = 1 + lengths // self.model.hop_length
-        total = -self.model.log_prob(magnitude, lengths).sum()
-        return total, self.model.n_dims(magnitude, lengths).sum()
-
-    def on_fit_start(self):
-        """Initialises the ActNorms from data, before the first validation."""
-        norms = [m for m in self.model.modules() if isinstance(m, ActNorm)]
-        sampler = self.train_loader.batch_sampler
-        if all(bool(norm.initialised) for norm in norms) or sampler is None:
-            return
-        batch = self.transfer_batch_to_device(self._first_pieces(sampler), self.device, 0)
-        self.model.train()
-        with torch.no_grad(), self.trainer.precision_plugin.forward_context():
-            self.loss_terms(batch)
-        if not all(bool(p.isfinite().all()) for norm in norms for p in norm.parameters()):
-            raise RuntimeError("the first recordings must give a finite initialisation, got NaN")
-
-    def _first_pieces(self, sampler):
-        loader, batches = self.train_loader, []
-        for number, indices in enumerate(sampler):
-            batch = loader.collate_fn([loader.dataset[index] for index in indices])
-            if not isinstance(batch, torch.Tensor):
-                return batch
-            batches.append(batch[batch.isfinite().all(-1)])
-            if len(batches[-1]) < len(batch):
-                logger.warning("batch %d has NaN or inf: not used for the initialisation", number)
-            n_pieces = sum(map(len, batches)) * self.trainer.world_size
-            if n_pieces >= self.init_pieces or number >= self.init_pieces + MAX_BAD_BATCHES:
-                break
-        return torch.cat(batches)
-
-
-def paper_optimizer(model, lr=1e-4, step_size=80_000, gamma=0.3):
-    """The paper's Adam, with Glow-TTS's betas, and its schedule, stepping with every batch.
-
-    The gradient falls fast at first; the default average of its square, of 1000 steps, holds the
-    steps back long after: 150 batches get as far as 600 with that do.
-
-    Args:
-        model (nn.Module): Whose parameters.
-        lr (float): Learning rate.
-        step_size (int): Steps between decays.
-        gamma (float): Decay.
-
-    Returns:
-        tuple: optimizer, scheduler (as Asteroid's System takes it).
-    """
-    # Fused: a fifth of the time on the CPU.
-    optimizer = torch.optim.Adam(model.parameters(), lr, (0.9, 0.98), 1e-9, fused=True)
-    return optimizer, {"scheduler": StepLR(optimizer, step_size, gamma), "interval": "step"}
 
 
 def _strings_joined(value):

@@ -22,9 +22,7 @@ from asteroid_instglow.data.corpora.stem_folders import stem_folder_tracks
 from asteroid_instglow.encoder.lstm import SourceEncoder
 from asteroid_instglow.options import SeparationOptions
 from asteroid_instglow.recipes.testing import evaluate
-from asteroid_instglow.training.encoder import train_encoder
-from asteroid_instglow.training.joint import pretrain_encoders
-from asteroid_instglow.training.prior import train_prior
+from asteroid_instglow.training import EncoderOptions, JointOptions, PriorOptions
 from asteroid_instglow.weights.card import Card
 
 NAMES = ("musdb", "slakh")
@@ -225,12 +223,13 @@ def test_the_configuration_names_arguments(name):
     conf = yaml.safe_load((RECIPES / f"{name}_glow" / "local" / "conf.yml").read_text())
     read_by = {
         "dataset": {"musdb": stem_folder_tracks, "slakh": slakh_tracks}[name],
-        **{"data": prepare, "model": GlowPrior, "training": train_prior, "publishing": Card},
-        **{"encoder_model": SourceEncoder, "encoder_training": train_encoder},
-        "pretrain": pretrain_encoders,
+        **{"data": prepare, "model": GlowPrior, "training": PriorOptions, "publishing": Card},
+        **{"encoder_model": SourceEncoder, "encoder_training": EncoderOptions},
+        "pretrain": JointOptions,
         **{"separation": SeparationOptions, "evaluation": evaluate},
     }
     assert set(conf) == {*read_by, "others"}
+    del conf["pretrain"]["sources"]
     for section, takes in read_by.items():
         assert set(conf[section]) <= set(inspect.signature(takes).parameters)
 

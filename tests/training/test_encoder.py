@@ -7,8 +7,8 @@ from solo_folders import RATE, write_solos
 
 from asteroid_instglow.encoder.joint import JointEncoder
 from asteroid_instglow.prior import GlowPrior
+from asteroid_instglow.training.checkpoints import load_checkpoint
 from asteroid_instglow.training.encoder import take_encoder, train_encoder
-from asteroid_instglow.training.fitting import load_checkpoint
 from asteroid_instglow.training.joint import pretrain_encoders
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning")

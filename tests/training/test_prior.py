@@ -13,12 +13,11 @@ from torch.testing import assert_close
 
 from asteroid_instglow.data import SoloDataset, find_solos
 from asteroid_instglow.prior import GlowPrior
-from asteroid_instglow.training import fitting
-from asteroid_instglow.training.callbacks import Stop
-from asteroid_instglow.training.fitting import Shard, StreamBatches, load_checkpoint
+from asteroid_instglow.training import loaders
+from asteroid_instglow.training.checkpoints import load_checkpoint
+from asteroid_instglow.training.loaders import Shard, StreamBatches
 from asteroid_instglow.training.prior import train_prior
-from asteroid_instglow.training.processes import run_processes
-from asteroid_instglow.training.system import PriorSystem
+from asteroid_instglow.training.prior_system import PriorSystem
 
 TINY = {
     "sample_rate": RATE,
@@ -49,7 +48,7 @@ def train(solos, output, n_steps=4, **options):
         "accelerator": "cpu",
         **options,
     }
-    return train_prior("tone", solos, output, n_steps, **options)
+    return train_prior("tone", solos, output, n_steps=n_steps, **options)
 
 
 def state(output, name="last.ckpt"):
@@ -225,11 +224,8 @@ class TestTraining:
         prior = GlowPrior.from_pretrained(tmp_path / "last")
         run = state(tmp_path / "last")
         for name, value in prior.state_dict().items():
-            if ema is None:
-                assert torch.equal(value, run["state_dict"][f"model.{name}"])
-            else:
-                average = run["callbacks"]["WeightEMA"]["average"]
-                assert torch.equal(value, average[f"module.{name}"])
+            prefix = "model" if ema is None else "average.module"
+            assert torch.equal(value, run["state_dict"][f"{prefix}.{name}"])
 
     def test_seed_decides(self, solos, tmp_path):
         for name, seed in [("a", 0), ("b", 0), ("c", 1)]:
@@ -356,7 +352,7 @@ class TestSharing:
         wanted = [next(joint) for _ in range(3)]
         parts = []
         for rank in range(3):
-            monkeypatch.setattr(fitting, "_rank", lambda rank=rank: (rank, 3))
+            monkeypatch.setattr(loaders, "_rank", lambda rank=rank: (rank, 3))
             part = iter(StreamBatches(6, start=5))
             parts.append([next(part) for _ in range(3)])
 
@@ -366,7 +362,7 @@ class TestSharing:
     def test_shards_cover_each_item_once(self, monkeypatch):
         seen = []
         for rank in range(3):
-            monkeypatch.setattr(fitting, "_rank", lambda rank=rank: (rank, 3))
+            monkeypatch.setattr(loaders, "_rank", lambda rank=rank: (rank, 3))
             shard = Shard(10)
             assert len(list(shard)) == len(shard)
             seen += list(shard)
@@ -374,24 +370,17 @@ class TestSharing:
         assert sorted(seen) == list(range(10))
 
 
-@pytest.mark.slow
-def test_a_process_that_fails_is_an_error():
-    with pytest.raises(RuntimeError, match="a training process failed: TypeError"):
-        run_processes(len, 1, stop=Stop(1))
-
-
 SCRIPT = """
 import sys, torch
 from pytorch_lightning.callbacks import Callback
-from asteroid_instglow.training import fitting
+from asteroid_instglow.training import trainer
 from asteroid_instglow.training.prior import train_prior
 
-class Dump(fitting.SeedSteps):
+class Dump(trainer.SeedSteps):
     def on_train_start(self, trainer, pl_module):
         torch.save(pl_module.model.state_dict(), {output!r} + f"/rank{{trainer.global_rank}}.pth")
 
-# In the new processes, too, which import this script under another name.
-fitting.SeedSteps = Dump
+trainer.SeedSteps = Dump
 
 if __name__ == "__main__":
     train_prior("tone", {data!r}, {output!r}, n_steps=1, batch_size=4, segment=0.1, lr=1e-2,

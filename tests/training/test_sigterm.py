@@ -27,9 +27,9 @@ signal_handling._set_worker_signal_handlers = lambda: (set_handlers(), time.slee
 if __name__ == "__main__":
     data, output, devices, num_workers = sys.argv[1:]
     model = {"sample_rate": 4000, "n_fft": 32, "hop_length": 8, "n_blocks": 1, "hidden": 4}
-    train_prior("tone", data, output, 10**7, 2, 0.1, model={**model, "n_layers": 1},
-                val_every=10**6, devices=int(devices), num_workers=int(num_workers),
-                accelerator="cpu")
+    train_prior("tone", data, output, n_steps=10**7, batch_size=2, segment=0.1,
+                model={**model, "n_layers": 1}, val_every=10**6, devices=int(devices),
+                num_workers=int(num_workers), accelerator="cpu")
 """
 
 

@@ -10,8 +10,7 @@ from torch.utils.data import DataLoader
 
 from asteroid_instglow.prior import GlowPrior
 from asteroid_instglow.training import system as system_module
-from asteroid_instglow.training.callbacks import WeightEMA
-from asteroid_instglow.training.system import PriorSystem, paper_optimizer
+from asteroid_instglow.training.prior_system import PriorSystem, paper_optimizer
 
 N_FFT, HOP = 32, 8
 
@@ -51,11 +50,11 @@ def loader(batches):
     return DataLoader(EachBatch(batches), batch_size=None)
 
 
-def make_system(batches, prior=None, val=None, lr=1e-2, config=None, cls=PriorSystem):
+def make_system(batches, prior=None, val=None, lr=1e-2, config=None, cls=PriorSystem, ema=None):
     prior = make_prior() if prior is None else prior
     optimizer, scheduler = paper_optimizer(prior, lr)
     val = None if val is None else loader(val)
-    return cls(prior, optimizer, loader(batches), val, scheduler, config)
+    return cls(prior, optimizer, loader(batches), val, scheduler, config, ema)
 
 
 def fit(system, *callbacks, **options):
@@ -119,7 +118,7 @@ class TestPriorSystem:
 
         fit(system, num_sanity_val_steps=-1)
 
-        before, after = system.history[0]["nll"], system.history[-1]["nll"]
+        before, after = system.history[0]["loss"], system.history[-1]["loss"]
         assert after < before - 0.1
 
     @pytest.mark.parametrize("init_pieces, n_used", [(1, 3), (3, 3), (5, 6), (99, 9)])
@@ -134,7 +133,7 @@ class TestPriorSystem:
         prior = make_prior().train()
         with torch.no_grad():
             prior(prior.magnitude(batches.flatten(0, 1)[:n_used]))
-        assert_close(system.history[0]["nll"], float(nll(prior, batches[0])))
+        assert_close(system.history[0]["loss"], float(nll(prior, batches[0])))
         assert system.history[0]["step"] == 0
 
     def test_validation_is_the_mean_over_elements_not_over_batches(self):
@@ -191,7 +190,7 @@ class TestPriorSystem:
         for precision in ("32-true", "bf16-mixed"):
             system = make_system(batches, make_prior(), val=batches[:1])
             fit(system, precision=precision, num_sanity_val_steps=-1)
-            losses[precision] = system.history[-1]["nll"]
+            losses[precision] = system.history[-1]["loss"]
 
         assert losses["bf16-mixed"] == pytest.approx(losses["32-true"], abs=0.05)
         assert losses["bf16-mixed"] != losses["32-true"]
@@ -278,10 +277,9 @@ class TestRollBack:
     def test_spoilt_weights_are_rolled_back(self, caplog, monkeypatch):
         monkeypatch.setattr(system_module, "SNAPSHOT_EVERY", 2)
         record = Record()
-        system = make_system(make_batches(6))
-        ema = WeightEMA(0.9)
+        system = make_system(make_batches(6), ema=0.9)
 
-        fit(system, Poison(4), ema, record)
+        fit(system, Poison(4), record)
 
         # The copy of step 2 is of the weights before its update: those after the one before.
         assert same(record.weights[4], record.weights[1])
@@ -291,7 +289,7 @@ class TestRollBack:
         assert "rolled back" in caplog.text
         assert system.n_skipped == 1
         assert all(w.isfinite().all() for w in record.weights[5].values())
-        assert all(w.isfinite().all() for w in ema.average.state_dict().values())
+        assert all(w.isfinite().all() for w in system.average.state_dict().values())
 
     def test_two_bad_batches_in_a_row_roll_back(self, caplog):
         batches = make_batches(5)
@@ -331,18 +329,18 @@ class TestRollBack:
         with_bad = [*batches[:2], batches[0] * torch.nan, *batches[2:]]
         averages = []
         for wavs in (batches, with_bad):
-            ema = WeightEMA(0.5)
-            fit(make_system(wavs), ema)
-            averages.append(ema.average.state_dict())
+            system = make_system(wavs, ema=0.5)
+            fit(system)
+            averages.append(system.average.state_dict())
 
         assert same(*averages)
 
 
-class TestWeightEMA:
+class TestAverage:
     def test_is_the_moving_average(self):
-        ema, record = WeightEMA(0.5), Record()
+        system, record = make_system(make_batches(7), ema=0.5), Record()
 
-        fit(make_system(make_batches(7)), record, ema)
+        fit(system, record)
 
         wanted = record.weights[0]
         for n, weights in enumerate(record.weights[1:], 1):
@@ -352,24 +350,24 @@ class TestWeightEMA:
                     wanted[name] = decay * wanted[name] + (1 - decay) * value
                 else:
                     wanted[name] = value
-        got = ema.average.module.state_dict()
+        got = system.average.module.state_dict()
         assert got.keys() == wanted.keys()
         assert_close(got, wanted)
         assert all(value for name, value in got.items() if "initialised" in name)
 
     def test_the_average_is_validated_and_the_weights_come_back(self):
         batches = make_batches(6)
-        ema, record = WeightEMA(0.9), Record()
-        system = make_system(batches, val=batches[:1], lr=0.1)
+        record = Record()
+        system = make_system(batches, val=batches[:1], lr=0.1, ema=0.9)
 
-        fit(system, ema, record)
+        fit(system, record)
 
         assert same(system.model.state_dict(), record.weights[-1])
-        of_average = float(nll(ema.average.module, batches[0]))
-        assert system.history[-1]["nll"] == pytest.approx(of_average, abs=1e-5)
+        of_average = float(nll(system.average.module, batches[0]))
+        assert system.history[-1]["loss"] == pytest.approx(of_average, abs=1e-5)
         assert abs(of_average - float(nll(system.model, batches[0]))) > 1e-3
 
     @pytest.mark.parametrize("decay", [0, 1, -0.1, 1.5])
     def test_decay_must_be_a_fraction(self, decay):
         with pytest.raises(ValueError, match="ema must be"):
-            WeightEMA(decay)
+            make_system(make_batches(1), ema=decay)

@@ -1,0 +1,56 @@
+"""Options of trainings on the command line, read from the dataclass that defines them."""
+
+from dataclasses import fields
+
+DATA_HELP = "folders of recordings; pieces are drawn from them by weight, from each by duration"
+
+
+def add_data_arguments(parser):
+    """Declares the folders of recordings."""
+    parser.add_argument("--data", nargs="+", required=True, metavar="DIR[:WEIGHT]", help=DATA_HELP)
+
+
+def add_options(parser, cls, names=None, prefix=""):
+    """Declares options, spelled as the fields of a dataclass.
+
+    Args:
+        parser (argparse.ArgumentParser): Parser, or a group of one.
+        cls (type): Subclass of :class:`~asteroid_instglow.training.TrainingOptions`.
+        names (Collection[str], optional): Fields to declare; by default all.
+        prefix (str): Put before each name, "encoder_" say.
+    """
+    for field in _chosen(cls, names):
+        details = dict(field.metadata)
+        flag = details.pop("flag", "--" + (prefix + field.name).replace("_", "-"))
+        if field.default is not None and "action" not in details:
+            details["help"] += f" (default: {_shown(field.default)})"
+        # None where it is not given, so that the defaults are in one place.
+        parser.add_argument(flag, dest=prefix + field.name, default=None, **details)
+
+
+def read_options(args, cls, names=None, prefix=""):
+    """Reads the options that were given.
+
+    Returns:
+        dict: Fields of ``cls`` by name.
+    """
+    given = {f.name: getattr(args, prefix + f.name, None) for f in _chosen(cls, names)}
+    given = {name: value for name, value in given.items() if value is not None}
+    if "validation_data" in given:
+        given["validation_data"] = read_folders(given["validation_data"])
+    return {n: tuple(v) if n == "gain_db" else v for n, v in given.items()}
+
+
+def read_folders(texts):
+    """Reads folders with weights."""
+    from ..data import parse_folder
+
+    return [parse_folder(text) for text in texts]
+
+
+def _chosen(cls, names):
+    return [field for field in fields(cls) if names is None or field.name in names]
+
+
+def _shown(default):
+    return " ".join(map(str, default)) if isinstance(default, tuple) else default

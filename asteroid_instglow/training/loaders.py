@@ -1,0 +1,118 @@
+"""Data loaders that can resume at any batch and share a batch among processes."""
+
+import os
+import signal
+
+import torch
+import torch.distributed as dist
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+# Batch k is items k * batch_size onwards of one endless epoch, so that a position is one number.
+ENDLESS = 2**31
+
+
+class StreamBatches(Sampler):
+    """Endless batches: number k is items k * batch_size onwards, shared among the processes.
+
+    Args:
+        batch_size (int): Size over all processes.
+        start (int): First batch.
+    """
+
+    def __init__(self, batch_size: int, start: int = 0):
+        self.batch_size = batch_size
+        self.start = start
+
+    def __iter__(self):
+        rank, n_ranks = _rank()
+        share = self.batch_size // n_ranks
+        for batch in range(self.start, ENDLESS):
+            first = batch * self.batch_size + rank * share
+            yield list(range(first, first + share))
+
+    def __len__(self):
+        return ENDLESS
+
+
+class Shard(Sampler):
+    """Every item once, shared among the processes.
+
+    Args:
+        n_items (int): Number over all processes.
+    """
+
+    def __init__(self, n_items: int):
+        self.n_items = n_items
+
+    def __iter__(self):
+        return iter(self._mine())
+
+    def __len__(self):
+        return len(self._mine())
+
+    def _mine(self):
+        rank, n_ranks = _rank()
+        return range(rank, self.n_items, n_ranks)
+
+
+def stream_loader(dataset: Dataset, batch_size: int, num_workers: int = 0) -> DataLoader:
+    """Makes an endless training loader that can resume at any batch.
+
+    Args:
+        dataset (Dataset): Its item i depends on i alone, up to ``ENDLESS * batch_size``.
+        batch_size (int): Size over all processes.
+        num_workers (int): Number of processes that read.
+
+    Returns:
+        DataLoader: Loader of this process's share.
+    """
+    return _Loader(
+        dataset,
+        batch_sampler=StreamBatches(batch_size),
+        num_workers=num_workers,
+        # Its own, for the global generator belongs to the steps.
+        generator=torch.Generator(),
+        worker_init_fn=_leave_the_group,
+    )
+
+
+def shard_loader(dataset: Dataset, batch_size: int) -> DataLoader:
+    """Makes a validation loader.
+
+    Args:
+        dataset (Dataset): Items to walk through once.
+        batch_size (int): Size for one process.
+
+    Returns:
+        DataLoader: Loader of this process's share.
+    """
+    sampler = Shard(len(dataset))
+    return DataLoader(dataset, batch_size, sampler=sampler, generator=torch.Generator())
+
+
+class _Loader(DataLoader):
+    # A signal to the group is for the training, which ends its workers once it needs them no more:
+    # they leave the group, and SIGTERM waits until they have.
+    def __iter__(self):
+        if not hasattr(os, "setpgrp"):
+            return super().__iter__()
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+        try:
+            return super().__iter__()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+
+def _leave_the_group(worker):
+    if hasattr(os, "setpgrp"):
+        os.setpgrp()
+        # Ignoring a signal drops the one that waits.
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _rank():
+    if dist.is_available() and dist.is_initialized():
+        return dist.get_rank(), dist.get_world_size()
+    return 0, 1

@@ -1,0 +1,106 @@
+"""Runs Lightning on a system, with checkpoints, logs, a bar, and a clean end on signals."""
+
+import logging
+import warnings
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytorch_lightning as pl
+from pytorch_lightning.loggers import TensorBoardLogger
+from torch.multiprocessing.spawn import ProcessExitedException, ProcessRaisedException
+
+from ..utils.precision import resolve_precision
+from .callbacks import SeedSteps, Stop, TrainingBar
+from .checkpoints import AtomicFiles, Checkpoints
+from .options import TrainingOptions
+from .system import TrainingSystem
+
+_NOT_NEWS = (
+    ".*does not have many workers.*",
+    ".*make your dataloader resumable.*",
+    ".*treespec.*",
+)
+
+
+def fit(
+    system: TrainingSystem,
+    output: Path,
+    options: TrainingOptions,
+    resume_from: Path | None = None,
+    clip: float | None = 4.0,
+    name: str = "",
+) -> None:
+    """Fits a system; what it learned is in the checkpoints.
+
+    Args:
+        system (TrainingSystem): With loaders from :func:`~.loaders.stream_loader` and
+            :func:`~.loaders.shard_loader`. With several devices it is pickled.
+        output (Path): Folder for ``checkpoints/`` and ``logs/``.
+        options (TrainingOptions): How to train.
+        resume_from (Path, optional): Checkpoint to go on from.
+        clip (float, optional): Largest norm of the gradient.
+        name (str): Name on the progress bar.
+
+    Raises:
+        KeyboardInterrupt: After Ctrl-C, when the checkpoint is written.
+        Terminated: After SIGTERM, likewise; it ends the program with exit code 143.
+        RuntimeError: If a process fails; the others are ended.
+    """
+    precision = resolve_precision(options.precision, options.accelerator)
+    stop = Stop(options.n_steps, options.time_limit)
+    callbacks = [SeedSteps(options.seed), stop]
+    callbacks.append(Checkpoints(output / "checkpoints", options.checkpoint_minutes))
+    if options.progress:
+        callbacks.append(TrainingBar(name, options.n_steps))
+    with stop, _quiet_lightning():
+        trainer = pl.Trainer(
+            accelerator=options.accelerator,
+            devices=options.devices,
+            strategy="auto" if options.devices == 1 else "ddp_spawn",
+            plugins=[AtomicFiles()],
+            precision="32-true" if precision == "32" else precision,
+            max_epochs=-1,
+            val_check_interval=options.val_every or max(1, options.n_steps // 10),
+            check_val_every_n_epoch=None,
+            # The "sanity check" is the whole validation before the first step.
+            num_sanity_val_steps=0 if resume_from else -1,
+            gradient_clip_val=clip,
+            log_every_n_steps=10,
+            logger=TensorBoardLogger(output, name="logs", version=""),
+            callbacks=callbacks,
+            default_root_dir=output,
+            use_distributed_sampler=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+        )
+        stop.launcher = trainer.strategy.launcher
+        try:
+            trainer.fit(system, ckpt_path=resume_from, weights_only=True)
+        except SystemExit:
+            # Lightning ends so on a second Ctrl-C.
+            if stop.received is None:
+                raise
+        except (ProcessRaisedException, ProcessExitedException) as error:
+            # After a signal, one that had not begun or had ended already.
+            if stop.received is None:
+                reason = str(error).strip().splitlines()[-1]
+                raise RuntimeError(f"a training process failed: {reason}") from error
+    stop.raise_for_signal()
+
+
+@contextmanager
+def _quiet_lightning():
+    # Lightning tells at every start which devices there are, and tips.
+    names = ("pytorch_lightning", "lightning_fabric", "pytorch_lightning.utilities.rank_zero")
+    loggers = [logging.getLogger(name) for name in names]
+    levels = [logger.level for logger in loggers]
+    try:
+        for logger in loggers:
+            logger.setLevel(logging.WARNING)
+        with warnings.catch_warnings():
+            for message in _NOT_NEWS:
+                warnings.filterwarnings("ignore", message)
+            yield
+    finally:
+        for logger, level in zip(loggers, levels):
+            logger.setLevel(level)
