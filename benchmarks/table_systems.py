@@ -213,14 +213,13 @@ def _train_ours(data, validation, output, sources, budget, options, init):
 
     def flow(n_steps, folder, source=sources[0], **more):
         arguments = {"model": options["flow"], **options["training"], **common, **more}
-        return train_prior(source, data, folder, n_steps, **arguments)
+        return train_prior(source, data, folder, n_steps=n_steps, **arguments)
 
     def joint(n_steps, folder, **more):
         model = options["encoder"]
         rate = options["flow"].get("sample_rate", 22050)
-        return pretrain_encoders(
-            sources, data, folder, n_steps, model=model, sample_rate=rate, **common, **more
-        )
+        more |= {"n_steps": n_steps, "sample_rate": rate, **common}
+        return pretrain_encoders(sources, data, folder, model=model, **more)
 
     def encoder(n_steps, folder, **more):
         if not folder.is_dir():  # a trial

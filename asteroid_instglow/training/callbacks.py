@@ -4,6 +4,7 @@ import logging
 import signal
 import threading
 import time
+import warnings
 
 import numpy as np
 import torch
@@ -11,6 +12,44 @@ from pytorch_lightning.callbacks import Callback
 from tqdm import tqdm
 
 logger = logging.getLogger(__name__)
+
+
+_TALKERS = ("pytorch_lightning", "lightning_fabric", "pytorch_lightning.utilities.rank_zero")
+_NOT_NEWS = (
+    ".*does not have many workers.*",
+    ".*make your dataloader resumable.*",
+    ".*treespec.*",
+    ".*sync_dist=True.*",
+    ".*pkg_resources.*",
+)
+
+
+class Quiet(Callback):
+    """Keeps Lightning from telling at every start which devices there are, and tips.
+
+    Inside its context; in new processes, which unpickle it, from then on.
+    """
+
+    def __enter__(self):
+        self._caught = warnings.catch_warnings()
+        self._caught.__enter__()
+        self._levels = [logging.getLogger(name).level for name in _TALKERS]
+        self.__setstate__({})
+        return self
+
+    def __exit__(self, *error):
+        for name, level in zip(_TALKERS, self._levels):
+            logging.getLogger(name).setLevel(level)
+        self._caught.__exit__(*error)
+
+    def __getstate__(self):
+        return {"quiet": True}
+
+    def __setstate__(self, state):
+        for name in _TALKERS:
+            logging.getLogger(name).setLevel(logging.WARNING)
+        for message in _NOT_NEWS:
+            warnings.filterwarnings("ignore", message)
 
 
 class SeedSteps(Callback):
@@ -156,7 +195,7 @@ class TrainingBar(Callback):
         if self._bar is not None:
             shown = {"loss": f"{float(outputs['loss']):.3f}"} if outputs else {}
             if pl_module.history:
-                shown["validation"] = f"{pl_module.history[-1]['nll']:.3f}"
+                shown["validation"] = f"{pl_module.history[-1]['loss']:.3f}"
             self._bar.set_postfix(shown, refresh=False)
             self._bar.update()
 

@@ -32,6 +32,9 @@ class AtomicFiles(TorchCheckpointIO):
     def save_checkpoint(self, checkpoint, path, storage_options=None):  # noqa: D102
         _save(checkpoint, path)
 
+    def load_checkpoint(self, path, map_location="cpu", weights_only=True):  # noqa: D102
+        return super().load_checkpoint(path, map_location, weights_only)
+
 
 class Checkpoints(Checkpoint):
     """Keeps ``last.ckpt``, to resume from, and ``best.ckpt``, the weights of the best validation.

@@ -1,8 +1,5 @@
 """Runs Lightning on a system, with checkpoints, logs, a bar, and a clean end on signals."""
 
-import logging
-import warnings
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytorch_lightning as pl
@@ -10,16 +7,10 @@ from pytorch_lightning.loggers import TensorBoardLogger
 from torch.multiprocessing.spawn import ProcessExitedException, ProcessRaisedException
 
 from ..utils.precision import resolve_precision
-from .callbacks import SeedSteps, Stop, TrainingBar
+from .callbacks import Quiet, SeedSteps, Stop, TrainingBar
 from .checkpoints import AtomicFiles, Checkpoints
 from .options import TrainingOptions
 from .system import TrainingSystem
-
-_NOT_NEWS = (
-    ".*does not have many workers.*",
-    ".*make your dataloader resumable.*",
-    ".*treespec.*",
-)
 
 
 def fit(
@@ -48,11 +39,12 @@ def fit(
     """
     precision = resolve_precision(options.precision, options.accelerator)
     stop = Stop(options.n_steps, options.time_limit)
-    callbacks = [SeedSteps(options.seed), stop]
+    quiet = Quiet()
+    callbacks = [quiet, SeedSteps(options.seed), stop]
     callbacks.append(Checkpoints(output / "checkpoints", options.checkpoint_minutes))
     if options.progress:
         callbacks.append(TrainingBar(name, options.n_steps))
-    with stop, _quiet_lightning():
+    with stop, quiet:
         trainer = pl.Trainer(
             accelerator=options.accelerator,
             devices=options.devices,
@@ -86,21 +78,3 @@ def fit(
                 reason = str(error).strip().splitlines()[-1]
                 raise RuntimeError(f"a training process failed: {reason}") from error
     stop.raise_for_signal()
-
-
-@contextmanager
-def _quiet_lightning():
-    # Lightning tells at every start which devices there are, and tips.
-    names = ("pytorch_lightning", "lightning_fabric", "pytorch_lightning.utilities.rank_zero")
-    loggers = [logging.getLogger(name) for name in names]
-    levels = [logger.level for logger in loggers]
-    try:
-        for logger in loggers:
-            logger.setLevel(logging.WARNING)
-        with warnings.catch_warnings():
-            for message in _NOT_NEWS:
-                warnings.filterwarnings("ignore", message)
-            yield
-    finally:
-        for logger, level in zip(loggers, levels):
-            logger.setLevel(level)

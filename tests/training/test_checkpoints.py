@@ -1,0 +1,132 @@
+"""The resume point of a training: written whole, by one training at a time, for the same data."""
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from solo_folders import RATE, write_solos
+
+from asteroid_instglow.training import train_prior
+from asteroid_instglow.training.checkpoints import AtomicFiles, load_checkpoint, locked
+
+MODEL = {"sample_rate": RATE, "n_fft": 32, "hop_length": 8, "n_blocks": 1, "hidden": 4}
+MODEL["n_layers"] = 1
+
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning")
+
+
+def train(solos, output, **options):
+    options = {"n_steps": 2, "batch_size": 2, "segment": 0.1, "val_every": 2, **options}
+    options = {"model": MODEL, "progress": False, "accelerator": "cpu", **options}
+    return train_prior("tone", solos, output, **options)
+
+
+@pytest.fixture
+def solos(tmp_path):
+    return write_solos(tmp_path / "solos", n=3)
+
+
+KILLED = """
+import sys
+import torch
+from asteroid_instglow.training.checkpoints import AtomicFiles
+
+content = {"weights": torch.zeros(3_000_000), "run": 0}
+while True:
+    content["run"] += 1
+    AtomicFiles().save_checkpoint(content, sys.argv[1])
+    print(content["run"], flush=True)
+"""
+
+
+def test_a_kill_at_any_moment_leaves_a_whole_checkpoint(tmp_path):
+    path = tmp_path / "last.ckpt"
+    for wait in (0.003, 0.01, 0.02, 0.05, 0.1):
+        process = subprocess.Popen(
+            [sys.executable, "-c", KILLED, path], stdout=subprocess.PIPE, text=True
+        )
+        assert process.stdout.readline() == "1\n"
+        time.sleep(wait)
+        process.kill()
+        process.wait()
+        checkpoint = load_checkpoint(path)
+        assert checkpoint["run"] >= 1 and len(checkpoint["weights"]) == 3_000_000
+
+
+def test_it_is_written_beside_the_old_one_and_never_copied(tmp_path, monkeypatch):
+    seen = []
+
+    def replace(source, target, replaced=os.replace):
+        seen.append((Path(source).parent, Path(target)))
+        replaced(source, target)
+
+    monkeypatch.setattr(os, "replace", replace)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "elsewhere"))
+    AtomicFiles().save_checkpoint({"a": 1}, tmp_path / "run" / "last.ckpt")
+    assert seen == [(tmp_path / "run", tmp_path / "run" / "last.ckpt")]
+
+
+def test_a_full_disk_keeps_the_old_one_and_names_the_file(tmp_path, monkeypatch):
+    path = tmp_path / "last.ckpt"
+    AtomicFiles().save_checkpoint({"a": 1}, path)
+
+    def write_bytes(self, content):
+        self.touch()
+        raise OSError(errno.ENOSPC, "No space left on device", str(self))
+
+    monkeypatch.setattr(Path, "write_bytes", write_bytes)
+    with pytest.raises(OSError, match="cannot write .*last.ckpt: No space left on device"):
+        AtomicFiles().save_checkpoint({"a": 2}, path)
+    assert load_checkpoint(path) == {"a": 1}
+    assert [p.name for p in tmp_path.iterdir()] == ["last.ckpt"]
+
+
+def test_a_second_training_in_the_same_folder_is_refused(solos, tmp_path):
+    with locked(tmp_path / "prior"):
+        with pytest.raises(ValueError, match="another training is running in .*prior"):
+            train(solos, tmp_path / "prior")
+    assert train(solos, tmp_path / "prior")["finished"]
+
+
+def test_a_killed_training_does_not_keep_the_folder(tmp_path):
+    script = "import sys, time\nfrom asteroid_instglow.training.checkpoints import locked\n"
+    script += "with locked(__import__('pathlib').Path(sys.argv[1])):\n"
+    script += "    print('locked', flush=True)\n    time.sleep(600)\n"
+    process = subprocess.Popen(
+        [sys.executable, "-c", script, tmp_path / "prior"], stdout=subprocess.PIPE
+    )
+    process.stdout.readline()
+    with pytest.raises(ValueError, match="another training"), locked(tmp_path / "prior"):
+        pass
+    torn = tmp_path / "prior" / "checkpoints" / ".last.ckpt.0123.tmp"
+    torn.parent.mkdir()
+    torn.touch()
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    with locked(tmp_path / "prior"):
+        assert not torn.exists()
+
+
+def test_other_recordings_are_noticed(solos, tmp_path):
+    train(solos, tmp_path / "prior")
+    moved = solos.rename(tmp_path / "moved")
+    assert train(moved, tmp_path / "prior", n_steps=3)["steps"] == 3
+    write_solos(moved, n=4, seed=1)
+    with pytest.raises(ValueError, match="the recordings have changed: other_data=True goes on"):
+        train(moved, tmp_path / "prior", n_steps=4)
+    assert train(moved, tmp_path / "prior", n_steps=4, other_data=True)["steps"] == 4
+
+
+def test_a_run_without_a_digest_is_resumed(solos, tmp_path):
+    train(solos, tmp_path / "prior")
+    path = tmp_path / "prior" / "checkpoints" / "last.ckpt"
+    checkpoint = torch.load(path, weights_only=True)
+    del checkpoint["training_config"]["data_digest"]
+    torch.save(checkpoint, path)
+    assert train(solos, tmp_path / "prior", n_steps=3)["steps"] == 3
