@@ -119,7 +119,9 @@ def separate_piece(
     n_heard = heard.shape[-1]
     out = solve(F.pad(heard, (0, max(0, window - n_heard))))[..., :n_heard]
     if rate != model_rate:
-        out = fit_length(resample(out, model_rate, rate), wav.shape[-1])
+        # One by one: a resampler takes several times the memory of its result.
+        out = [fit_length(resample(source, model_rate, rate), wav.shape[-1]) for source in out]
+        out = torch.stack(out)
         if sums_up:
             # What the model's rate cannot hold, and what resampling lost.
             out = masking.share_remainder(out, wav, rate, min(rates) / 2)

@@ -92,14 +92,19 @@ def share_remainder(
     Returns:
         torch.Tensor: (n_src, ..., time), summing to the mixture.
     """
-    n = mixture.shape[-1]
+    n, hop = mixture.shape[-1], n_fft // 4
     short = max(0, n_fft - n)
-    missing = F.pad(mixture - sources.sum(0), (0, short))
-    spec = stft(F.pad(sources, (0, short)), n_fft, n_fft // 4)
     top = int(cutoff / sample_rate * n_fft)
-    treble = spec[..., top // 2 : top, :].abs().square().sum(-2, keepdim=True)
-    parts = shares(treble) * stft(missing, n_fft, n_fft // 4)
-    return sources + istft(parts, n_fft, n_fft // 4, n + short)[..., :n]
+    # Source by source: the spectrograms of all take several times the memory of the sources.
+    treble = []
+    for source in sources:
+        spec = stft(F.pad(source, (0, short)), n_fft, hop)[..., top // 2 : top, :]
+        treble.append(spec.abs().square().sum(-2, keepdim=True))
+    missing = stft(F.pad(mixture - sources.sum(0), (0, short)), n_fft, hop)
+    out = torch.empty_like(sources)
+    for i, share in enumerate(shares(torch.stack(treble))):
+        out[i] = sources[i] + istft(share * missing, n_fft, hop, n + short)[..., :n]
+    return out
 
 
 def low_band(wav: torch.Tensor, sample_rate: float, cutoff: float) -> torch.Tensor:

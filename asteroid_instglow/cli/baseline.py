@@ -50,6 +50,9 @@ def _add_separation(parser):
     parser.add_argument("--model", type=Path, required=True, metavar="MODEL_DIR")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT", help="folder")
     parser.add_argument("--overwrite", action="store_true", help="replace existing files")
+    parser.add_argument(
+        "--skip-existing", action="store_true", help="skip files whose stems are all there"
+    )
     parser.add_argument("--subtype", default="PCM_16", choices=["PCM_16", "PCM_24", "FLOAT"])
     parser.add_argument("--device", default="cpu", help="torch device, cuda say")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")

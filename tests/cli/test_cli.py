@@ -139,6 +139,32 @@ def test_existing_output(capsys, folder, priors, tmp_path):
     check_mistake(capsys, *args, "--seed", "1", says=["song/bass.wav", "exist"])
     assert (tmp_path / "song/bass.wav").read_bytes() == before
     assert run(capsys, *args, "--overwrite")[0] == 0
+    written = (tmp_path / "song/bass.wav").stat().st_mtime_ns
+    code, out, _ = run(capsys, *args, "--skip-existing")
+    assert code == 0 and "skipped, all stems are there" in out
+    assert (tmp_path / "song/bass.wav").stat().st_mtime_ns == written
+    (tmp_path / "song/bass.wav").unlink()
+    check_mistake(capsys, *args, "--skip-existing", says="drums.wav exists: pass --overwrite")
+
+
+def test_mistakes_are_found_before_the_work(capsys, folder, tmp_path, monkeypatch):
+    monkeypatch.setattr("asteroid_instglow.cli.models.load_separator", None)
+    args = ["separate", folder / "song.wav", "-o"]
+    (tmp_path / "afile").touch()
+    check_mistake(capsys, *args, tmp_path / "afile", says="output must be a folder, got the file")
+    flac = ["--suffix", ".flac", "--subtype", "FLOAT"]
+    check_mistake(capsys, *args, tmp_path / "x", *flac, says="must be one of PCM_16, PCM_24")
+    check_mistake(capsys, "separate", tmp_path / "...wav", *args[2:], tmp_path / "x", says="...wav")
+    assert not (tmp_path / "x").exists()
+
+
+def test_names_that_are_not_utf8(capsys, folder, priors, tmp_path):
+    for suffix in ("wav", "mp3"):
+        song = tmp_path / os.fsdecode(f"caf\xe9_{suffix}.{suffix}".encode("latin-1"))
+        song.write_bytes((folder / f"song.{suffix}").read_bytes())
+        code, _, err = run(capsys, "separate", song, *priors, "-o", tmp_path / "out")
+        assert code == 0, err
+        assert load_audio(tmp_path / "out" / song.stem / "bass.wav")[0].any()
 
 
 def write_bad(name, path, rng):
