@@ -70,7 +70,7 @@ def describe_model(folder: Path, name: str) -> dict[str, Any] | None:
     args, card = config.get("model_args", {}), config.get("card", {})
     sources = args.get("priors") or config.get("priors") or args.get("sources")
     results = card.get("results", {})
-    rows = results.get("average") or next(iter(results.values()), {})
+    rows: dict[str, Any] = results.get("average") or next(iter(results.values()), {})
     return {
         "name": name,
         "kind": config["model_name"],

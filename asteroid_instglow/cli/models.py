@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ..separator import GenerativeSeparator
@@ -24,7 +24,8 @@ def load_separator(specs: Sequence[str], residual: bool = False) -> "GenerativeS
     from ..weights.base import load_model
     from ..weights.writing import priors_of
 
-    priors, first = {}, None
+    priors: dict[str, Any] = {}
+    first = None
     for spec in specs:
         name, where = split_spec(spec)
         model = load_model(where)

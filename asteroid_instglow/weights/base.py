@@ -160,9 +160,9 @@ class PretrainedModel(BaseModel):
             >>> GlowPrior.from_pretrained("minislakh/priors/bass").source
             'bass'
         """
-        access = {"token": token, "cache_dir": cache_dir, "local_files_only": local_files_only}
+        access = hub.Access(revision, token, cache_dir, local_files_only)
         if not isinstance(pretrained, dict):
-            package = read_package(pretrained, revision, **access)
+            package = read_package(pretrained, access)
             return build_model(cls, package, model_args, pretrained)
         if revision is not None:
             raise ValueError(f"revision is for one name on the Hub, got {revision!r} for a dict")
@@ -189,7 +189,7 @@ def load_model(
         >>> load_model("minislakh").sources
         ['bass', 'drums', 'guitar', 'piano']
     """
-    package = read_package(pretrained, revision, token, cache_dir, local_files_only)
+    package = read_package(pretrained, hub.Access(revision, token, cache_dir, local_files_only))
     name = package.get("model_name")
     if not isinstance(name, str) or name not in MODELS:
         kinds = " or ".join(sorted(MODELS))
@@ -226,7 +226,7 @@ def _load_prior(name, prior, access):
         return build_model(model_class(PRIOR), prior, {}, f"prior {name!r}")
     if not isinstance(prior, (str, Path)):
         return prior
-    model = load_model(prior, **access)
+    model = load_model(prior, *access)
     if has_priors(model):
         raise ValueError(
             f"priors: {name!r} must be a prior, got a {type(model).__name__} in {prior}: "

@@ -47,6 +47,26 @@ class HubName(NamedTuple):
     revision: str | None
 
 
+class Access(NamedTuple):
+    """How to reach a repository.
+
+    Args:
+        revision (str, optional): Branch, tag or commit; by default "main".
+        token (str | bool, optional): By default that of ``hf auth login`` or ``HF_TOKEN``; False:
+            none.
+        cache_dir (str | Path, optional): By default the client's.
+        local_files_only (bool): Use the cache alone.
+    """
+
+    revision: str | None = None
+    token: str | bool | None = None
+    cache_dir: str | Path | None = None
+    local_files_only: bool = False
+
+
+ANYHOW = Access()
+
+
 def parse_name(name: str) -> HubName | None:
     """Reads the name of a repository.
 
@@ -86,24 +106,14 @@ def check_repo_id(repo_id: str) -> None:
 
 
 def download(
-    repo_id: str,
-    names: Sequence[str],
-    revision: str | None = None,
-    token: str | bool | None = None,
-    cache_dir: str | Path | None = None,
-    local_files_only: bool = False,
-    optional: Sequence[str] = (),
+    repo_id: str, names: Sequence[str], access: Access = ANYHOW, optional: Sequence[str] = ()
 ) -> Path:
     """Fetches files of one commit into the cache; without a network, takes those in the cache.
 
     Args:
         repo_id (str): "user/name".
         names (Sequence[str]): Files of the repository, at least one.
-        revision (str, optional): Branch, tag or commit; by default "main".
-        token (str | bool, optional): By default that of ``hf auth login`` or ``HF_TOKEN``; False:
-            none.
-        cache_dir (str | Path, optional): By default the client's.
-        local_files_only (bool): Use the cache alone.
+        access (Access): How to reach them.
         optional (Sequence[str]): Patterns of files to fetch as well, if the repository has any.
 
     Returns:
@@ -119,35 +129,34 @@ def download(
         >>> download("user/bass", ["config.json"]).name  # doctest: +SKIP
         '5c9cbb3d7ee0c5b9cbbc7c9ee4a4e5ae9d53c2a1'
     """
-    unreachable = None
-    if not local_files_only:
+    revision, token, cache_dir, offline = access
+    wanted, unreachable = list(names), None
+    if not offline:
         try:
             with _clear_errors(repo_id, revision, names[0]):
-                info = HfApi(token=token).repo_info(repo_id, revision=revision, timeout=10)
-            there = [file.rfilename for file in info.siblings]
-            more = [n for n in there if "/" not in n and any(fnmatch(n, p) for p in optional)]
-            names = [*names, *more]
+                info = HfApi(token=token).model_info(repo_id, revision=revision, timeout=10)
+            there = [file.rfilename for file in info.siblings or []]
+            wanted += [n for n in there if "/" not in n and any(fnmatch(n, p) for p in optional)]
         except (ConnectionError, NotCached) as error:
             unreachable = error
-    folder = None
-    for name in names:
+    for name in wanted:
         try:
-            with _clear_errors(repo_id, revision, name, offline=local_files_only):
+            with _clear_errors(repo_id, revision, name, offline):
                 path = hf_hub_download(
                     repo_id,
                     name,
                     revision=revision,
                     token=token,
                     cache_dir=cache_dir,
-                    local_files_only=local_files_only or unreachable is not None,
+                    local_files_only=offline or unreachable is not None,
                 )
         except (ConnectionError, NotCached):
             if unreachable is None:
                 raise
             raise unreachable from None
-        folder = Path(path).parents[name.count("/")]
-        revision = folder.name
-    return folder
+        # All of the commit that the first had.
+        revision = Path(path).parents[name.count("/")].name
+    return Path(path).parents[name.count("/")]
 
 
 def upload(

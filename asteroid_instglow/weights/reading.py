@@ -29,27 +29,22 @@ PRIOR = "GlowPrior"  # the class of a separator's saved priors
 Package = dict[str, Any]
 
 
-def read_package(
-    where: str | Path,
-    revision: str | None = None,
-    token: str | None = None,
-    cache_dir: str | Path | None = None,
-    local_files_only: bool = False,
-) -> Package:
+def read_package(where: str | Path, access: hub.Access = hub.ANYHOW) -> Package:
     """Reads the package behind a path or a name; runs nothing in it.
 
     A string is looked up among files, then among the models that ship with the package, then on
     the Hub; a Path among files only.
 
     Args:
-        where, revision, token, cache_dir, local_files_only: See
-            :meth:`~asteroid_instglow.weights.base.PretrainedModel.from_pretrained`.
+        where (str | Path): See :meth:`~.base.PretrainedModel.from_pretrained`.
+        access (Access): How to reach the Hub.
 
     Examples:
         >>> read_package("minislakh/priors/bass")["model_name"]
         'GlowPrior'
     """
     path, part = _find(where)
+    revision = access.revision
     if path is not None:
         if revision is not None:
             raise ValueError(f"revision is for the Hub, got {revision!r} with the local {where}")
@@ -59,19 +54,16 @@ def read_package(
         raise FileNotFoundError(f"there is no folder or file {where}{_suggest(where)}")
     if name.revision and revision not in (None, name.revision):
         raise ValueError(f"revision must be that of {where}, or not given, got {revision!r}")
-    revision = name.revision or revision
-    access = {"token": token, "cache_dir": cache_dir, "local_files_only": local_files_only}
+    access = access._replace(revision=name.revision or revision)
     try:
         try:
-            names, optional = (CONFIG, WEIGHTS), LICENSES
-            folder = hub.download(name.repo_id, names, revision, optional=optional, **access)
+            folder = hub.download(name.repo_id, (CONFIG, WEIGHTS), access, LICENSES)
         except hub.NoFile:
-            folder = hub.download(name.repo_id, [ASTEROID_FILE], revision, **access)
+            folder = hub.download(name.repo_id, [ASTEROID_FILE], access)
             return _read_pickle(folder / ASTEROID_FILE, name.part)
     except hub.NoFile as error:
         raise FileNotFoundError(
-            f"{error.args[0].partition(' has no ')[0]} has no {CONFIG} and {WEIGHTS}: it is not a "
-            "prior or separator"
+            f"{name.repo_id} has no {CONFIG} and {WEIGHTS}: it is not a prior or separator"
         ) from error
     except (FileNotFoundError, ConnectionError) as error:
         raise type(error)(f"there is no folder or file {where}, and {error}") from error

@@ -31,7 +31,7 @@ def write_tensors(path: Path, state: State, half: bool = False) -> None:
     first: dict[Any, str] = {}
     for name, value in (half_state(state) if half else state).items():
         value = value.detach().cpu().clone().contiguous()
-        content = value.reshape(-1).view(torch.uint8).numpy() if value.numel() else b""
+        content = value.reshape(-1).view(torch.uint8).numpy().tobytes() if value.numel() else b""
         key = (value.dtype, value.shape, hashlib.sha256(content).digest())
         if key in first and value.numel() > 1:
             aliases[name] = first[key]

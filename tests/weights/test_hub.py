@@ -18,8 +18,8 @@ def said(call):
     except (OSError, ValueError, RuntimeError) as error:
         return [type(error).__name__, str(error)]
 
-def get(names=("config.json", "model.safetensors"), repo_id="tester/bass", **args):
-    return said(lambda: hub.download(repo_id, names, **args))
+def get(names=("config.json", "model.safetensors"), repo_id="tester/bass", optional=(), **args):
+    return said(lambda: hub.download(repo_id, names, hub.Access(**args), optional))
 """
 CARD = "---\nlicense: mit\ntags: [asteroid]\n---\n# Bass\n"
 
