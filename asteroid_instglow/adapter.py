@@ -30,6 +30,10 @@ class Separator:
         """Returns the options with every default filled in."""
         return options
 
+    def _begin(self, options):
+        """Returns the resolved options of a separation that is about to begin."""
+        return self.resolved(options)
+
     def _solve(self, wav, options, report):
         """Separates (batch, channels, time) into (n_src, batch, channels, time)."""
         raise NotImplementedError
@@ -201,7 +205,7 @@ class Separator:
 
     def _piecewise(self, rate, n_items, n_samples, options, report):
         # What separates a piece, and the longest piece and the overlap in samples.
-        options = self.resolved(self.options.updated(options))
+        options = self._begin(self.options.updated(options))
         rate, model_rate = check_rate("sample_rate", rate), int(self.sample_rate)
         if rate != model_rate:
             check_resamples("sample_rate", rate)

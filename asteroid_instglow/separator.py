@@ -1,5 +1,6 @@
 """The separator: takes the waveform of a mixture and returns those of its sources."""
 
+import logging
 from collections.abc import Mapping, Sequence
 
 import torch
@@ -14,6 +15,7 @@ from .prior import GlowPrior
 from .utils.checks import check_name
 from .weights.base import PretrainedModel
 
+_log = logging.getLogger(__name__)
 RESIDUAL = "residual"
 SUBSONIC = 20.0  # Hz, below which there is no music
 
@@ -151,6 +153,17 @@ class GenerativeSeparator(Separator, PretrainedModel):
             )
         auto = "paper" if lacking else "encoder"
         return options.resolved(auto if options.solver == "auto" else options.solver)
+
+    def _begin(self, options):
+        resolved = self.resolved(options)
+        if options.solver == "auto" and resolved.solver == "paper":
+            lacking = [n for n, p in zip(self._names, self.priors) if _encoder(p) is None]
+            _log.warning(
+                "%s: no encoder, so the slow search of the paper is used, %d iterations a piece",
+                ", ".join(lacking),
+                resolved.n_iter,
+            )
+        return resolved
 
     def _n_iter(self, options):
         return 0 if options.solver == "encoder" else options.n_iter

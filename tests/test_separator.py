@@ -5,12 +5,12 @@ import pytest
 import soundfile
 import torch
 from asteroid.dsp.overlap_add import LambdaOverlapAdd
-from conftest import tiny_prior
 from torch.testing import assert_close
 
 from asteroid_instglow import GenerativeSeparator, GlowPrior
 from asteroid_instglow.audio.io import load_audio
 from asteroid_instglow.weights.base import register
+from conftest import tiny_prior
 
 RATE = 8000
 
@@ -131,12 +131,6 @@ def test_a_silent_piece_among_others(separator):
     assert not out[:, 9000:15000].any()
 
 
-@pytest.mark.parametrize("level", [1e-7, 1.0, 3e4])
-def test_levels_and_dc(separator, level):
-    wav = level * (noise(4000) + 0.5)
-    check_sum(separator.separate(wav), wav, 0)
-
-
 def test_clipped_input(separator):
     wav = (20 * noise(4000)).clamp(-1, 1)
     check_sum(separator.separate(wav), wav, 0)
@@ -202,8 +196,10 @@ def test_priors_keep_their_mode_and_get_no_gradients(separator):
     assert all(p.requires_grad and p.grad is None for p in separator.parameters())
 
 
-def test_auto_is_what_it_stands_for(priors):
+def test_auto_is_what_it_stands_for(priors, caplog):
     separator, wav = GenerativeSeparator(priors, n_iter=3), noise(1, 2, 3000)
+    separator.separate(wav)
+    assert "bass, drums: no encoder" in caplog.text and "3 iterations" in caplog.text
     assert torch.equal(separator.separate(wav), separator.separate(wav, solver="paper"))
     for prior in priors.values():
         prior.add_encoder({"n_fft": 64, "hop_length": 16, "width": 4})
@@ -316,17 +312,6 @@ def test_file_separate_beside_the_file(separator, song):
     paths = separator.separate(song, suffix=".flac", subtype="PCM_24")
     assert paths["bass"] == song.with_suffix("") / "bass.flac"
     assert soundfile.info(paths["bass"]).subtype == "PCM_24"
-
-
-def test_rescaled_files_share_one_factor(separator, tmp_path):
-    path = tmp_path / "loud.wav"
-    soundfile.write(path, 30 * noise(8000).numpy(), RATE, subtype="FLOAT")
-    paths = separator.separate(path, tmp_path / "out")
-    mixture = load_audio(path)[0]
-    total = sum(load_audio(p)[0] for p in paths.values())
-    factor = (total * mixture).sum() / mixture.square().sum()
-    assert factor < 0.9
-    assert_close(total, factor * mixture, atol=1e-3, rtol=0)
 
 
 def test_interrupted_file_leaves_nothing(separator, song, tmp_path):

@@ -12,7 +12,11 @@ from asteroid_instglow.audio.io import AUDIO_SUFFIXES, load_audio
 RATE = 44100
 BY_LIBSNDFILE = ["wav", "flac", "ogg", "opus", "mp3", "aiff", "au", "w64"]
 BY_FFMPEG = ["noxing.mp3", "webm", "mka", "m4a", "aac", "ac3", "wma", "wv", "tta", "flv"]
-OPTIONS = {"noxing.mp3": ["-write_xing", "0"], "webm": ["-c:a", "libopus"]}
+OPTIONS = {
+    "noxing.mp3": ["-write_xing", "0"],
+    "webm": ["-c:a", "libopus"],
+    "m4a": ["-movflags", "faststart"],
+}
 
 needs_ffmpeg = pytest.mark.skipif(
     shutil.which("ffmpeg") is None, reason="ffmpeg, which issue 2 makes optional, is not installed"
