@@ -36,10 +36,13 @@ lint: $(STAMP)  ## check style and formatting
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
 
+typecheck: $(STAMP)  ## check the types of the package
+	@$(VENV)/bin/mypy
+
 format: $(STAMP)  ## mend style and formatting
 	@$(VENV)/bin/ruff check --fix .
 	@$(VENV)/bin/ruff format .
 
 clean:  ## remove what tests, builds and the demo wrote; .venv stays
-	rm -rf build dist docs/_build *.egg-info .pytest_cache .ruff_cache .coverage .coverage.* htmlcov $(DEMO_OUTPUT)
+	rm -rf build dist docs/_build *.egg-info .pytest_cache .ruff_cache .mypy_cache .coverage .coverage.* htmlcov $(DEMO_OUTPUT)
 	find . -path ./$(VENV) -prune -o -type d -name __pycache__ -exec rm -rf {} +
