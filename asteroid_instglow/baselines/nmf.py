@@ -23,7 +23,8 @@ from tqdm import tqdm
 from .. import masking
 from ..audio.stft import istft, stft
 from ..data import Recordings
-from ..weights.folder import CONFIG, read_model, staged, write_model
+from ..weights.config import CONFIG
+from ..weights.folder import read_model, staged, write_model
 from .base import channels_apart, constructor_arguments
 from .runs import Run
 from .source_only import SourceOnly

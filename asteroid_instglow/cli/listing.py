@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Reads the configuration of every model found; no weights are loaded."""
-    from ..weights.reading import SHIPPED, shipped_names
+    from ..weights.config import SHIPPED, shipped_names
 
     folders = args.folders or [Path(".")]
     for folder in folders:
@@ -58,7 +58,7 @@ def find(folder: Path) -> list[Path]:
 
 def describe_model(folder: Path, name: str) -> dict[str, Any] | None:
     """Describes a model by its configuration; None if the folder holds something else."""
-    from ..weights.folder import read_config
+    from ..weights.config import read_config
     from ..weights.registry import BASELINES, MODELS
 
     try:

@@ -17,7 +17,7 @@ from ..data import (
 )
 from ..data.recordings import can_be_heard
 from ..prior import GlowPrior
-from ..weights.folder import CONFIG
+from ..weights.config import CONFIG
 from .checkpoints import checkpoint_to_resume, locked, trained_weights
 from .loaders import ENDLESS, shard_loader, stream_loader
 from .options import PriorOptions, make_options

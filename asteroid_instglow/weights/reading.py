@@ -6,25 +6,14 @@ A package holds "model_name", "model_args" and "state_dict", and where they are 
 
 import difflib
 import re
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from . import hub
-from .folder import (
-    ASTEROID_FILE,
-    CONFIG,
-    LICENSES,
-    WEIGHTS,
-    check_model_args,
-    part_folder,
-    read_config,
-    read_licenses,
-    read_model,
-)
+from . import config, hub
+from .config import CONFIG, check_model_args, read_config
+from .folder import ASTEROID_FILE, LICENSES, WEIGHTS, part_folder, read_licenses, read_model
 from .tensors import load_pickle
 
-SHIPPED = Path(str(resources.files(__package__))) / "shipped"
 PRIOR = "GlowPrior"  # the class of a separator's saved priors
 Package = dict[str, Any]
 
@@ -70,16 +59,6 @@ def read_package(where: str | Path, access: hub.Access = hub.ANYHOW) -> Package:
     return _read_folder(folder, name.part, name.repo_id)
 
 
-def shipped_names() -> list[str]:
-    """Returns the names of the models that ship with the package.
-
-    Examples:
-        >>> "minislakh" in shipped_names()
-        True
-    """
-    return sorted(path.parent.name for path in SHIPPED.glob(f"*/{CONFIG}"))
-
-
 def _find(where):
     # Folder or file of a path or of what ships with the package, and the prior in it.
     text = str(where)
@@ -87,8 +66,8 @@ def _find(where):
         raise FileNotFoundError(f"pretrained must be a path or a name, got {text!r}")
     whole = re.fullmatch(r"(.+)/priors/([^/]+)", text)
     for name, part in ((text, None), whole.groups() if whole else (text, None)):
-        path, shipped = Path(name), SHIPPED / name
-        is_shipped = isinstance(where, str) and name in shipped_names()
+        path, shipped = Path(name), config.SHIPPED / name
+        is_shipped = isinstance(where, str) and name in config.shipped_names()
         # A data set of the same name may well lie here: only a model goes before what ships.
         if _exists(path) and ((path / CONFIG).is_file() or not (is_shipped or part)):
             return path, part
@@ -112,7 +91,7 @@ def _suggest(where):
             str(path.with_name(p.name)) for p in path.parent.iterdir() if (p / CONFIG).is_file()
         ]
     if "/" not in str(where):
-        near = [*near, *shipped_names()]
+        near = [*near, *config.shipped_names()]
     close = difflib.get_close_matches(str(where), near, cutoff=0.5)
     if close:
         return f"; did you mean {' or '.join(close)}?"
@@ -125,23 +104,24 @@ def _read_folder(path, part, label):
     if not (path / CONFIG).is_file() and not (path / WEIGHTS).exists():
         if (path / ASTEROID_FILE).is_file():
             return _read_pickle(path / ASTEROID_FILE, part)
-    config = read_config(path, label)
-    if "priors" in config:
-        package = _read_parts(path, config, part, label)
+    settings = read_config(path, label)
+    if "priors" in settings:
+        package = _read_parts(path, settings, part, label)
     else:
-        priors = config.get("model_args", {}).get("priors", {})
+        priors = settings.get("model_args", {}).get("priors", {})
         _check_part(part, priors, label)
         prefix = f"priors.{list(priors).index(part)}." if part else ""
-        config, state = read_model(path, label, prefix)
-        package = {k: config[k] for k in ("model_name", "license", "card", "cards") if k in config}
-        package |= {"model_args": config.get("model_args", {}), "state_dict": state}
+        settings, state = read_model(path, label, prefix)
+        kept = ("model_name", "license", "card", "cards")
+        package = {key: settings[key] for key in kept if key in settings}
+        package |= {"model_args": settings.get("model_args", {}), "state_dict": state}
         package = _pick(package, part) if part else package
     return package | {"licenses": read_licenses(path)}
 
 
-def _read_parts(path, config, part, label):
+def _read_parts(path, settings, part, label):
     # A separator of format 1 whose priors lie in folders of their own.
-    places = config["priors"]
+    places = settings["priors"]
     _check_part(part, places, label)
     args, cards, state = {}, {}, {}
     for i, (name, place) in enumerate(places.items()):
@@ -153,8 +133,8 @@ def _read_parts(path, config, part, label):
             args[name] = prior.get("model_args", {})
             cards |= {name: prior["card"]} if "card" in prior else {}
             state |= {f"priors.{i}.{key}": value for key, value in tensors.items()}
-    package = {k: config[k] for k in ("model_name", "license", "card") if k in config}
-    package["model_args"] = {**config.get("model_args", {}), "priors": args}
+    package = {key: settings[key] for key in ("model_name", "license", "card") if key in settings}
+    package["model_args"] = {**settings.get("model_args", {}), "priors": args}
     package |= {"state_dict": state, "cards": cards}
     if part:
         state = {key.split(".", 2)[2]: value for key, value in state.items()}

@@ -78,7 +78,7 @@ try:
 finally:
     sys.stderr.write(str([m for m in ("torch", "asteroid", "numpy") if m in sys.modules]))
 """
-    for args in (["--help"], ["--version"], ["separate", "--help"]):
+    for args in (["--help"], ["--version"], ["list"], ["separate", "--help"]):
         done = subprocess.run(
             [sys.executable, "-c", f"import sys\n{code}", *args], capture_output=True
         )

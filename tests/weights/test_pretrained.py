@@ -7,14 +7,14 @@ import shutil
 import asteroid.models
 import pytest
 import torch
-from conftest import tiny_prior
 from torch.testing import assert_close
 
 from asteroid_instglow import GenerativeSeparator, GlowPrior, JointEncoder
-from asteroid_instglow.weights import reading as package
+from asteroid_instglow.weights import config
 from asteroid_instglow.weights.base import load_model
 from asteroid_instglow.weights.card import Card
 from asteroid_instglow.weights.folder import staged, write_model
+from conftest import tiny_prior
 
 ARGS = {"n_blocks": 1, "hidden": 4, "n_fft": 64, "hop_length": 16, "sample_rate": 8000}
 
@@ -350,7 +350,7 @@ def test_a_damaged_file_is_refused(tmp_path, content):
 
 
 def test_what_ships_with_the_package(separator, prior, tmp_path, monkeypatch):
-    monkeypatch.setattr(package, "SHIPPED", tmp_path / "shipped")
+    monkeypatch.setattr(config, "SHIPPED", tmp_path / "shipped")
     separator.save_pretrained(tmp_path / "shipped" / "band")
     (tmp_path / "cwd" / "band").mkdir(parents=True)  # a data set, say
     monkeypatch.chdir(tmp_path / "cwd")

@@ -17,7 +17,7 @@ from asteroid_instglow import GenerativeSeparator, GlowPrior, load_audio
 from asteroid_instglow.cli import main
 from asteroid_instglow.evaluation.metrics import si_sdr
 from asteroid_instglow.recipes.demo import separate_bundled
-from asteroid_instglow.weights.reading import SHIPPED
+from asteroid_instglow.weights.config import SHIPPED
 
 ROOT = Path(__file__).parents[2]
 SONG = ROOT / "asteroid_instglow" / "recipes" / "demo_song"
