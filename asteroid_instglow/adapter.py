@@ -26,6 +26,13 @@ class Separator:
     those of the methods beside it for which the defaults are wrong.
     """
 
+    sample_rate: int
+
+    @property
+    def sources(self) -> list[str]:
+        """Names of the sources in the order of the output."""
+        raise NotImplementedError
+
     def resolved(self, options):
         """Returns the options with every default filled in."""
         return options

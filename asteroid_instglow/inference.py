@@ -73,7 +73,7 @@ def separate_blocks(
     """
     bounds = chunk_bounds(n_samples, chunk, overlap)
     ends = [start for start, _ in bounds[1:]] + [n_samples]
-    piece, tail, seen = None, None, 0
+    piece, tail, seen = torch.empty(0), torch.empty(0), 0
     for i, (start, end) in enumerate(bounds):
         new = read(end - seen)
         piece = new if i == 0 else torch.cat([piece[..., start - bounds[i - 1][0] :], new], -1)
@@ -120,8 +120,9 @@ def separate_piece(
     out = solve(F.pad(heard, (0, max(0, window - n_heard))))[..., :n_heard]
     if rate != model_rate:
         # One by one: a resampler takes several times the memory of its result.
-        out = [fit_length(resample(source, model_rate, rate), wav.shape[-1]) for source in out]
-        out = torch.stack(out)
+        out = torch.stack(
+            [fit_length(resample(source, model_rate, rate), wav.shape[-1]) for source in out]
+        )
         if sums_up:
             # What the model's rate cannot hold, and what resampling lost.
             out = masking.share_remainder(out, wav, rate, min(rates) / 2)

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import nn
@@ -119,14 +120,15 @@ class GenerativeSeparator(Separator, PretrainedModel):
         unknown = [name for name in names if name not in self.sources]
         if unknown or not names:
             raise ValueError(f"names must be out of {self.sources}, got {list(names)}")
-        by_name = dict(zip(self._names, self.priors))
+        by_name: dict[str, Any] = dict(zip(self._names, self.priors))
         kept = {name: by_name[name] for name in names if name != RESIDUAL}
         residual = RESIDUAL in names or self.residual
         return type(self)(kept, residual, **vars(self.options))
 
     def get_model_args(self) -> dict:
         """Returns plain arguments that rebuild this model."""
-        priors = {name: p.get_model_args() for name, p in zip(self._names, self.priors)}
+        by_name: dict[str, Any] = dict(zip(self._names, self.priors))
+        priors = {name: prior.get_model_args() for name, prior in by_name.items()}
         return {
             "priors": priors,
             "residual": self.residual,

@@ -3,12 +3,12 @@ import json
 import pytest
 import soundfile
 import torch
+from conftest import tiny_prior
 
 from asteroid_instglow import GenerativeSeparator, SeparationOptions, objective
 from asteroid_instglow.cli import main
 from asteroid_instglow.cli.diagnose import describe
 from asteroid_instglow.diagnosis import diagnose, likelihood, stops, summarise
-from conftest import tiny_prior
 
 NAMES = ("bass", "drums")
 

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from conftest import tiny_prior
 from torch.testing import assert_close
 
 from asteroid_instglow import GenerativeSeparator
 from asteroid_instglow.adapter import Separator
 from asteroid_instglow.options import SeparationOptions
 from asteroid_instglow.utils.progress import SeparationProgress
-from conftest import tiny_prior
 
 RATE = 8000
 

@@ -1,10 +1,10 @@
 import math
 
 import torch
+from conftest import tiny_prior
 from torch.testing import assert_close
 
 from asteroid_instglow import objective
-from conftest import tiny_prior
 
 
 def test_kl_is_zero_at_the_truth_and_positive_elsewhere():

@@ -2,12 +2,12 @@
 
 import pytest
 import torch
+from conftest import tiny_prior
 from torch.testing import assert_close
 
 from asteroid_instglow import GenerativeSeparator, SeparationOptions, objective, solver
 from asteroid_instglow.data.solos import DITHER_STEP
 from asteroid_instglow.masking import shares
-from conftest import tiny_prior
 
 ENCODER = {"n_fft": 64, "hop_length": 16, "width": 4}
 

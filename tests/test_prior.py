@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
 import torch
+from conftest import tiny_prior
 from torch.autograd.functional import jacobian
 from torch.testing import assert_close
 
 from asteroid_instglow import GlowPrior
 from asteroid_instglow.weights.published import published_tensors
-from conftest import tiny_prior
 
 
 @pytest.fixture(scope="module")

@@ -5,12 +5,12 @@ import pytest
 import soundfile
 import torch
 from asteroid.dsp.overlap_add import LambdaOverlapAdd
+from conftest import tiny_prior
 from torch.testing import assert_close
 
 from asteroid_instglow import GenerativeSeparator, GlowPrior
 from asteroid_instglow.audio.io import load_audio
 from asteroid_instglow.weights.base import register
-from conftest import tiny_prior
 
 RATE = 8000
 

@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from conftest import tiny_prior
 
 from asteroid_instglow import GenerativeSeparator, GlowPrior, SeparationOptions
 from asteroid_instglow.audio.stft import even_frames
 from asteroid_instglow.solver import frozen, plateau, solve_paper
-from conftest import tiny_prior
 
 MODES = {
     "mle_z": {},

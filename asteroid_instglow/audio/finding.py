@@ -51,7 +51,8 @@ def find_audio(folder: str | Path) -> tuple[list[Path], list[Path]]:
         tuple: The audio files, and what was left out: other files, and folders that were skipped.
         Both are sorted lists of paths that begin with ``folder``.
     """
-    audio, left_out = [], []
+    audio: list[Path] = []
+    left_out: list[Path] = []
     _walk(Path(folder), (), audio, left_out)
     return sorted(audio), sorted(left_out)
 

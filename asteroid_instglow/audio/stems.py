@@ -98,7 +98,9 @@ class StemSet:
             if not above.is_dir():
                 raise NotADirectoryError(f"output must be a folder, {above} is a file")
         self._stage = self.folder.with_name(f".{self.folder.name}.partial")
-        self._made, self._lock, self._writers, self._peak = [], None, [], 0.0
+        self._made: list[Path] = []
+        self._writers: list = []
+        self._lock, self._peak = None, 0.0
 
     def __enter__(self):
         return self

@@ -162,7 +162,7 @@ def find_by_source(names: Iterable[str], data: Data) -> dict[str, list[Solo]]:
     """
     roots = as_folders(data)
     looked = [_look_into(root) for root in roots]
-    found = {name: {} for name in names}
+    found: dict[str, dict] = {name: {} for name in names}
     flat = {}
     for root, (inside, _) in zip(roots, looked):
         for path, parts in inside:

@@ -48,7 +48,11 @@ class Recordings:
     ):
         check_one_of("short", short, SHORT_MODES)
         self.sample_rate, self.short, self.cache_bytes = sample_rate, short, 0
-        self.solos, self.lengths, self._offsets, self._cache, self._audible = [], [], [], [], {}
+        self.solos: list[Solo] = []
+        self.lengths: list[int] = []
+        self._offsets: list[int] = []
+        self._cache: list = []
+        self._audible: dict = {}
         files = [as_solo(file) for file in files]
         for solo in tqdm(files, "reading recordings", unit="file", disable=not progress):
             self._add(solo, min_seconds, cache_gb * 1e9)
@@ -104,8 +108,8 @@ class Recordings:
             piece = samples[start : start + n_read].astype(np.float32) * np.float32(scale)
         if n_read == length:
             return piece
-        mode = "wrap" if self.short == "loop" else "constant"
-        return np.pad(piece, (0, length - n_read), mode)
+        padding = (0, length - n_read)
+        return np.pad(piece, padding, "wrap") if self.short == "loop" else np.pad(piece, padding)
 
     def draw(self, rng: np.random.Generator, length: int, silence_db: float) -> np.ndarray:
         """Draws a piece that is not silent.

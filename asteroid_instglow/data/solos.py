@@ -158,4 +158,5 @@ def check_range(name: str, bounds: tuple[float, float]) -> tuple[float, float]:
     """Raises ValueError if two bounds are not a range, else returns them."""
     if len(bounds) != 2 or not bounds[0] <= bounds[1]:
         raise ValueError(f"{name} must be a range (lowest, highest) in dB, got {bounds}")
-    return tuple(bounds)
+    low, high = bounds
+    return low, high

@@ -45,7 +45,8 @@ def validation_split(
         return solos, []
     is_usable = is_usable or (lambda solo: True)
     n_wanted = min(max(1, round(fraction * len(solos))), len(solos) - 1)
-    chosen, usable, last = [], 0, None
+    chosen: list[int] = []
+    usable, last = 0, 0
     for index in np.random.default_rng(seed).permutation(len(solos)).tolist():
         if len(chosen) == n_wanted and usable > n_wanted:
             break
@@ -63,9 +64,9 @@ def validation_split(
         # All sound there is: both sets get a part of it.
         train, validation = _split_in_time(solos[last], fraction, is_usable)
         return sorted([*train, *(s for i, s in enumerate(solos) if i != last)]), [validation]
-    chosen = set(chosen[: usable - 1])
-    train = [solo for i, solo in enumerate(solos) if i not in chosen]
-    return train, [solo for i, solo in enumerate(solos) if i in chosen]
+    held_out = set(chosen[: usable - 1])
+    train = [solo for i, solo in enumerate(solos) if i not in held_out]
+    return train, [solo for i, solo in enumerate(solos) if i in held_out]
 
 
 def split_by_source(
@@ -91,7 +92,8 @@ def split_by_source(
     if validation_data is not None:
         return files, find_by_source(names, validation_data)
     split = {name: validation_split(found, 0.1, seed, is_usable) for name, found in files.items()}
-    return tuple({name: pair[i] for name, pair in split.items()} for i in (0, 1))
+    train = {name: pair[0] for name, pair in split.items()}
+    return train, {name: pair[1] for name, pair in split.items()}
 
 
 def data_digest(files: Mapping[str, Iterable[Solo]]) -> str:

@@ -113,7 +113,7 @@ def museval_bss_eval(
     if not active.any():
         return scores
     ref, est = references[active], estimates[active]
-    no_output = ~est.any(axis=(1, 2))
+    no_output = np.logical_not(est.any(axis=(1, 2)))
     # museval refuses silent estimates; their replacement does not change other sources' scores.
     filled = np.where(no_output[:, None, None], ref, est)
     values = published(

@@ -113,8 +113,9 @@ def evaluate_folders(
     for number, records in run_parallel(_evaluate_track, tasks, jobs, bar):
         track = tasks[number][0]
         scores[track.name].update(records)
-        for name in records if output else ():
-            write_track(output, name, track, settings, records[name])
+        if output:
+            for name in records:
+                write_track(output, name, track, settings, records[name])
     ordered = {name: {p: done[p] for p in names} for name, done in scores.items()}
     report = Report(ordered, settings, n_bootstrap, seed)
     if output:

@@ -99,7 +99,7 @@ def si_sdr(references: ArrayLike, estimates: ArrayLike) -> NDArray[np.float64]:
 def check_pair(references: ArrayLike, estimates: ArrayLike) -> tuple[NDArray, NDArray]:
     """Converts both signals to float64 arrays of the same shape; raises a ValueError otherwise."""
     # Torch wants arrays that are contiguous and writeable.
-    references, estimates = (np.require(x, np.float64, "CW") for x in (references, estimates))
+    references, estimates = (np.require(x, np.float64, ["C", "W"]) for x in (references, estimates))
     if references.ndim != 3 or references.shape != estimates.shape or not references.size:
         raise ValueError(
             "references and estimates must both be (n_src, channels, time), of one shape and not "

@@ -2,6 +2,7 @@
 
 import io
 import math
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -55,13 +56,16 @@ def _panel(axes: Axes, report: Report, name: str) -> None:
         color = _COLORS[system]
         positions = np.arange(len(sources)) + (k - (len(summary) - 1) / 2) * width
         values = [_track_values(report, name, system, source) for source in sources]
-        line = {"color": color}
+        line: dict[str, Any] = {"color": color}
         axes.boxplot(
             values,
             positions=positions,
             widths=width * 0.8,
             showfliers=False,
-            **{key: line for key in ("boxprops", "whiskerprops", "capprops", "medianprops")},
+            boxprops=line,
+            whiskerprops=line,
+            capprops=line,
+            medianprops=line,
         )
         for position, scores in zip(positions, values, strict=True):
             x = position + jitter.uniform(-0.2, 0.2, len(scores)) * width

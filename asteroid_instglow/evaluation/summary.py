@@ -89,7 +89,8 @@ class Report:
         result = {}
         for system in records[0]:
             sources = dict.fromkeys(source for record in records for source in record[system])
-            rows, samples = {}, {}
+            rows: dict[str, dict[str, Any]] = {}
+            samples: dict[tuple[str, str], tuple[float, NDArray | None]] = {}
             for source in sources:
                 found = [record[system].get(source) for record in records]
                 rows[source] = _counts(found)
@@ -102,8 +103,9 @@ class Report:
                     rows[source][metric] = _interval(point, sample)
             average = {}
             for metric in protocol.metrics:
-                points, drawn = zip(*(samples[source, metric] for source in sources), strict=True)
-                drawn = [sample for sample in drawn if sample is not None]
+                chosen = [samples[source, metric] for source in sources]
+                points = [point for point, _ in chosen]
+                drawn = [sample for _, sample in chosen if sample is not None]
                 # Without an interval of every source there is none of their average.
                 whole = len(drawn) == np.isfinite(points).sum() > 0
                 average[metric] = _interval(

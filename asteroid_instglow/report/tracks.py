@@ -67,7 +67,7 @@ def _match(references: Path, estimates: Path) -> list[Track]:
     for track in tracks:
         track.estimates = {name: path for name, path in track.estimates.items() if path}
         # Estimates without a reference (a residual, for example) are played but not scored.
-        found = list(track.estimates.values())
+        found = [path for path in track.estimates.values() if path]
         for path in list_audio(found[0].parent) if found else ():
             if path not in found and match_key(path.stem) not in MIXTURE_NAMES:
                 track.estimates[path.stem] = path
@@ -98,7 +98,7 @@ def _read_example(folder: Path) -> Track:
 
 def _read_demo(folder: Path) -> tuple[list[Track], list[str]]:
     mixture = [p for p in list_audio(folder) if match_key(p.stem) in MIXTURE_NAMES][:1]
-    stems = {path.stem: path for path in list_audio(folder / "stems")}
+    stems: dict[str, Path | None] = {p.stem: p for p in list_audio(folder / "stems")}
     alone = Track(folder.resolve().name, {}, stems, mixture)
     for references in (folder / "references", folder / "held_out"):
         if not references.is_dir():
@@ -119,11 +119,11 @@ def _is_same_signal(some: list[Path], others: list[Path], seconds: float = 30) -
     """Returns True if two sums of files are the same signal up to a gain."""
     rate = audio_info(others[0]).sample_rate
     first, second = (
-        sum(load_audio(path, rate)[0].mean(0).numpy().astype(np.float64) for path in paths)
+        np.sum([load_audio(path, rate)[0].mean(0).double().numpy() for path in paths], axis=0)
         for paths in (some, others)
     )
-    if abs(len(first) - len(second)) > 0.1 * rate:
+    if abs(first.size - second.size) > 0.1 * rate:
         return False
-    stop = min(len(first), len(second), int(seconds * rate))
+    stop = min(first.size, second.size, int(seconds * rate))
     first, second = first[:stop], second[:stop]
     return bool(first @ second > 0.95 * np.sqrt((first @ first) * (second @ second)))

@@ -5,6 +5,7 @@ import signal
 import threading
 import time
 import warnings
+from typing import Any
 
 import numpy as np
 import torch
@@ -96,9 +97,9 @@ class Stop(Callback):
         self.n_steps = n_steps
         self.minutes = minutes
         self.received = None
-        self.launcher = None
+        self.launcher: Any = None
         self._started = None
-        self._previous = {}
+        self._previous: dict = {}
 
     def __getstate__(self):
         # For a new process, which catches signals itself.

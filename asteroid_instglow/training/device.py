@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -93,8 +94,9 @@ def train_on_device(
 @contextlib.contextmanager
 def compiled(encoder: Encoder):
     """Runs the body of a band-split encoder compiled inside the context."""
-    if hasattr(encoder, "features"):
-        encoder.features = torch.compile(encoder.features)
+    network: Any = encoder
+    if hasattr(network, "features"):
+        network.features = torch.compile(network.features)
     try:
         yield encoder
     finally:

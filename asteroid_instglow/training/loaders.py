@@ -86,7 +86,7 @@ def shard_loader(dataset: Dataset, batch_size: int) -> DataLoader:
     Returns:
         DataLoader: Loader of this process's share.
     """
-    sampler = Shard(len(dataset))
+    sampler = Shard(len(dataset))  # type: ignore[arg-type]  # torch does not say Sized
     return DataLoader(dataset, batch_size, sampler=sampler, generator=torch.Generator())
 
 

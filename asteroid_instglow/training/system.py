@@ -54,10 +54,10 @@ class TrainingSystem(System):
         if ema is not None and not 0 < ema < 1:
             raise ValueError(f"ema must be a decay in (0, 1), got {ema}")
         self.ema = ema
-        self.average = None
+        self.average: AveragedModel | None = None
         if ema is not None:
             self.average = AveragedModel(model, multi_avg_fn=self._blend).requires_grad_(False)
-        self.history = []
+        self.history: list[dict] = []
         self.n_skipped = 0
         self.stepped = True
         self._bad_in_a_row = 0
@@ -69,8 +69,9 @@ class TrainingSystem(System):
     @property
     def exported(self) -> torch.nn.Module:
         """The model to validate and export: the average, if there is one."""
-        averaged = self.average is not None and self.average.n_averaged > 0
-        return self.average.module if averaged else self.model
+        if self.average is not None and self.average.n_averaged > 0:
+            return self.average.module
+        return self.model
 
     def loss_terms(self, batch) -> tuple[torch.Tensor, torch.Tensor | int]:
         """Computes the loss as a total and the number of elements that it is over.

@@ -50,7 +50,7 @@ def fit(
             devices=options.devices,
             strategy="auto" if options.devices == 1 else "ddp_spawn",
             plugins=[AtomicFiles()],
-            precision="32-true" if precision == "32" else precision,
+            precision="32-true" if precision == "32" else "bf16-mixed",
             max_epochs=-1,
             val_check_interval=options.val_every or max(1, options.n_steps // 10),
             check_val_every_n_epoch=None,

@@ -81,5 +81,5 @@ class _AfterAsteroid:
                 execute(module)
                 _extend(module)
 
-            spec.loader.exec_module = execute_and_extend  # type: ignore[method-assign]
+            spec.loader.exec_module = execute_and_extend
         return spec

@@ -2,6 +2,7 @@ import json
 
 import pytest
 import torch
+from conftest import tiny_prior
 from solo_folders import RATE, write_solos
 
 from asteroid_instglow.encoder.joint import JointEncoder
@@ -9,7 +10,6 @@ from asteroid_instglow.prior import GlowPrior
 from asteroid_instglow.training.checkpoints import load_checkpoint
 from asteroid_instglow.training.encoder import take_encoder, train_encoder
 from asteroid_instglow.training.joint import pretrain_encoders
-from conftest import tiny_prior
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning")
 

@@ -6,10 +6,10 @@ import sys
 import pytest
 import soundfile
 import torch
+from conftest import tiny_prior
 
 from asteroid_instglow import GenerativeSeparator
 from asteroid_instglow.weights.registry import BASELINES, MODELS
-from conftest import tiny_prior
 
 RATE = 8000
 SMALL = {

@@ -8,12 +8,12 @@ import time
 
 import pytest
 import torch
+from conftest import tiny_prior
 from safetensors.torch import load_file, save_file
 
 from asteroid_instglow import GenerativeSeparator, GlowPrior
 from asteroid_instglow.cli import main
 from asteroid_instglow.weights.base import load_model
-from conftest import tiny_prior
 
 
 @pytest.fixture
