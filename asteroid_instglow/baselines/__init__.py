@@ -6,8 +6,10 @@ is not imported here because it imports Lightning.
 
 Examples:
     >>> from asteroid_instglow.baselines.training import train_baseline
-    >>> train_baseline("nmf", "minislakh/train", "exp/nmf")  # doctest: +SKIP
-    >>> load_baseline("exp/nmf").separate("song.mp3", "stems")  # doctest: +SKIP
+    >>> options = {"validation_data": "solos", "n_steps": 2, "progress": False}
+    >>> record = train_baseline("nmf", "solos", "exp/nmf", **options)
+    >>> load_baseline("exp/nmf").sources
+    ['bass', 'drums']
 """
 
 from .systems import SYSTEMS, load_baseline, system_class

@@ -57,7 +57,10 @@ def load_baseline(where: str | Path) -> "Baseline":
         ValueError: If it is damaged, or holds something else.
 
     Examples:
-        >>> load_baseline("exp/nmf").separate("song.wav")  # doctest: +SKIP
+        >>> system_class("irm")(["bass", "drums"]).save_pretrained("exp/irm")
+        PosixPath('exp/irm')
+        >>> load_baseline("exp/irm").sources
+        ['bass', 'drums']
     """
     package = read_package(where)
     names = {cls: name for name, (_, cls) in SYSTEMS.items()}
