@@ -152,7 +152,8 @@ def train(name, data, validation, output, sources, budget, init=None):
 
     def run(n_steps, folder, **more):
         return train_baseline(
-            *(name, data, folder, sources, n_steps),
+            *(name, data, folder, sources),
+            n_steps=n_steps,
             validation_data=validation,
             accelerator=budget.accelerator,
             progress=False,

@@ -119,9 +119,10 @@ class GanPrior(SourceOnly):
         model = cls(**{**run.model, "sources": [source]})
         rate = model.get_model_args()["sample_rate"]
         length = (model.n_frames - 1) * model.hop_length
-        common = {"segment": length / rate, "sample_rate": rate, "progress": run.progress}
+        progress, seed = run.options.progress, run.options.seed
+        common = {"segment": length / rate, "sample_rate": rate, "progress": progress}
         n_items = 2**16 * ENDLESS
-        train = SoloDataset(files=run.files[source], n_items=n_items, seed=run.seed, **common)
+        train = SoloDataset(files=run.files[source], n_items=n_items, seed=seed, **common)
         held_out = SoloDataset(files=run.held_out[source], random=False, **common)
         generator: Any = model.parts[0]
         adversaries = Adversaries(generator, model.n_fft, model.hop_length)
@@ -134,7 +135,7 @@ class GanPrior(SourceOnly):
             train,
             held_out,
             keep="last",
-            bar=source,
+            name=source,
             betas=(0.5, 0.9),
         )
         model.requires_grad_(True)

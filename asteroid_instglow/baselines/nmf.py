@@ -90,21 +90,22 @@ class KLNMF(SourceOnly):
     def fit_source(cls, run: Run, source: str, output: Path) -> tuple["KLNMF", dict]:
         """Updates spectra and activations in turn, and saves both, so that a run can resume."""
         model = cls(**{**run.model, "sources": [source]})
-        target = _frames(run.files[source], model, run.seed, run.progress).to(run.device)
-        factors = Factors(output, {"seed": run.seed, **model.get_model_args()})
-        if not (run.resume and factors.load()):
-            factors.start(target, model.get_model_args()["n_atoms"], run.seed)
-        limit = math.inf if run.time_limit is None else 60 * run.time_limit
+        options = run.options
+        target = _frames(run.files[source], model, options.seed, options.progress).to(run.device)
+        factors = Factors(output, {"seed": options.seed, **model.get_model_args()})
+        if not (options.resume and factors.load()):
+            factors.start(target, model.get_model_args()["n_atoms"], options.seed)
+        limit = math.inf if options.time_limit is None else 60 * options.time_limit
         late, started = False, time.monotonic()
         atoms, activations = factors.atoms.to(run.device), factors.activations.to(run.device)
         with tqdm(
-            total=run.n_steps,
+            total=options.n_steps,
             initial=factors.steps,
             desc=f"training {source}",
             unit="step",
-            disable=not run.progress,
+            disable=not options.progress,
         ) as bar:
-            while factors.steps < run.n_steps and not late:
+            while factors.steps < options.n_steps and not late:
                 activations = update_activations(target, atoms, activations)
                 atoms, activations = update_atoms(target, atoms, activations)
                 factors.steps += 1
@@ -114,7 +115,7 @@ class KLNMF(SourceOnly):
         model.parts[0].load_state_dict({"atoms": factors.atoms})
         return model, {
             "steps": factors.steps,
-            "finished": factors.steps >= run.n_steps,
+            "finished": factors.steps >= options.n_steps,
             "loss_before": factors.history[0]["loss"],
             "loss_after": factors.history[-1]["loss"],
             "frames": target.shape[1],

@@ -18,6 +18,7 @@ class Untrained(Baseline):
     """A bound without training."""
 
     kind = "oracle"
+    defaults = {"n_steps": 1}
     sums_up = True
 
     @classmethod

@@ -67,11 +67,12 @@ class SourceOnly(Baseline):
     def fit(cls, run: Run) -> tuple["SourceOnly", dict]:
         """Trains one source after the other, each for an equal share of the time."""
         models, records = [], {}
-        share = None if run.time_limit is None else run.time_limit / len(run.sources)
+        limit = run.options.time_limit
+        share = None if limit is None else limit / len(run.sources)
+        part = dataclasses.replace(run, options=dataclasses.replace(run.options, time_limit=share))
         for source in run.sources:
-            part = dataclasses.replace(run, time_limit=share)
             # So that a source is learned in the same way, alone and among others.
-            torch.manual_seed(run.seed)
+            torch.manual_seed(run.options.seed)
             model, records[source] = cls.fit_source(part, source, run.output / STATE / source)
             models.append(model)
         for model in models[1:]:

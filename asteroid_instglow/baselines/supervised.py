@@ -55,12 +55,12 @@ class Supervised(Baseline):
         """Trains on an endless stream of mixtures; keeps the weights of the best validation."""
         model = cls(**run.model)
         common = {
-            "segment": run.segment,
+            "segment": run.options.segment,
             "sample_rate": run.model["sample_rate"],
-            "progress": run.progress,
+            "progress": run.options.progress,
         }
         n_items = 2**16 * ENDLESS
-        train = RandomMixtureDataset(run.files, n_items=n_items, seed=run.seed, **common)
+        train = RandomMixtureDataset(run.files, n_items=n_items, seed=run.options.seed, **common)
         validation = RandomMixtureDataset(
             run.held_out,
             n_items=VALIDATION_ITEMS,
@@ -79,7 +79,7 @@ class Supervised(Baseline):
             train,
             validation,
             clip=cls.clip,
-            bar=cls.__name__,
+            name=cls.__name__,
             weight_decay=cls.weight_decay,
         )
         return model, {"songs": len(train.songs), **record}

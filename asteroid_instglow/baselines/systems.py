@@ -24,6 +24,13 @@ SYSTEMS = {
     "mwf": ("oracles", "IdealMultichannelWiener"),
 }
 
+# Options of a training that apply to baselines, see TrainingOptions.
+TRAINING_OPTIONS = (
+    *("n_steps", "batch_size", "segment", "lr", "validation_data", "val_every", "seed"),
+    *("precision", "accelerator", "num_workers", "time_limit", "checkpoint_minutes"),
+    *("resume", "other_data", "progress"),
+)
+
 
 def system_class(name: str) -> "type[Baseline]":
     """Returns the class of a system.

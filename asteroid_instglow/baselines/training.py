@@ -2,105 +2,76 @@
 
 import time
 from pathlib import Path
+from typing import Any
 
 import torch
 
+from ..data import Data, as_folders, list_sources, split_by_source
 from ..training.checkpoints import locked
+from ..training.options import TrainingOptions
 from ..training.record import PRIOR_RECORD, write_record
-from .runs import Run, find_files
-from .systems import system_class
+from .runs import Run
+from .systems import TRAINING_OPTIONS, system_class
 
 
 def train_baseline(
-    name,
-    data,
-    output,
-    sources=None,
-    n_steps=None,
-    batch_size=None,
-    segment=None,
-    lr=None,
-    validation_data=None,
-    val_every=None,
-    seed=0,
-    resume=True,
-    precision="32",
-    num_workers=0,
-    progress=True,
-    time_limit=None,
-    model=None,
-    accelerator="auto",
-    checkpoint_minutes=5.0,
-):
-    """Trains a system and saves it, with ``training.json``: what was done, on what, how well.
-
-    Called again, a run that was stopped goes on where it stopped.
+    name: str,
+    data: Data,
+    output: str | Path,
+    sources: list[str] | None = None,
+    model: dict[str, Any] | None = None,
+    **options: Any,
+) -> dict:
+    """Trains a system, or resumes its training, and saves it with ``training.json``.
 
     Args:
-        name (str): Of :data:`~asteroid_instglow.baselines.SYSTEMS`.
+        name (str): Key of :data:`~asteroid_instglow.baselines.SYSTEMS`.
         data (str, Path or list of them): Folders with the solos of all sources, see
             :func:`~asteroid_instglow.data.find_solos`. The supervised systems are trained on random
             mixtures of them, and on real ones where a folder holds all stems of a song.
-        output (str | Path): Folder of the model, made if need be.
+        output (str | Path): Folder of the model; it is created if it does not exist.
         sources (list[str], optional): Names, in the order of the output; by default all in
             ``data``.
-        n_steps (int, optional): Batches (of NMF: iterations) in all. This, ``batch_size``,
-            ``segment`` (seconds) and ``lr`` are the class's ``defaults`` if not given.
-        batch_size, segment, lr: See there.
-        validation_data (str, Path or list of them, optional): As ``data``; by default a tenth of
-            the recordings of each source is set aside.
-        val_every (int, optional): Steps between validations; by default a tenth of ``n_steps``.
-        seed (int): Of the weights and the data.
-        resume (bool): Go on from ``output``; False starts anew.
-        precision (str): "32" or "bf16-mixed".
-        num_workers (int): Processes that read data.
-        progress (bool): Whether to show bars on stderr.
-        time_limit (float, optional): Minutes after which to stop and save.
         model (dict, optional): Arguments of the constructor that differ from the authors'.
-        accelerator (str): "auto", "cpu", "gpu", ...: as Lightning's.
-        checkpoint_minutes (float): Between checkpoints.
+        **options: Those of :class:`~asteroid_instglow.training.TrainingOptions` that are in
+            ``TRAINING_OPTIONS``. If not given or None, "n_steps" (for NMF: iterations),
+            "batch_size", "segment" and "lr" are the class's ``defaults``. "time_limit" is that of
+            all sources together.
 
     Returns:
         dict: The content of ``training.json``: "system", "kind", "sources", "parameters", "steps",
         "finished", "seconds" and "cpu_seconds" (of this call), "arguments", "hardware", "versions",
-        and losses before and after with their history (one record a source in "priors" where each
-        has a model of its own).
+        and losses before and after with their history (one record per source in "priors" where each
+        has its own model).
 
     Raises:
         FileNotFoundError: If a folder does not exist.
+        TypeError: If there is no such option.
         ValueError: If an argument is out of range, there are no recordings, or the run to resume
             was made with other arguments.
         RuntimeError: If a package of the extra [baselines] is missing, or the loss is not finite.
 
-    Examples
-        >>> train_baseline("nmf", "minislakh/train", "exp/nmf")  # doctest: +SKIP
+    Examples:
+        >>> record = train_baseline("irm", "solos", "exp/irm", validation_data="solos")
+        >>> record["kind"]
+        'oracle'
     """
     cls = system_class(name)
     output, started, cpu = Path(output), time.monotonic(), time.process_time()
-    given = {"n_steps": n_steps, "batch_size": batch_size, "segment": segment, "lr": lr}
-    given = {**cls.defaults, **{n: v for n, v in given.items() if v is not None}}
-    files, held_out = find_files(data, sources, validation_data, seed)
-    given.setdefault("n_steps", 1)
-    # The caller's random numbers are left alone.
+    if unknown := sorted(options.keys() - set(TRAINING_OPTIONS)):
+        known = ", ".join(TRAINING_OPTIONS)
+        raise TypeError(f"unknown option {', '.join(unknown)}; the options are {known}")
+    given = {option: value for option, value in options.items() if value is not None}
+    chosen = TrainingOptions(**{**cls.defaults, **given})
+    sources = sources or list_sources(data)
+    if not sources:
+        raise ValueError(f"data must hold recordings, got none in {as_folders(data)}")
+    files, held_out = split_by_source(sources, data, chosen.validation_data, chosen.seed)
+    # The caller's random state is restored.
     with torch.random.fork_rng(range(torch.cuda.device_count())):
-        torch.manual_seed(seed)
+        torch.manual_seed(chosen.seed)
         args = cls(**{**(model or {}), "sources": list(files)}).get_model_args()
-        run = Run(
-            files,
-            held_out,
-            output,
-            args,
-            val_every=max(1, given["n_steps"] // 10) if val_every is None else val_every,
-            seed=seed,
-            resume=resume,
-            precision=precision,
-            num_workers=num_workers,
-            progress=progress,
-            time_limit=time_limit,
-            accelerator=accelerator,
-            checkpoint_minutes=checkpoint_minutes,
-            **given,
-        )
+        run = Run(files, held_out, output, args, chosen)
         with locked(output):
             trained, done = cls.fit(run)
     trained.eval().save_pretrained(output)

@@ -3,6 +3,8 @@
 import argparse
 from pathlib import Path
 
+from .training_options import add_data_arguments, add_options, read_folders, read_options
+
 HELP = "train another system, or separate files with it"
 
 
@@ -20,22 +22,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> list[argparse.ArgumentPars
 
 
 def _add_training(parser):
-    parser.add_argument("--data", nargs="+", type=Path, required=True, metavar="DIR")
+    from ..baselines.systems import TRAINING_OPTIONS
+    from ..training import TrainingOptions
+
+    add_data_arguments(parser)
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="MODEL_DIR")
-    parser.add_argument("--validation-data", nargs="+", type=Path, metavar="DIR")
     parser.add_argument("--sources", nargs="+", metavar="NAME", help="default: all in data")
-    parser.add_argument("--n-steps", type=int, help="default: the authors'")
-    parser.add_argument("--batch-size", type=int)
-    parser.add_argument("--segment", type=float, help="seconds")
-    parser.add_argument("--lr", type=float)
-    parser.add_argument("--val-every", type=int, help="steps")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--precision", default="32", choices=["32", "bf16-mixed", "auto"])
-    parser.add_argument("--accelerator", default="auto")
-    parser.add_argument("--num-workers", type=int, default=0)
-    parser.add_argument("--time-limit", type=float, help="minutes")
-    parser.add_argument("--no-resume", dest="resume", action="store_false")
-    parser.add_argument("--quiet", action="store_true", help="no progress bars")
+    add_options(parser, TrainingOptions, TRAINING_OPTIONS, defaults=False)
     parser.add_argument(
         "--set",
         nargs="+",
@@ -84,7 +77,9 @@ def _losses(record):
 def _train(args):
     import yaml
 
+    from ..baselines.systems import TRAINING_OPTIONS
     from ..baselines.training import train_baseline
+    from ..training import TrainingOptions
 
     model = {}
     for setting in args.set:
@@ -92,16 +87,9 @@ def _train(args):
         if not equals:
             raise ValueError(f"set must be argument=value, got {setting!r}")
         model[name] = yaml.safe_load(value)
-    options = {name: getattr(args, name) for name in _OPTIONS}
-    record = train_baseline(
-        args.name,
-        args.data,
-        args.output,
-        args.sources,
-        progress=not args.quiet,
-        model=model,
-        **options,
-    )
+    options = read_options(args, TrainingOptions, TRAINING_OPTIONS)
+    data = read_folders(args.data)
+    record = train_baseline(args.name, data, args.output, args.sources, model, **options)
     return {"model": str(args.output), **record}
 
 
@@ -113,9 +101,3 @@ def _separate(args):
     if not isinstance(model, system_class(args.name)):
         raise ValueError(f"model must be of {args.name}, {args.model} is a {type(model).__name__}")
     return separate_files(model, output_folders(args.files, args.output), args)
-
-
-_OPTIONS = (
-    *("n_steps", "batch_size", "segment", "lr", "validation_data", "val_every", "seed", "resume"),
-    *("precision", "num_workers", "time_limit", "accelerator"),
-)

@@ -10,7 +10,7 @@ def add_data_arguments(parser):
     parser.add_argument("--data", nargs="+", required=True, metavar="DIR[:WEIGHT]", help=DATA_HELP)
 
 
-def add_options(parser, cls, names=None, prefix=""):
+def add_options(parser, cls, names=None, prefix="", defaults=True):
     """Declares options, spelled as the fields of a dataclass.
 
     Args:
@@ -18,11 +18,12 @@ def add_options(parser, cls, names=None, prefix=""):
         cls (type): Subclass of :class:`~asteroid_instglow.training.TrainingOptions`.
         names (Collection[str], optional): Fields to declare; by default all.
         prefix (str): Put before each name, "encoder_" say.
+        defaults (bool): Whether the help names the defaults of the class.
     """
     for field in _chosen(cls, names):
         details = dict(field.metadata)
         flag = details.pop("flag", "--" + (prefix + field.name).replace("_", "-"))
-        if field.default is not None and "action" not in details:
+        if defaults and field.default is not None and "action" not in details:
             details["help"] += f" (default: {_shown(field.default)})"
         # None where it is not given, so that the defaults are in one place.
         parser.add_argument(flag, dest=prefix + field.name, default=None, **details)
