@@ -47,7 +47,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     from .models import check_output_folder
 
     name = hub_name(args.repo_id, args.revision)
-    token = None if args.token_file is None else args.token_file.read_text(encoding="utf-8").strip()
+    token = None if args.token_file is None else read_token(args.token_file)
     if args.output is not None:
         check_output_folder(args.output, args.overwrite)
     model = load_model(args.model, token=token)
@@ -70,6 +70,14 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
                 folder, args.repo_id, args.private, token, args.revision, message
             )
     return answer
+
+
+def read_token(path: Path) -> str:
+    """Reads a token from a text file; its content never gets into a message."""
+    try:
+        return path.read_text(encoding="ascii").strip()
+    except UnicodeDecodeError:
+        raise ValueError(f"token_file must hold a token, {path} holds something else") from None
 
 
 def read_card(args: argparse.Namespace, saved: Any) -> Any:

@@ -56,7 +56,8 @@ class Card:
             self._check(isinstance(getattr(self, name), str), name, "a string")
         for name in ("license", "license_name", "license_link"):
             value = getattr(self, name)
-            self._check(value is None or (isinstance(value, str) and value), name, "a string")
+            right = value is None or (isinstance(value, str) and value)
+            self._check(right, name, "a string that is not empty")
         link = self.license_link
         self._check(link is None or _LINK.fullmatch(link), "license_link", "a URL or file name")
         for name in ("training", "results"):
@@ -70,11 +71,11 @@ class Card:
         try:
             json.dumps([self.training, self.results])
         except (TypeError, ValueError, RecursionError) as error:
-            raise ValueError(f"card: training and results must be plain types: {error}") from error
+            raise ValueError(f"model card: training and results: {error}") from error
 
     def _check(self, is_right, name, wanted):
         if not is_right:
-            raise ValueError(f"card: {name} must be {wanted}, got {getattr(self, name)!r}")
+            raise ValueError(f"model card: {name} must be {wanted}, got {getattr(self, name)!r}")
 
     @classmethod
     def of(cls, card: Union["Card", dict, None]) -> Union["Card", None]:

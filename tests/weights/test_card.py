@@ -5,13 +5,13 @@ import shlex
 
 import pytest
 import torch
-from conftest import tiny_prior
 from huggingface_hub import ModelCard
 from markdown_it import MarkdownIt
 
 from asteroid_instglow import GenerativeSeparator, save_audio
 from asteroid_instglow.cli import main
 from asteroid_instglow.weights.card import Card, card_text, training_rows
+from conftest import tiny_prior
 
 FULL = {
     "title": "A band",
@@ -87,12 +87,12 @@ def test_a_head_that_reads_otherwise_is_refused(monkeypatch):
     "card, message",
     [
         ({"licence": "mit"}, "card has no licence; it has title"),
-        ({"license": ""}, "license must be a string, got ''"),
+        ({"license": ""}, "license must be a string that is not empty, got ''"),
         ({"license": ["mit"]}, "license must be a string"),
         ({"datasets": "slakh"}, "datasets must be a list of names, got 'slakh'"),
         ({"training": [1]}, "training must be a dict"),
         ({"results": {"bass": 5.0}}, "results must be a dict of dicts"),
-        ({"training": {"x": object()}}, "plain types"),
+        ({"training": {"x": object()}}, "training and results: Object of type"),
         ("mit", "card must be a Card or a dict, got str"),
     ],
 )
