@@ -22,7 +22,7 @@ from tqdm import tqdm
 
 from .. import masking
 from ..audio.stft import istft, stft
-from ..data import Recordings
+from ..data import Recordings, data_digest
 from ..weights.config import CONFIG
 from ..weights.folder import read_model, staged, write_model
 from .base import channels_apart, constructor_arguments
@@ -92,7 +92,8 @@ class KLNMF(SourceOnly):
         model = cls(**{**run.model, "sources": [source]})
         options = run.options
         target = _frames(run.files[source], model, options.seed, options.progress).to(run.device)
-        factors = Factors(output, {"seed": options.seed, **model.get_model_args()})
+        digest = data_digest({source: run.files[source]})
+        factors = Factors(output, {"seed": options.seed, **model.get_model_args()}, digest)
         if not (options.resume and factors.load()):
             factors.start(target, model.get_model_args()["n_atoms"], options.seed)
         limit = math.inf if options.time_limit is None else 60 * options.time_limit
@@ -137,10 +138,11 @@ class Factors:
     Args:
         folder (Path): The folder.
         arguments (dict): Arguments of the training, plain types.
+        digest (str): Digest of the recordings.
     """
 
-    def __init__(self, folder: Path, arguments: dict):
-        self.folder, self.arguments = folder, arguments
+    def __init__(self, folder: Path, arguments: dict, digest: str):
+        self.folder, self.arguments, self.digest = folder, arguments, digest
         self.atoms = self.activations = torch.empty(0)
         self.history: list[dict] = []
         self.steps = 0
@@ -154,6 +156,12 @@ class Factors:
             raise ValueError(
                 f"the arguments must be {config['model_args']} as in the run to resume, got "
                 f"{self.arguments}; resume=False starts anew"
+            )
+        if config.get("data_digest", self.digest) != self.digest:
+            # The activations belong to the recordings: other_data=True could not keep them.
+            raise ValueError(
+                f"data must be the recordings of the run to resume in {self.folder}, got others; "
+                "resume=False starts anew"
             )
         self.atoms, self.activations = state["atoms"], state["activations"]
         self.history = config["history"]
@@ -174,6 +182,7 @@ class Factors:
         if self.history[-1]["step"] < self.steps:
             self._note(target)
         config = {"model_name": "KLNMFTraining", "model_args": self.arguments}
+        config["data_digest"] = self.digest
         state = {"atoms": atoms, "activations": activations}
         with staged(self.folder) as stage:
             write_model(stage, {**config, "history": self.history}, state)

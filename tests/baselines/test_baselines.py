@@ -1,6 +1,7 @@
 """Every system through one interface: trained for a few steps, saved, loaded, separating."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -207,6 +208,10 @@ def test_other_arguments_do_not_go_on(name, data, tmp_path):
     train(name, data, tmp_path)
     with pytest.raises(ValueError, match="as in the run to resume"):
         train(name, data, tmp_path, seed=1)
+    other = shutil.copytree(data, tmp_path / "other")
+    soundfile.write(other / "song1" / "bass.wav", song(7)[0], RATE)
+    with pytest.raises(ValueError, match="recordings"):
+        train(name, other, tmp_path, validation_data=data)
     assert train(name, data, tmp_path, seed=1, resume=False)["finished"]
 
 
