@@ -12,6 +12,7 @@ from .base import Encoder
 
 BANDS = ((16, 4), (16, 8), (12, 16), (8, 32), (3, 128), (1, 1))  # (bands, bins of each)
 QUIET = 1e-6  # added to the energy of a band
+BLOCK = 172  # frames that attend to each other at inference: 4 s, as in training
 
 
 class BandSplitEncoder(Encoder):
@@ -92,8 +93,9 @@ class BandSplitEncoder(Encoder):
             start += n * size
         h = torch.cat(features, 2)  # (batch, n_frames, n_bands, width)
         batch, n_frames, n_bands, width = h.shape
-        for over_time, over_bands in zip(self.time, self.freq):
-            h = over_time(h.transpose(1, 2).reshape(-1, n_frames, width))
+        for i, (over_time, over_bands) in enumerate(zip(self.time, self.freq)):
+            h = h.transpose(1, 2).reshape(-1, n_frames, width)
+            h = over_time(h) if self.training else in_blocks(over_time, h, BLOCK, i % 2)
             h = h.view(batch, n_bands, n_frames, width).transpose(1, 2)
             h = over_bands(h.reshape(-1, n_bands, width)).view(batch, n_frames, n_bands, width)
         h, start, hidden = self.norm(h), 0, []
@@ -118,6 +120,30 @@ class BandSplitEncoder(Encoder):
 
     def source_part(self, name, value, index):
         return value.unflatten(-1, (self.n_src, -1))[..., index, :]
+
+
+def in_blocks(block: nn.Module, h: torch.Tensor, size: int, odd: bool) -> torch.Tensor:
+    """Applies a block to pieces of a long sequence, whose cost would grow with its square.
+
+    The pieces of odd layers are shifted by half a piece, so that every frame sees both sides.
+
+    Args:
+        block (Module): Maps (batch, length, width) to the same shape.
+        h (torch.Tensor): (batch, length, width).
+        size (int): Length of a piece.
+        odd (bool): Whether to shift the pieces.
+    """
+    length = h.shape[1]
+    if length <= size:
+        return block(h)
+    first = size // 2 if odd else size
+    # The last piece ends with the sequence; where pieces overlap, the later one counts.
+    starts = [0, *range(first, length - size, size), length - size]
+    pieces = block(torch.cat([h[:, start : start + size] for start in starts]))
+    out = torch.empty_like(h)
+    for start, piece in zip(starts, pieces.chunk(len(starts))):
+        out[:, start : start + size] = piece
+    return out
 
 
 class BandLinear(nn.Module):
