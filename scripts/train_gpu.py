@@ -63,7 +63,7 @@ def main():
             for name, folder in job.get("score", {}).items():
                 record[name] = score_all(trained, job, args.data / folder, device)
                 say(job["name"], name, json.dumps(record[name]))
-        except (RuntimeError, ValueError, OSError) as error:
+        except Exception as error:  # the next job may still go well
             record["error"] = repr(error)[:500]
             say(job["name"], "failed:", record["error"])
         record["whole_seconds"] = round(time.monotonic() - began, 1)

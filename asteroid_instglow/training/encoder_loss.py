@@ -39,13 +39,13 @@ def encoder_optimizer(encoder, n_steps, lr=0.02, adam_lr=2e-3):
     Args:
         encoder (Encoder): The encoder to train.
         n_steps (int): Number of steps of the training.
-        lr (float): Learning rate of the matrices between features.
+        lr (float): Learning rate of the matrices between features; 0: Adam for all parameters.
         adam_lr (float): Learning rate of all other parameters.
 
     Returns:
         tuple: Optimizer and scheduler (as Asteroid's System takes it).
     """
-    matrices = encoder.matrices()
+    matrices = encoder.matrices() if lr else {}
     moved = {id(p) for stack in matrices.values() for p in stack}
     others = [p for p in encoder.parameters() if id(p) not in moved]
     optimizer = Muon(matrices, others, lr, adam_lr)
