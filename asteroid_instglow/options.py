@@ -7,6 +7,7 @@ from .utils.checks import check_above_zero, check_at_least, check_between, check
 from .utils.precision import PRECISIONS
 
 SOLVERS = ("auto", "posterior", "encoder", "paper")
+QUALITIES = ("fast", "default", "best")
 SEARCHES = {"posterior": (20, 0.05), "paper": (150, 0.01)}  # n_iter, lr
 
 
@@ -19,6 +20,8 @@ class SeparationOptions:
             the mixture (fast). "posterior" starts there and searches for sources that the flows
             find likely. "paper" is the published search over latents. "auto" is "encoder" if every
             prior has an encoder, else "paper".
+        quality (str): Encoder to use where a prior has two: "fast" takes the LSTM, "default" the
+            band-split transformer, "best" a weighted mean of both.
         n_iter (int, optional): Iterations of the search; by default 20 ("posterior") or 150
             ("paper").
         lr (float, optional): Learning rate of Adam; by default 0.05 or 0.01.
@@ -46,6 +49,7 @@ class SeparationOptions:
     """
 
     solver: str = "auto"
+    quality: str = "default"
     n_iter: int | None = None
     lr: float | None = None
     precision: str = "32"
@@ -62,6 +66,7 @@ class SeparationOptions:
 
     def __post_init__(self):
         check_one_of("solver", self.solver, SOLVERS)
+        check_one_of("quality", self.quality, QUALITIES)
         check_one_of("precision", self.precision, PRECISIONS)
         check_one_of("space", self.space, ("latent", "data"))
         check_one_of("stereo", self.stereo, ("auto", "mid", "channels"))

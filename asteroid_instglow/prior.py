@@ -38,6 +38,8 @@ class GlowPrior(PretrainedModel):
         encoder (dict, optional): Arguments of an encoder that travels with the prior, see
             :func:`~asteroid_instglow.encoder.build_encoder`; without it, sources are found by
             search only.
+        strong_encoder (dict, optional): Arguments of a second encoder, slower and better, see
+            :class:`~asteroid_instglow.options.SeparationOptions`, ``quality``.
 
     Attributes:
         flow (Glow): Maps (batch, n_chan, n_frames), padding row included.
@@ -71,6 +73,7 @@ class GlowPrior(PretrainedModel):
         sigmoid_scale: bool = False,
         dropout: float = 0.05,
         encoder: dict | None = None,
+        strong_encoder: dict | None = None,
     ):
         check_name("source", source)
         check_between("sample_rate", sample_rate, 1, MAX_RATE)
@@ -98,14 +101,18 @@ class GlowPrior(PretrainedModel):
             dropout=dropout,
         )
         self.encoder: Any = None
+        self.strong_encoder: Any = None
         if encoder is not None:
             self.add_encoder(encoder)
+        if strong_encoder is not None:
+            self.add_encoder(strong_encoder, strong=True)
 
-    def add_encoder(self, encoder: nn.Module | dict) -> nn.Module:
-        """Replaces the prior's encoder.
+    def add_encoder(self, encoder: nn.Module | dict, strong: bool = False) -> nn.Module:
+        """Replaces one of the prior's two encoders.
 
         Args:
             encoder (nn.Module | dict): Encoder of one source, or arguments to build one from.
+            strong (bool): Replace ``strong_encoder`` instead of ``encoder``.
 
         Returns:
             nn.Module: The encoder.
@@ -113,13 +120,19 @@ class GlowPrior(PretrainedModel):
         built = build_encoder(encoder) if isinstance(encoder, dict) else encoder
         if not isinstance(built, nn.Module):
             raise TypeError(f"encoder must be a module or a dict, got {type(encoder).__name__}")
-        self.encoder = built
+        setattr(self, "strong_encoder" if strong else "encoder", built)
         return built
 
     def get_model_args(self) -> dict:
         """Returns plain arguments that rebuild this model."""
-        encoder = None if self.encoder is None else self.encoder.get_args()
-        return {**copy.deepcopy(self._model_args), "encoder": encoder}
+        args = copy.deepcopy(self._model_args)
+        for name in ("encoder", "strong_encoder"):
+            encoder = getattr(self, name)
+            args[name] = None if encoder is None else encoder.get_args()
+        # Left out where there is none: the configs of priors without it stay as they were.
+        if args["strong_encoder"] is None:
+            del args["strong_encoder"]
+        return args
 
     def frozen(self, dtype: torch.dtype | None = None) -> "GlowPrior":
         """Copies the prior for a search: faster, with gradients by its input only.

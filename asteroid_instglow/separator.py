@@ -10,7 +10,7 @@ from torch import nn
 from . import masking, solver
 from .adapter import Separator
 from .audio.stft import apply_phase, even_frames, hold_frames, istft, stft
-from .encoder import share_bodies, solve_encoder
+from .encoder import Encoder, share_bodies, solve_encoder
 from .options import SeparationOptions, check_option_names
 from .prior import GlowPrior
 from .utils.checks import check_name
@@ -18,6 +18,7 @@ from .weights.base import PretrainedModel
 
 _log = logging.getLogger(__name__)
 RESIDUAL = "residual"
+BEST_SHARES = (0.6, 0.4)  # of the band-split and LSTM estimates with quality="best"
 SUBSONIC = 20.0  # Hz, below which there is no music
 
 
@@ -83,10 +84,15 @@ class GenerativeSeparator(Separator, PretrainedModel):
         return result
 
     def _share_bodies(self):
-        share_bodies(self._encoders())
+        share_bodies([encoder for prior in self.priors for encoder in encoders_of(prior)])
 
-    def _encoders(self):
-        return [encoder for p in self.priors if (encoder := _encoder(p)) is not None]
+    def _encoder_sets(self, quality):
+        # One or two lists with an encoder per prior, whose estimates are averaged.
+        fast = [encoders_of(prior)[0] for prior in self.priors]
+        strong = [encoders_of(prior)[-1] for prior in self.priors]
+        if all(a is b for a, b in zip(fast, strong)):
+            return [strong]
+        return {"fast": [fast], "default": [strong], "best": [strong, fast]}[quality]
 
     @property
     def sources(self) -> list[str]:
@@ -148,7 +154,7 @@ class GenerativeSeparator(Separator, PretrainedModel):
         Raises:
             ValueError: If the solver needs encoders and a prior has none.
         """
-        lacking = [n for n, p in zip(self._names, self.priors) if _encoder(p) is None]
+        lacking = [n for n, p in zip(self._names, self.priors) if not encoders_of(p)]
         if options.solver in ("encoder", "posterior") and lacking:
             raise ValueError(
                 f'solver "{options.solver}" needs encoders; {", ".join(lacking)} has none'
@@ -176,7 +182,8 @@ class GenerativeSeparator(Separator, PretrainedModel):
     @property
     def _window(self):
         # Shorter wavs have no frame.
-        return max(model.n_fft for model in [*self.priors, *self._encoders()])
+        encoders = [encoder for prior in self.priors for encoder in encoders_of(prior)]
+        return max(model.n_fft for model in [*self.priors, *encoders])
 
     def _solve(self, wav, options, report):
         if options.solver == "paper":
@@ -192,18 +199,22 @@ class GenerativeSeparator(Separator, PretrainedModel):
 
     def _solve_encoder(self, wav, options, report):
         batch, channels, n = wav.shape
-        encoders = self._encoders()
-        n_fft, hop = encoders[0].n_fft, encoders[0].hop_length
+        sets = self._encoder_sets(options.quality)
+        n_fft, hop = sets[0][0].n_fft, sets[0][0].hop_length
         mid = channels > 1 and options.stereo == "mid"
         heard = wav.mean(1) if mid else wav.flatten(0, 1)
         names = [prior.source for prior in self.priors]
+        shares = BEST_SHARES if len(sets) > 1 else (1.0,)
         rows = []
-        with solver.frozen(encoders):
+        with solver.frozen([encoder for encoders in sets for encoder in encoders]):
             # One by one takes less memory, and no more time.
             for row in heard.split(1):
                 level = row.abs().max()
                 level = torch.where(level > 0, level, 1)
-                guess = solve_encoder(row / level, encoders, self.residual, options.wiener, names)
+                guess = sum(
+                    share * solve_encoder(row / level, e, self.residual, options.wiener, names)
+                    for share, e in zip(shares, sets)
+                )
                 rows.append(istft(guess, n_fft, hop, n) * level)
         out = torch.cat(rows, 1)
         if options.solver == "posterior":
@@ -244,9 +255,10 @@ class GenerativeSeparator(Separator, PretrainedModel):
 
     def _check_fits(self, name, prior):
         pairs = [(self.priors[0], prior, ("sample_rate", "n_fft", "hop_length", "n_sqz"), "")]
-        encoders = self._encoders()
-        if encoders and (encoder := _encoder(prior)) is not None:
-            pairs.append((encoders[0], encoder, ("n_fft", "hop_length"), "encoder "))
+        encoders = [encoder for known in self.priors for encoder in encoders_of(known)]
+        for encoder in encoders_of(prior):
+            first = (encoders or [encoder])[0]
+            pairs.append((first, encoder, ("n_fft", "hop_length"), "encoder "))
         for first, other, fields, what in pairs:
             for field in fields:
                 wanted, got = getattr(first, field), getattr(other, field)
@@ -267,5 +279,7 @@ def _as_prior(name, prior):
     return prior
 
 
-def _encoder(prior):
-    return getattr(prior, "encoder", None)
+def encoders_of(prior) -> list[Encoder]:
+    """Returns the encoders of a prior, the fastest first."""
+    both = (getattr(prior, name, None) for name in ("encoder", "strong_encoder"))
+    return [encoder for encoder in both if encoder is not None]

@@ -5,14 +5,14 @@ import re
 from collections.abc import Sequence
 
 import torch
-import torch.nn.functional as F
 from torch import nn
 
+from .attention import Block, FastBlock, in_pieces
 from .base import Encoder
 
 BANDS = ((16, 4), (16, 8), (12, 16), (8, 32), (3, 128), (1, 1))  # (bands, bins of each)
 QUIET = 1e-6  # added to the energy of a band
-BLOCK = 172  # frames that attend to each other at inference: 4 s, as in training
+PIECE = 172  # frames that attend to each other at inference: 4 s, little more than in training
 
 
 class BandSplitEncoder(Encoder):
@@ -92,17 +92,30 @@ class BandSplitEncoder(Encoder):
             features.append(linear(torch.cat([band * energy.rsqrt(), energy.log() * 0.2], -1)))
             start += n * size
         h = torch.cat(features, 2)  # (batch, n_frames, n_bands, width)
-        batch, n_frames, n_bands, width = h.shape
-        for i, (over_time, over_bands) in enumerate(zip(self.time, self.freq)):
-            h = h.transpose(1, 2).reshape(-1, n_frames, width)
-            h = over_time(h) if self.training else in_blocks(over_time, h, BLOCK, i % 2)
-            h = h.view(batch, n_bands, n_frames, width).transpose(1, 2)
-            h = over_bands(h.reshape(-1, n_bands, width)).view(batch, n_frames, n_bands, width)
+        h = self._attend(h) if self.training else self._attend_fast(h)
         h, start, hidden = self.norm(h), 0, []
         for (n, _), linear in zip(self.bands, self.hidden):
             hidden.append(torch.tanh(linear(h[:, :, start : start + n])))
             start += n
         return torch.cat(hidden, 2)
+
+    def _attend(self, h):
+        batch, n_frames, n_bands, width = h.shape
+        for over_time, over_bands in zip(self.time, self.freq):
+            h = over_time(h.transpose(1, 2).reshape(-1, n_frames, width))
+            h = h.view(batch, n_bands, n_frames, width).transpose(1, 2)
+            h = over_bands(h.reshape(-1, n_bands, width)).view(batch, n_frames, n_bands, width)
+        return h
+
+    def _attend_fast(self, h):
+        batch, n_frames, n_bands, width = h.shape
+        for i, (over_time, over_bands) in enumerate(zip(self.time, self.freq)):
+            h = h.transpose(1, 2).reshape(-1, n_frames, width)
+            h = in_pieces(FastBlock(over_time), h, PIECE, odd=i % 2 == 1)
+            h = h.view(batch, n_bands, n_frames, width).transpose(1, 2)
+            h = FastBlock(over_bands)(h.reshape(-1, n_bands, width))
+            h = h.view(batch, n_frames, n_bands, width)
+        return h
 
     def mask_of(self, hidden):
         masks, start = [], 0
@@ -122,30 +135,6 @@ class BandSplitEncoder(Encoder):
         return value.unflatten(-1, (self.n_src, -1))[..., index, :]
 
 
-def in_blocks(block: nn.Module, h: torch.Tensor, size: int, odd: bool) -> torch.Tensor:
-    """Applies a block to pieces of a long sequence, whose cost would grow with its square.
-
-    The pieces of odd layers are shifted by half a piece, so that every frame sees both sides.
-
-    Args:
-        block (Module): Maps (batch, length, width) to the same shape.
-        h (torch.Tensor): (batch, length, width).
-        size (int): Length of a piece.
-        odd (bool): Whether to shift the pieces.
-    """
-    length = h.shape[1]
-    if length <= size:
-        return block(h)
-    first = size // 2 if odd else size
-    # The last piece ends with the sequence; where pieces overlap, the later one counts.
-    starts = [0, *range(first, length - size, size), length - size]
-    pieces = block(torch.cat([h[:, start : start + size] for start in starts]))
-    out = torch.empty_like(h)
-    for start, piece in zip(starts, pieces.chunk(len(starts))):
-        out[:, start : start + size] = piece
-    return out
-
-
 class BandLinear(nn.Module):
     """Linear layer with weights of its own for each of ``n_bands`` bands.
 
@@ -161,44 +150,6 @@ class BandLinear(nn.Module):
     def forward(self, x):
         bias = self.bias.to(x.dtype)
         return torch.einsum("btni,nio->btno", x, self.weight.to(x.dtype)) + bias
-
-
-class Block(nn.Module):
-    """Pre-norm transformer block with gated rotary self-attention.
-
-    Shape:
-        - Input, output: (batch, length, width).
-    """
-
-    def __init__(self, width: int, n_heads: int, expansion: int = 3):
-        super().__init__()
-        self.n_heads = n_heads
-        self.norm1, self.norm2 = nn.RMSNorm(width), nn.RMSNorm(width)
-        self.qkv = nn.Linear(width, 3 * width, bias=False)
-        self.gate = nn.Linear(width, n_heads)
-        self.out = nn.Linear(width, width, bias=False)
-        self.up = nn.Linear(width, expansion * width)
-        self.down = nn.Linear(expansion * width, width)
-
-    def forward(self, x):
-        batch, length, width = x.shape
-        y = self.norm1(x)
-        qkv = self.qkv(y).view(batch, length, 3, self.n_heads, -1)
-        q, k, v = qkv.permute(2, 0, 3, 1, 4)
-        attended = F.scaled_dot_product_attention(rotate(q), rotate(k), v.contiguous())
-        attended = attended * torch.sigmoid(self.gate(y)).transpose(1, 2)[..., None]
-        x = x + self.out(attended.transpose(1, 2).reshape(batch, length, width))
-        return x + self.down(F.gelu(self.up(self.norm2(x))))
-
-
-def rotate(x: torch.Tensor) -> torch.Tensor:
-    """Applies rotary position embedding to (..., length, n_features)."""
-    length, n_features = x.shape[-2:]
-    rates = 10000 ** (-torch.arange(0, n_features, 2, device=x.device) / n_features)
-    angle = torch.arange(length, device=x.device)[:, None] * rates
-    cos, sin = angle.cos().to(x.dtype), angle.sin().to(x.dtype)
-    even, odd = x[..., ::2], x[..., 1::2]
-    return torch.stack([even * cos - odd * sin, even * sin + odd * cos], -1).flatten(-2)
 
 
 def convert_roformer(state_dict: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

@@ -49,9 +49,7 @@ def solve_encoder(
     return torch.cat([means, torch.zeros_like(means[:1])]) if residual else means
 
 
-def reconcile(
-    means: torch.Tensor, mixture: torch.Tensor, residual: bool = False
-) -> torch.Tensor:
+def reconcile(means: torch.Tensor, mixture: torch.Tensor, residual: bool = False) -> torch.Tensor:
     """Makes estimates sum to the mixture, see :func:`solve_encoder`.
 
     Args:

@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 import torch
-from conftest import SHARED, tiny_prior
 from safetensors.torch import load_file
 from torch.testing import assert_close
 
@@ -14,9 +13,11 @@ from asteroid_instglow.encoder import (
     share_bodies,
     solve_encoder,
 )
+from asteroid_instglow.encoder.attention import Block, FastBlock, in_pieces
 from asteroid_instglow.encoder.band_split import convert_roformer
 from asteroid_instglow.masking import project_sum, share_remainder, shares
 from asteroid_instglow.training.encoder_loss import encoder_optimizer
+from conftest import SHARED, tiny_prior
 
 TINY = {"n_fft": 64, "hop_length": 16, "width": 4}
 BANDS = {"depth": 1, "n_heads": 2, "hidden": 8, "bands": ((12, 2), (2, 4), (1, 1))}
@@ -226,7 +227,7 @@ def test_separator_chooses_the_encoders_if_all_have_one():
     again = GenerativeSeparator.from_pretrained(both.serialize())
     assert torch.equal(again.separate(wav), both.separate(wav))
     mixed = GenerativeSeparator({**with_encoder, "piano": tiny_prior("piano", 3)}, n_iter=2)
-    assert torch.equal(mixed.separate(wav), mixed.separate(wav, solver="paper", wiener=True))
+    assert torch.equal(mixed.separate(wav), mixed.separate(wav, solver="paper"))
     with pytest.raises(ValueError, match="needs encoders; piano has none"):
         mixed.separate(wav, solver="encoder")
     odd = tiny_prior("odd", 3, encoder={**TINY, "hop_length": 8})
@@ -274,3 +275,29 @@ def test_bands_must_cover_the_spectrum():
         band_split(bands=((12, 2), (2, 4)))
     with pytest.raises(ValueError, match="width must be a multiple"):
         band_split(width=10)
+
+
+@pytest.mark.parametrize("length", [20, 57])
+def test_the_fast_block_gives_what_the_trained_one_gives(length):
+    torch.manual_seed(0)
+    block = Block(12, 3)
+    with torch.no_grad():
+        for parameter in block.parameters():
+            parameter.add_(0.2 * torch.randn_like(parameter))
+        x = torch.randn(5, length, 12)
+        assert_close(FastBlock(block)(x), block(x), atol=1e-5, rtol=1e-4)
+
+
+def test_pieces_cover_a_sequence_once_and_odd_ones_are_shifted():
+    seen = []
+
+    def block(h):
+        seen.append(h[:, :, 0].long().tolist())
+        return h + 1
+
+    h = torch.arange(10.0)[None, :, None]
+    assert torch.equal(in_pieces(block, h, 4, odd=False), h + 1)
+    assert torch.equal(in_pieces(block, h, 4, odd=True), h + 1)
+    assert [piece[0] for piece in seen[0]] == [0, 4, 6]
+    assert [piece[0] for piece in seen[1]] == [0, 2, 6]
+    assert torch.equal(in_pieces(block, h[:, :3], 4, odd=True), h[:, :3] + 1)

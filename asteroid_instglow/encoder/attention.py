@@ -1,0 +1,129 @@
+"""Transformer blocks with gated rotary attention: to train, and a faster form to run."""
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+TOKENS = 2800  # that a block takes at once: what it computes stays in the processor's cache
+EPS = 1e-7
+
+
+class Block(nn.Module):
+    """Pre-norm transformer block with gated rotary self-attention.
+
+    Shape:
+        - Input, output: (batch, length, width).
+    """
+
+    def __init__(self, width: int, n_heads: int, expansion: int = 3):
+        super().__init__()
+        self.n_heads = n_heads
+        self.norm1, self.norm2 = nn.RMSNorm(width), nn.RMSNorm(width)
+        self.qkv = nn.Linear(width, 3 * width, bias=False)
+        self.gate = nn.Linear(width, n_heads)
+        self.out = nn.Linear(width, width, bias=False)
+        self.up = nn.Linear(width, expansion * width)
+        self.down = nn.Linear(expansion * width, width)
+
+    def forward(self, x):
+        batch, length, width = x.shape
+        y = self.norm1(x)
+        qkv = self.qkv(y).view(batch, length, 3, self.n_heads, -1)
+        q, k, v = qkv.permute(2, 0, 3, 1, 4)
+        attended = F.scaled_dot_product_attention(rotate(q), rotate(k), v.contiguous())
+        attended = attended * torch.sigmoid(self.gate(y)).transpose(1, 2)[..., None]
+        x = x + self.out(attended.transpose(1, 2).reshape(batch, length, width))
+        return x + self.down(F.gelu(self.up(self.norm2(x))))
+
+
+def rotate(x: torch.Tensor) -> torch.Tensor:
+    """Applies rotary position embedding to (..., length, n_features)."""
+    length, n_features = x.shape[-2:]
+    rates = 10000 ** (-torch.arange(0, n_features, 2, device=x.device) / n_features)
+    angle = torch.arange(length, device=x.device)[:, None] * rates
+    cos, sin = angle.cos().to(x.dtype), angle.sin().to(x.dtype)
+    even, odd = x[..., ::2], x[..., 1::2]
+    return torch.stack([even * cos - odd * sin, even * sin + odd * cos], -1).flatten(-2)
+
+
+class FastBlock:
+    """A trained :class:`Block` without gradients, for processors.
+
+    The norms' weights are folded into the layers after them, positions rotate as complex numbers,
+    and the sequences are taken a few at a time, so that intermediate results stay in the cache.
+
+    Args:
+        block (Block): The block to run.
+
+    Shape:
+        - Input, output: (batch, length, width).
+    """
+
+    def __init__(self, block: Block):
+        self.n_heads = block.n_heads
+        gain1, gain2 = block.norm1.weight, block.norm2.weight
+        # An even number of columns, so that pairs of features are complex numbers in memory.
+        pad = gain1.new_zeros(-block.n_heads % 2, len(gain1))
+        self.inner = torch.cat([block.qkv.weight, block.gate.weight, pad]) * gain1
+        zeros = gain1.new_zeros(len(block.qkv.weight))
+        self.inner_bias = torch.cat([zeros, block.gate.bias, pad[:, 0]])
+        self.up = block.up.weight * gain2
+        self.up_bias, self.out, self.down = block.up.bias, block.out.weight, block.down
+
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        length, width = x.shape[1:]
+        turn = rotation(length, width // self.n_heads, x.device)[:, None]
+        parts = x.split(max(1, TOKENS // length))
+        return torch.cat([self._run(part, turn) for part in parts])
+
+    def _run(self, x, turn):
+        batch, length, width = x.shape
+        y = F.linear(_normalised(x), self.inner, self.inner_bias).float()
+        pairs = y[..., : 2 * width].reshape(batch, length, 2 * self.n_heads, -1, 2)
+        turned = torch.view_as_real(torch.view_as_complex(pairs) * turn).flatten(-2)
+        q, k = turned.transpose(1, 2).split(self.n_heads, 1)
+        v = y[..., 2 * width : 3 * width].reshape(batch, length, self.n_heads, -1).transpose(1, 2)
+        gate = torch.sigmoid(y[..., 3 * width : 3 * width + self.n_heads])
+        attended = F.scaled_dot_product_attention(q, k, v) * gate.transpose(1, 2)[..., None]
+        x = x + F.linear(attended.transpose(1, 2).reshape(batch, length, width), self.out)
+        return x + self.down(F.gelu(F.linear(_normalised(x), self.up, self.up_bias)))
+
+
+def rotation(length: int, n_features: int, device: torch.device) -> torch.Tensor:
+    """Returns the complex factors of the rotary embedding, (length, n_features / 2)."""
+    rates = 10000 ** (-torch.arange(0, n_features, 2, device=device) / n_features)
+    angle = torch.arange(length, device=device)[:, None] * rates
+    return torch.polar(torch.ones_like(angle), angle)
+
+
+def _normalised(x):
+    root = torch.linalg.vector_norm(x, dim=-1, keepdim=True) + EPS
+    return x * (x.shape[-1] ** 0.5 / root)
+
+
+def in_pieces(
+    block: Callable[[torch.Tensor], torch.Tensor], h: torch.Tensor, size: int, odd: bool
+) -> torch.Tensor:
+    """Applies a block to pieces of a long sequence, whose cost would grow with its square.
+
+    The pieces of odd layers are shifted by half a piece, so that every frame sees both sides.
+
+    Args:
+        block (Callable): Maps (batch, length, width) to the same shape.
+        h (torch.Tensor): (batch, length, width).
+        size (int): Length of a piece.
+        odd (bool): Whether to shift the pieces.
+    """
+    length = h.shape[1]
+    if length <= size:
+        return block(h)
+    first = size // 2 if odd else size
+    # The last piece ends with the sequence; where pieces overlap, the later one counts.
+    starts = [0, *range(first, length - size, size), length - size]
+    pieces = block(torch.cat([h[:, start : start + size] for start in starts]))
+    out = torch.empty_like(h)
+    for start, piece in zip(starts, pieces.chunk(len(starts))):
+        out[:, start : start + size] = piece
+    return out
