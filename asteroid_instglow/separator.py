@@ -154,7 +154,7 @@ class GenerativeSeparator(Separator, PretrainedModel):
         Raises:
             ValueError: If the solver needs encoders and a prior has none.
         """
-        lacking = [n for n, p in zip(self._names, self.priors) if not encoders_of(p)]
+        lacking = self._lacking()
         if options.solver in ("encoder", "posterior") and lacking:
             raise ValueError(
                 f'solver "{options.solver}" needs encoders; {", ".join(lacking)} has none'
@@ -162,13 +162,15 @@ class GenerativeSeparator(Separator, PretrainedModel):
         auto = "paper" if lacking else "encoder"
         return options.resolved(auto if options.solver == "auto" else options.solver)
 
+    def _lacking(self):
+        return [n for n, p in zip(self._names, self.priors) if not encoders_of(p)]
+
     def _begin(self, options):
         resolved = self.resolved(options)
         if options.solver == "auto" and resolved.solver == "paper":
-            lacking = [n for n, p in zip(self._names, self.priors) if _encoder(p) is None]
             _log.warning(
                 "%s: no encoder, so the slow search of the paper is used, %d iterations a piece",
-                ", ".join(lacking),
+                ", ".join(self._lacking()),
                 resolved.n_iter,
             )
         return resolved
