@@ -2,6 +2,7 @@
 
 import logging
 import re
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,11 @@ logger = logging.getLogger(__name__)
 
 PACKAGE = ("model_name", "model_args", "state_dict")
 _NON_COMMERCIAL = re.compile(r"\bnc\b|non-?commercial", re.IGNORECASE)
+# What a constructor raises on arguments that are none.
+_REFUSALS = (
+    *(ArithmeticError, AttributeError, LookupError, MemoryError),
+    *(RuntimeError, TypeError, ValueError),
+)
 
 
 def build_model(
@@ -39,9 +45,8 @@ def build_model(
     """
     missing = [key for key in PACKAGE if key not in package]
     if missing:
-        raise ValueError(
-            f"pretrained must have {', '.join(missing)}, got {sorted(package)} in {where}"
-        )
+        got = sorted(map(str, package))
+        raise ValueError(f"pretrained must have {', '.join(missing)}, got {got} in {where}")
     if package["model_name"] != cls.__name__:
         raise ValueError(
             f"pretrained must hold a {cls.__name__}, got a {package['model_name']} in {where}"
@@ -51,14 +56,12 @@ def build_model(
     try:
         with _budget(state):
             model = cls(**{**package["model_args"], **model_args})
-    except (ArithmeticError, AttributeError, LookupError, MemoryError, TypeError) as error:
+    except _REFUSALS as error:
         if model_args:
             raise  # It may be these that are wrong.
-        raise ValueError(f"{where} was saved with other arguments than this: {error}") from error
-    except (RuntimeError, ValueError) as error:
-        if model_args:
-            raise
-        raise ValueError(f"{where}: {_line(error)}") from error
+        is_told = isinstance(error, (RuntimeError, ValueError))
+        what = ":" if is_told else " was saved with other arguments than this:"
+        raise ValueError(f"{where}{what} {_line(error)}") from error
     try:
         model.load_state_dict(state)
     except (AttributeError, RuntimeError, TypeError) as error:
@@ -82,9 +85,11 @@ def _budget(state: Any) -> Iterator[None]:
         raise ValueError(f"state_dict must be a dict, got {type(state).__name__}")
     # Weight norm registers each weight twice; three times leaves some room.
     left = [3 * sum(v.numel() for v in state.values()) + 10_000, 3 * len(state) + 100]
+    thread = threading.get_ident()
 
     def count(module, name, parameter):
-        if parameter is not None:
+        # The hook sees the modules of all threads.
+        if parameter is not None and threading.get_ident() == thread:
             left[0] -= parameter.numel()
             left[1] -= 1
             if min(left) < 0:
@@ -101,10 +106,9 @@ def _check_finite(model, where):
     priors = {f"priors.{i}.": name for i, name in enumerate(priors_of(model))}
     for name, value in model.state_dict().items():
         if value.is_floating_point() and not value.isfinite().all():
-            prior = next(
-                (f"prior {p!r}, " for head, p in priors.items() if name.startswith(head)), ""
-            )
-            raise ValueError(f"{where}: the weights hold NaN or infinite values ({prior}{name})")
+            prior = [f"prior {prior!r}, " for h, prior in priors.items() if name.startswith(h)]
+            what = f"({''.join(prior)}{name})"
+            raise ValueError(f"{where}: the weights hold NaN or infinite values {what}")
 
 
 def _label(model, package):

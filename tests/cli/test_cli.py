@@ -10,11 +10,11 @@ import time
 import numpy as np
 import pytest
 import soundfile
+from conftest import tiny_prior
 
 from asteroid_instglow import GenerativeSeparator, GlowPrior
 from asteroid_instglow.audio.io import load_audio
 from asteroid_instglow.cli import main
-from conftest import tiny_prior
 
 RATE = 8000
 FAST = ["--n-iter", "3", "--wiener", "--quiet"]

@@ -8,12 +8,12 @@ import sys
 
 import pytest
 import yaml
+from conftest import tiny_prior
 from safetensors import SafetensorError
 
 from asteroid_instglow.cli import main
 from asteroid_instglow.cli.errors import explain
 from asteroid_instglow.cli.main import COMMANDS, build_parser
-from conftest import tiny_prior
 
 
 @pytest.mark.parametrize(

@@ -5,13 +5,13 @@ import shlex
 
 import pytest
 import torch
+from conftest import tiny_prior
 from huggingface_hub import ModelCard
 from markdown_it import MarkdownIt
 
 from asteroid_instglow import GenerativeSeparator, save_audio
 from asteroid_instglow.cli import main
 from asteroid_instglow.weights.card import Card, card_text, training_rows
-from conftest import tiny_prior
 
 FULL = {
     "title": "A band",

@@ -7,6 +7,7 @@ import shutil
 import asteroid.models
 import pytest
 import torch
+from conftest import tiny_prior
 from torch.testing import assert_close
 
 from asteroid_instglow import GenerativeSeparator, GlowPrior, JointEncoder
@@ -14,7 +15,6 @@ from asteroid_instglow.weights import config
 from asteroid_instglow.weights.base import load_model
 from asteroid_instglow.weights.card import Card
 from asteroid_instglow.weights.folder import staged, write_model
-from conftest import tiny_prior
 
 ARGS = {"n_blocks": 1, "hidden": 4, "n_fft": 64, "hop_length": 16, "sample_rate": 8000}
 
