@@ -24,7 +24,7 @@ class JointEncoder(PretrainedModel):
         sample_rate (int): Hz.
         encoder (dict, optional): Arguments of :func:`~asteroid_instglow.encoder.build_encoder`.
 
-    Examples
+    Examples:
         >>> joint = JointEncoder(["bass", "drums"], encoder={"width": 8})
         >>> joint.encoder_of("strings").n_src
         1

@@ -75,7 +75,9 @@ def train_encoder(
             there is no encoder in ``init``, or another training runs in the folder.
 
     Examples:
-        >>> train_encoder("priors/bass", "solos", n_steps=2000)  # doctest: +SKIP
+        .. code-block:: python
+
+            train_encoder("priors/bass", "solos", n_steps=2000)
     """
     options = make_options(EncoderOptions, options, changes)
     prior, started = Path(prior), time.monotonic()

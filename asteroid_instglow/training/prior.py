@@ -68,7 +68,9 @@ def train_prior(
         RuntimeError: If the loss does not stay finite.
 
     Examples:
-        >>> train_prior("bass", "musdb18hq/train", "priors/bass")  # doctest: +SKIP
+        .. code-block:: python
+
+            train_prior("bass", "musdb18hq/train", "priors/bass")
     """
     options = make_options(PriorOptions, options, changes)
     output, started = Path(output), time.monotonic()

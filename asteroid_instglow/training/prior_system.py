@@ -25,10 +25,12 @@ class PriorSystem(TrainingSystem):
             pieces some bins are silent in all of them, and their scales stay far off.
 
     Examples:
-        >>> prior = GlowPrior("bass")  # doctest: +SKIP
-        >>> optimizer, scheduler = paper_optimizer(prior)  # doctest: +SKIP
-        >>> system = PriorSystem(prior, optimizer, loader, scheduler=scheduler)  # doctest: +SKIP
-        >>> Trainer(max_steps=600, gradient_clip_val=4.0).fit(system)  # doctest: +SKIP
+        .. code-block:: python
+
+            prior = GlowPrior("bass")
+            optimizer, scheduler = paper_optimizer(prior)
+            system = PriorSystem(prior, optimizer, loader, scheduler=scheduler)
+            Trainer(max_steps=600, gradient_clip_val=4.0).fit(system)
     """
 
     def __init__(

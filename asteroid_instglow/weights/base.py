@@ -111,8 +111,10 @@ class PretrainedModel(BaseModel):
             PermissionError, ConnectionError, ValueError: See :func:`.hub.upload`.
 
         Examples:
-            >>> prior.push_to_hub("user/bass", card={"license": "mit"})  # doctest: +SKIP
-            'user/bass@5c9cbb3d7ee0c5b9cbbc7c9ee4a4e5ae9d53c2a1'
+            .. code-block:: python
+
+                prior.push_to_hub("user/bass", card={"license": "mit"})
+                # 'user/bass@5c9cbb3d7ee0c5b9cbbc7c9ee4a4e5ae9d53c2a1'
         """
         name = hub.hub_name(repo_id, revision)
         with tempfile.TemporaryDirectory() as folder:
@@ -213,8 +215,10 @@ def push_folder(
         str: "user/name@commit".
 
     Examples:
-        >>> push_folder("priors/bass", "user/bass")  # doctest: +SKIP
-        'user/bass@5c9cbb3d7ee0c5b9cbbc7c9ee4a4e5ae9d53c2a1'
+        .. code-block:: python
+
+            push_folder("priors/bass", "user/bass")
+            # 'user/bass@5c9cbb3d7ee0c5b9cbbc7c9ee4a4e5ae9d53c2a1'
     """
     replaces = (WEIGHTS, ASTEROID_FILE, "priors/*")
     commit = hub.upload(folder, repo_id, private, token, revision, message, replaces)

@@ -126,8 +126,10 @@ def download(
         ConnectionError: If the Hub cannot be reached or breaks off, and the cache does not help.
 
     Examples:
-        >>> download("user/bass", ["config.json"]).name  # doctest: +SKIP
-        '5c9cbb3d7ee0c5b9cbbc7c9ee4a4e5ae9d53c2a1'
+        .. code-block:: python
+
+            download("user/bass", ["config.json"]).name
+            # '5c9cbb3d7ee0c5b9cbbc7c9ee4a4e5ae9d53c2a1'
     """
     revision, token, cache_dir, offline = access
     wanted, unreachable = list(names), None
@@ -189,8 +191,10 @@ def upload(
         ValueError: If the Hub refuses the card, or a public repository was to be private.
 
     Examples:
-        >>> upload("priors/bass", "user/bass", private=True)  # doctest: +SKIP
-        '5c9cbb3d7ee0c5b9cbbc7c9ee4a4e5ae9d53c2a1'
+        .. code-block:: python
+
+            upload("priors/bass", "user/bass", private=True)
+            # '5c9cbb3d7ee0c5b9cbbc7c9ee4a4e5ae9d53c2a1'
     """
     check_repo_id(repo_id)
     folder, api = Path(folder), HfApi(token=token)

@@ -47,7 +47,7 @@ def compose(seed, seconds):
     Returns:
         dict: For each of ``SOURCES`` its list of ``Note``, sorted by start.
 
-    Examples
+    Examples:
         >>> sorted(compose(seed=1, seconds=10.0))
         ['bass', 'drums', 'guitar', 'piano']
     """

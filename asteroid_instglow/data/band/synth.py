@@ -41,7 +41,7 @@ def synthesise(notes, source, seconds, sample_rate=22050, seed=0, renderer="nump
         ValueError: If an option is unknown, there are no notes, or fluidsynth is wanted and not
             there.
 
-    Examples
+    Examples:
         >>> wav = synthesise(compose(1, 5.0)["bass"], "bass", 5.0, seed=1)
         >>> wav.shape
         (110250,)
@@ -93,8 +93,10 @@ def make_band(
         ValueError: If an option is out of range.
         FileExistsError: If a song's folder exists already.
 
-    Examples
-        >>> make_band("band/train", n_songs=8, seconds=30.0)  # doctest: +SKIP
+    Examples:
+        .. code-block:: python
+
+            make_band("band/train", n_songs=8, seconds=30.0)
     """
     if n_songs < 1 or seconds < 4:
         # The slowest bar takes 3.2 s: every instrument has come in by then.

@@ -55,8 +55,10 @@ def download(archive, folder, keep=False, progress=True, wait=1.0):
         ValueError: If what came is damaged.
         OSError: If the disk has not enough room.
 
-    Examples
-        >>> download(ARCHIVES["7s"], "musdb18-7s")  # doctest: +SKIP
+    Examples:
+        .. code-block:: python
+
+            download(ARCHIVES["7s"], "musdb18-7s")
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)

@@ -112,7 +112,7 @@ def _digest(settings, records):
 def describe(manifest):
     """A manifest in a few lines.
 
-    Examples
+    Examples:
         >>> print(describe({"train": {"tracks": 1, "pieces": {"bass": 2}, "seconds": {"bass": 36},
         ...                           "missing": [], "silent": ["A/vocals"], "padded": []}}))
         train: 1 tracks; hours: bass 0.01 (2 pieces); 0 missing, 1 silent, 0 padded stems

@@ -65,10 +65,12 @@ def musdb_tracks(root):
         ValueError: If there is no track in it, or a file that ffmpeg cannot read.
         RuntimeError: If the ``ffmpeg`` command is not there.
 
-    Examples
-        >>> tracks = musdb_tracks("musdb18hq")  # doctest: +SKIP
-        >>> len([track for track in tracks if track.split == "validation"])  # doctest: +SKIP
-        14
+    Examples:
+        .. code-block:: python
+
+            tracks = musdb_tracks("musdb18hq")
+            len([track for track in tracks if track.split == "validation"])
+            # 14
     """
     root = Path(root)
     if not root.is_dir():

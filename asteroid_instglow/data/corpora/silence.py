@@ -17,7 +17,7 @@ def audible_spans(wav, sample_rate, silence_db=-60.0, max_pause=1.0):
     Returns:
         list: (first sample, sample after the last) of each span.
 
-    Examples
+    Examples:
         >>> audible_spans(np.r_[np.zeros(8000), np.ones(4000), np.zeros(8000)], 4000)
         [(8000, 12000)]
     """
@@ -47,7 +47,7 @@ def cut_pieces(spans, sample_rate, piece_seconds=(7.0, 10.0), min_seconds=3.0):
     Returns:
         list: (first sample, sample after the last) of each piece.
 
-    Examples
+    Examples:
         >>> cut_pieces([(0, 25), (100, 113), (200, 202)], sample_rate=1)
         [(0, 8), (8, 16), (16, 24), (100, 110), (110, 113)]
     """

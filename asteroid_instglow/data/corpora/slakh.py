@@ -74,8 +74,10 @@ def slakh_tracks(root, mixing_key="program_num", mixture="submix", split_file=No
         FileNotFoundError: If there is no such folder.
         ValueError: If there is no track in it, or an option is unknown.
 
-    Examples
-        >>> tracks = slakh_tracks("slakh2100_flac_redux")  # doctest: +SKIP
+    Examples:
+        .. code-block:: python
+
+            tracks = slakh_tracks("slakh2100_flac_redux")
     """
     root = Path(root)
     check_one_of("mixing_key", mixing_key, GROUPS)

@@ -26,8 +26,10 @@ def stem_folder_tracks(root, fraction=0.1, seed=0):
         FileNotFoundError: If there is no such folder.
         ValueError: If there is no audio in it, or a song has two files of one stem.
 
-    Examples
-        >>> tracks = stem_folder_tracks("my stems")  # doctest: +SKIP
+    Examples:
+        .. code-block:: python
+
+            tracks = stem_folder_tracks("my stems")
     """
     root = Path(root)
     if not root.is_dir():
