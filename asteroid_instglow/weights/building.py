@@ -117,6 +117,8 @@ def _label(model, package):
     model.licenses = package.get("licenses", {})
     for name, prior in priors_of(model).items():
         prior.card = Card.of(package.get("cards", {}).get(name))
+        prior.license = (prior.card and prior.card.license) or model.license
+        prior.licenses = model.licenses
 
 
 def _hint(cls, package, where):

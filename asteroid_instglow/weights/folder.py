@@ -60,11 +60,10 @@ def _exchange(stage, folder):
     for name in names:
         os.replace(stage / name, folder / name)
     # Weights of an earlier model must not be taken for this one's.
-    for path in [folder / WEIGHTS, folder / ASTEROID_FILE, *folder.glob("priors/*/*")]:
-        if path.name in (CONFIG, WEIGHTS, ASTEROID_FILE) and path not in map(
-            folder.joinpath, names
-        ):
-            path.unlink(missing_ok=True)
+    stale = [folder / name for name in (WEIGHTS, ASTEROID_FILE) if name not in names]
+    stale += [path for name in (CONFIG, WEIGHTS) for path in folder.glob(f"priors/*/{name}")]
+    for path in stale:
+        path.unlink(missing_ok=True)
 
 
 def write_model(folder: Path, config: dict[str, Any], state: State, half: bool = False) -> None:

@@ -39,8 +39,9 @@ def read_package(where: str | Path, access: hub.Access = hub.ANYHOW) -> Package:
             raise ValueError(f"revision is for the Hub, got {revision!r} with the local {where}")
         return _read_pickle(path, part) if path.is_file() else _read_folder(path, part, where)
     name = hub.parse_name(where) if isinstance(where, str) else None
-    if name is None or Path(name.repo_id).parent.is_dir():
-        raise FileNotFoundError(f"there is no folder or file {where}{_suggest(where)}")
+    beside = _models_beside(where)
+    if name is None or beside:
+        raise FileNotFoundError(f"there is no folder or file {where}{_suggest(where, beside)}")
     if name.revision and revision not in (None, name.revision):
         raise ValueError(f"revision must be that of {where}, or not given, got {revision!r}")
     access = access._replace(revision=name.revision or revision)
@@ -83,20 +84,21 @@ def _exists(path):
         return False
 
 
-def _suggest(where):
-    path = Path(where)
-    near = []
-    if path.parent.is_dir() and path.parent != path:
-        near = [
-            str(path.with_name(p.name)) for p in path.parent.iterdir() if (p / CONFIG).is_file()
-        ]
-    if "/" not in str(where):
-        near = [*near, *config.shipped_names()]
-    close = difflib.get_close_matches(str(where), near, cutoff=0.5)
+def _models_beside(where):
+    folder = Path(where).parent
+    # A single name may be anything.
+    if "/" not in str(where) or not _exists(folder / "."):
+        return []
+    return [str(path) for path in sorted(folder.iterdir()) if (path / CONFIG).is_file()]
+
+
+def _suggest(where, beside):
+    names = beside if "/" in str(where) else config.shipped_names()
+    close = difflib.get_close_matches(str(where), names, cutoff=0.5)
     if close:
         return f"; did you mean {' or '.join(close)}?"
     if "/" not in str(where):
-        return f", and no model of that name ships with the package (these do: {', '.join(near)})"
+        return f", and no model of that name ships with the package (these do: {', '.join(names)})"
     return ""
 
 
@@ -168,6 +170,6 @@ def _pick(package, part):
 
 
 def _check_part(part, priors, label):
-    if part is not None and part not in priors:
-        known = ", ".join(priors) or "none"
+    if part is not None and (not isinstance(priors, dict) or part not in priors):
+        known = ", ".join(map(str, priors)) if isinstance(priors, dict) and priors else "none"
         raise FileNotFoundError(f"{label} has no prior {part}; its priors are {known}")

@@ -31,12 +31,16 @@ def fill_folder(
     if hub_name is not None and hub.parse_name(hub_name) is None:
         raise ValueError(f'hub_name must be like "user/name" or "user/name@v1", got {hub_name!r}')
     priors = priors_of(model)
+    # A prior need not be one of our classes.
+    parts = [prior for prior in priors.values() if hasattr(prior, "licenses")]
     config = {"model_name": type(model).__name__, "model_args": model.get_model_args()}
     license_ = (card and card.license) or model.license
-    if license_:
+    # A separator put together from priors is under the licences of all of them.
+    if license_ := license_ or " and ".join(sorted({its for p in parts if (its := p.license)})):
         config["license"] = license_
-    for name, text in model.licenses.items():
-        (folder / name).write_text(text, encoding="utf-8")
+    for part in (*parts, model):
+        for name, text in part.licenses.items():
+            (folder / name).write_text(text, encoding="utf-8")
     if card is not None:
         config["card"] = card.to_dict()
         text = card_text(
@@ -50,7 +54,6 @@ def fill_folder(
             with_bin,
         )
         (folder / hub.CARD).write_text(text, encoding="utf-8")
-    # A prior need not be one of our classes.
     cards = {name: getattr(prior, "card", None) for name, prior in priors.items()}
     if cards := {name: its.to_dict() for name, its in cards.items() if its is not None}:
         config["cards"] = cards

@@ -193,8 +193,12 @@ def test_a_pickle_with_absurd_arguments(folder, tmp_path, args):
     check_refused(tmp_path / "a.pth")
 
 
-def test_a_mistyped_folder_is_not_looked_for_on_the_hub(folder, tmp_path, capsys):
+def test_a_mistyped_folder_is_not_looked_for_on_the_hub(folder, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    GenerativeSeparator({"bass": load_model(folder)}).save_pretrained("priors/bass")
     for wrong, says in (
+        ("priors/bas", "did you mean priors/bass?"),
+        ("priors/bass/priors/bas", "has no prior bas; its priors are bass"),
         (tmp_path / "bas", "did you mean"),
         (tmp_path / "nowhere" / "bass", "no folder or file"),
         ("minislak", "did you mean minislakh?"),

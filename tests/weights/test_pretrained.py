@@ -123,6 +123,16 @@ def test_licences_travel_and_a_non_commercial_one_is_told(prior, tmp_path, caplo
     assert (tmp_path / "b" / "LICENSE.txt").read_text() == "Not for sale."
     config = json.loads((tmp_path / "b" / "config.json").read_text())
     assert config["license"] == "cc-by-nc-sa-4.0"
+    free = tiny_prior("drums", n_blocks=1)
+    free.license = "mit"
+    separator = GenerativeSeparator({"bass": loaded, "drums": free})
+    separator.save_pretrained(tmp_path / "s")
+    again = GenerativeSeparator.from_pretrained(tmp_path / "s").subset(["bass"])
+    again.save_pretrained(tmp_path / "subset")
+    for name, its in (("s", "cc-by-nc-sa-4.0 and mit"), ("subset", "cc-by-nc-sa-4.0")):
+        config = json.loads((tmp_path / name / "config.json").read_text())
+        assert config["license"] == its
+        assert (tmp_path / name / "LICENSE.txt").is_file()
     caplog.clear()
     for name in ("mit", "cc-by-sa-4.0", "nvidia-open-model-license"):
         edit(tmp_path / "b", license=name)
