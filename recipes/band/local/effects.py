@@ -132,16 +132,14 @@ def saturate(samples, gain, bias=0.0, hardness=1.0, oversample=2):
         oversample (int): Factor of the inner rate.
     """
     driven = signal.resample_poly(samples, oversample, 1) * gain + bias
-    if hardness == 1.0:
-        shaped = np.tanh(driven)
-    else:
-        shaped = driven / (1 + np.abs(driven) ** (2 * hardness)) ** (0.5 / hardness)
+    soft = driven / (1 + np.abs(driven) ** (2 * hardness)) ** (0.5 / hardness)
+    shaped = np.tanh(driven) if hardness == 1.0 else soft
     shaped = signal.resample_poly(shaped, 1, oversample)[: len(samples)]
     return butter(shaped, 44100, 15, "highpass", 1) if bias else shaped
 
 
 def amplify(samples, rate, rng, drive, cabinets=GUITAR_CABINETS):
-    """Plays through a random amplifier: tight low end, two stages, tone stack, cabinet, power stage.
+    """Plays through a random amplifier: gain stages, tone stack, cabinet, power stage.
 
     Args:
         samples (numpy.ndarray): Direct signal.
@@ -153,8 +151,12 @@ def amplify(samples, rate, rng, drive, cabinets=GUITAR_CABINETS):
     low, high = {"clean": (-10, 2), "crunch": (6, 20), "high": (26, 42)}[drive]
     is_bass = cabinets is BASS_CABINETS
     gain = 10 ** (rng.uniform(low, high) / 20)
+    fine = 2 if rate > 32000 else 4
     wav = samples / (4 * rms(samples))
-    tight = {"clean": (40, 90), "crunch": (70, 160), "high": (90, 320)}[drive]
+    if drive == "high" and rng.random() < 0.7:
+        gate = pb.NoiseGate(rng.uniform(-46, -36), 4, 0.5, rng.uniform(20, 80))
+        wav = pb.Pedalboard([gate])(wav.astype(np.float32), rate)
+    tight = {"clean": (40, 90), "crunch": (70, 160), "high": (80, 240)}[drive]
     wav = butter(wav, rate, 30 if is_bass else rng.uniform(*tight), "highpass", 1)
     if drive != "clean" and not is_bass and rng.random() < 0.7:
         centre = rng.uniform(600, 1400)
@@ -162,15 +164,16 @@ def amplify(samples, rate, rng, drive, cabinets=GUITAR_CABINETS):
             wav, rate, (centre / 1.6, centre * 1.6), "bandpass", 1
         )
     first = min(gain, 10**0.6) if drive == "high" else gain
-    wav = saturate(wav, first, rng.uniform(0, 0.4), rng.choice([1.0, 1.0, 2.0]))
+    wav = saturate(wav, first, rng.uniform(0, 0.4), rng.choice([1.0, 1.0, 2.0]), fine)
     if drive == "high":
         wav = butter(wav, rate, rng.uniform(5000, 9000), "lowpass", 1)
         wav = butter(wav, rate, rng.uniform(60, 200), "highpass", 1)
-        wav = saturate(wav, gain / first, rng.uniform(-0.3, 0.3), rng.choice([1.0, 1.5, 3.0]))
+        hardness = rng.choice([1.0, 1.5, 3.0])
+        wav = saturate(wav, gain / first, rng.uniform(-0.3, 0.3), hardness, fine)
     tone = [
-        pb.LowShelfFilter(rng.uniform(90, 180), rng.uniform(-3, 5)),
+        pb.LowShelfFilter(rng.uniform(90, 180), rng.uniform(-2, 7)),
         pb.PeakFilter(rng.uniform(350, 900), rng.uniform(-8, 4), rng.uniform(0.5, 1.0)),
-        pb.HighShelfFilter(rng.uniform(1800, 3500), rng.uniform(-3, 6)),
+        pb.HighShelfFilter(rng.uniform(1500, 3500), rng.uniform(-3, 5 if is_bass else 10)),
     ]
     wav = pb.Pedalboard(tone)(wav.astype(np.float32), rate)
     wav = signal.fftconvolve(wav, cabinet(rng.choice(cabinets), rng, rate))[: len(samples)]
@@ -206,15 +209,24 @@ def compress(rng, above=(-6, 6), ratio=(2, 8), attack=(1, 40), release=(50, 300)
 
 # Chances of each step per kind; the amplifier's drive is named where there is one.
 CHANCES = {
-    "vocals": dict(comp=0.9, comp2=0.4, eq=0.9, dirt=0.15, chorus=0.2, room=0.25, plate=0.55, delay=0.4),
-    "bass": dict(comp=0.85, comp2=0.2, eq=0.8, dirt=0.2, chorus=0.05, room=0.1, plate=0.03, delay=0.0),
-    "drums": dict(comp=0.6, comp2=0.35, eq=0.8, dirt=0.25, chorus=0.0, room=0.5, plate=0.2, delay=0.02),
-    "piano": dict(comp=0.6, comp2=0.1, eq=0.8, dirt=0.12, chorus=0.12, room=0.4, plate=0.35, delay=0.08),
-    "other": dict(comp=0.5, comp2=0.1, eq=0.8, dirt=0.15, chorus=0.2, room=0.35, plate=0.45, delay=0.15),
-    "acoustic": dict(comp=0.8, comp2=0.2, eq=0.9, dirt=0.05, chorus=0.1, room=0.4, plate=0.25, delay=0.05),
-    "guitar_clean": dict(amp="clean", comp=0.6, comp2=0.1, eq=0.6, chorus=0.3, room=0.3, plate=0.3, delay=0.2),
-    "guitar_crunch": dict(amp="crunch", comp=0.4, comp2=0.1, eq=0.5, chorus=0.1, room=0.4, plate=0.15, delay=0.15),
-    "guitar_high": dict(amp="high", comp=0.3, comp2=0.1, eq=0.5, chorus=0.05, room=0.4, plate=0.12, delay=0.15),
+    "vocals": dict(comp=0.9, comp2=0.4, eq=0.9, dirt=0.15, chorus=0.2,
+        room=0.25, plate=0.55, delay=0.4),
+    "bass": dict(comp=0.5, comp2=0.35, eq=0.8, dirt=0.2, chorus=0.05,
+        room=0.1, plate=0.03, delay=0.0),
+    "drums": dict(comp=0.6, comp2=0.35, eq=0.8, dirt=0.25, chorus=0.0,
+        room=0.5, plate=0.2, delay=0.02),
+    "piano": dict(comp=0.6, comp2=0.1, eq=0.8, dirt=0.12, chorus=0.12,
+        room=0.4, plate=0.35, delay=0.08),
+    "other": dict(comp=0.5, comp2=0.1, eq=0.8, dirt=0.15, chorus=0.2,
+        room=0.35, plate=0.45, delay=0.15),
+    "acoustic": dict(comp=0.8, comp2=0.2, eq=0.9, dirt=0.05, chorus=0.1,
+        room=0.4, plate=0.25, delay=0.05),
+    "guitar_clean": dict(amp="clean", comp=0.6, comp2=0.1, eq=0.6, chorus=0.25,
+        room=0.3, plate=0.35, delay=0.35),
+    "guitar_crunch": dict(amp="crunch", comp=0.4, comp2=0.1, eq=0.5, chorus=0.1,
+        room=0.4, plate=0.15, delay=0.15),
+    "guitar_high": dict(amp="high", comp=0.3, comp2=0.1, eq=0.5, chorus=0.05,
+        room=0.4, plate=0.12, delay=0.15),
 }  # fmt: skip
 
 
@@ -254,6 +266,11 @@ def random_chain(kind, rng, codec=0.3):
             wav = saturate(wav / (4 * rms(wav)), rng.uniform(0.4, 2.0), rng.uniform(0, 0.3))
         wav = wav / (10 * rms(wav))
         board = []
+        if kind == "bass" and rng.random() < 0.95:
+            # The tone knob and the mixer take most of the strings' rattle away.
+            cutoff = np.exp(rng.uniform(np.log(250), np.log(2500)))
+            board += [pb.LowpassFilter(cutoff) for _ in range(int(rng.integers(1, 4)))]
+            board.append(compress(rng, above=(-12, -2), ratio=(3, 10), attack=(1, 20)))
         if drawn("eq"):
             board += equalize(rng)
         if drawn("comp"):
@@ -261,9 +278,13 @@ def random_chain(kind, rng, codec=0.3):
         if drawn("comp2"):
             board.append(compress(rng, above=(0, 8), ratio=(4, 20), attack=(0.3, 5)))
         if drawn("chorus"):
-            board.append(pb.Chorus(rng.uniform(0.2, 2), rng.uniform(0.1, 0.4), mix=rng.uniform(0.2, 0.5)))
+            board.append(
+                pb.Chorus(rng.uniform(0.2, 2), rng.uniform(0.1, 0.4), mix=rng.uniform(0.2, 0.5))
+            )
         if drawn("delay"):
-            board.append(pb.Delay(rng.uniform(0.07, 0.5), rng.uniform(0.1, 0.4), rng.uniform(0.08, 0.3)))
+            board.append(
+                pb.Delay(rng.uniform(0.07, 0.5), rng.uniform(0.1, 0.4), rng.uniform(0.08, 0.3))
+            )
         if drawn("plate"):
             wet = rng.uniform(0.05, 0.3)
             board.append(pb.Reverb(rng.uniform(0.3, 0.85), rng.uniform(0.2, 0.8), wet, 1 - wet))
