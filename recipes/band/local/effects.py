@@ -11,18 +11,6 @@ import numpy as np
 import pedalboard as pb
 from scipy import signal
 
-KINDS = (
-    "vocals",
-    "bass",
-    "drums",
-    "piano",
-    "other",
-    "acoustic",
-    "guitar_clean",
-    "guitar_crunch",
-    "guitar_high",
-)
-
 # Loudspeaker cabinets: (frequency in Hz, gain in dB).
 CABINETS = {
     "closed_4x12": [
@@ -153,6 +141,8 @@ def amplify(samples, rate, rng, drive, cabinets=GUITAR_CABINETS):
     gain = 10 ** (rng.uniform(low, high) / 20)
     fine = 2 if rate > 32000 else 4
     wav = samples / (4 * rms(samples))
+    # Pickups and tubes hiss.
+    wav = wav + 10 ** (rng.uniform(-80, -55) / 20) * rng.standard_normal(len(wav))
     if drive == "high" and rng.random() < 0.7:
         gate = pb.NoiseGate(rng.uniform(-46, -36), 4, 0.5, rng.uniform(20, 80))
         wav = pb.Pedalboard([gate])(wav.astype(np.float32), rate)
@@ -228,6 +218,7 @@ CHANCES = {
     "guitar_high": dict(amp="high", comp=0.3, comp2=0.1, eq=0.5, chorus=0.05,
         room=0.4, plate=0.12, delay=0.15),
 }  # fmt: skip
+KINDS = tuple(CHANCES)
 
 
 def random_chain(kind, rng, codec=0.3):
@@ -268,8 +259,10 @@ def random_chain(kind, rng, codec=0.3):
         board = []
         if kind == "bass" and rng.random() < 0.95:
             # The tone knob and the mixer take most of the strings' rattle away.
-            cutoff = np.exp(rng.uniform(np.log(250), np.log(2500)))
+            cutoff = np.exp(rng.uniform(np.log(250), np.log(3500)))
             board += [pb.LowpassFilter(cutoff) for _ in range(int(rng.integers(1, 4)))]
+            board.append(pb.LowShelfFilter(rng.uniform(55, 100), rng.uniform(2, 12)))
+            board.append(pb.PeakFilter(rng.uniform(250, 900), rng.uniform(-8, 1), 0.7))
             board.append(compress(rng, above=(-12, -2), ratio=(3, 10), attack=(1, 20)))
         if drawn("eq"):
             board += equalize(rng)
@@ -281,6 +274,8 @@ def random_chain(kind, rng, codec=0.3):
             board.append(
                 pb.Chorus(rng.uniform(0.2, 2), rng.uniform(0.1, 0.4), mix=rng.uniform(0.2, 0.5))
             )
+        if kind == "guitar_clean" and rng.random() < 0.12:
+            board.append(pb.Phaser(np.exp(rng.uniform(-2, 2)), mix=rng.uniform(0.2, 0.5)))
         if drawn("delay"):
             board.append(
                 pb.Delay(rng.uniform(0.07, 0.5), rng.uniform(0.1, 0.4), rng.uniform(0.08, 0.3))
