@@ -33,6 +33,8 @@ for seed in 2 3; do
   render guitar_render.py guitar_shiny 6 $seed
   render guitar_render.py guitar_tone 4 $seed
 done
+render guitar_render.py guitar_band 16 4
+render guitar_render.py guitar_band 8 5
 render guitar_render.py guitar_fonts 4 2
 for seed in 1 2; do
   render bass_render.py bass_growly 8 $seed

@@ -27,6 +27,10 @@ GROUPS = {
     "guitar_tone": ["tone_electric", "tone_acoustic"],
     "guitar_fonts": ["font_clean", "font_jazz", "font_steel", "font_nylon", "font_drive"],
 }
+# Several guitars of different makes at once, as on most records.
+GROUPS["guitar_band"] = sum(
+    (GROUPS[f"guitar_{g}"] for g in ("emily", "shiny", "blackgreen", "tone")), []
+)
 ACOUSTIC = {"shiny_mic", "tone_acoustic", "font_steel", "font_nylon"}
 # General MIDI programs: (open, muted).
 PROGRAMS = {
@@ -107,8 +111,20 @@ class Band:
         return self.open[name]
 
 
-def render_piece(band, names, pop909, rng, seconds):
-    """Renders one piece: returns (samples at `RATE`, description)."""
+def render_piece(band, names, pop909, rng, seconds, together=0.3):
+    """Renders one piece.
+
+    Args:
+        band (Band): Instruments.
+        names (list of str): Names of the instruments to draw from.
+        pop909 (Path): Folder of POP909.
+        rng (numpy.random.Generator): Random generator.
+        seconds (float): Length.
+        together (float): Chance of a second guitar with a part of its own.
+
+    Returns:
+        tuple: Samples at `RATE` and a description.
+    """
     name = str(rng.choice(names))
     acoustic = name in ACOUSTIC
     role = draw_role(rng, acoustic)
@@ -138,7 +154,7 @@ def render_piece(band, names, pop909, rng, seconds):
         again = kind if rng.random() < 0.6 else draw_chain(rng, role, acoustic)
         tracks.append(take(other, role, again, state) * rng.uniform(0.5, 1.0))
         about.append("doubled")
-    if rng.random() < (0.6 if role == "lead" else 0.3):
+    if rng.random() < max(together, 0.6 if role == "lead" else 0.0):
         other = str(rng.choice(names))
         second = (
             draw_role(rng, other in ACOUSTIC) if role == "lead" or rng.random() < 0.5 else "lead"
@@ -172,7 +188,9 @@ def main():
     while total < 60 * args.minutes:
         rng = np.random.default_rng([args.seed, index])
         begin = time.monotonic()
-        wav, about = render_piece(band, GROUPS[args.group], args.pop909, rng, args.seconds)
+        together = 1.0 if args.group == "guitar_band" else 0.3
+        names = GROUPS[args.group]
+        wav, about = render_piece(band, names, args.pop909, rng, args.seconds, together)
         name = f"{args.group}_{args.seed}_{index:03d}_{about.split()[1]}"
         total += write_solo(
             wav, RATE, args.out / args.group / "guitar", name, seconds=args.seconds * 1.3
