@@ -1,0 +1,63 @@
+#!/usr/bin/env bash
+# Solos that sound like records, for the priors of `from_pretrained("band")`. See README.md.
+#
+#   ./run.sh --midi_dir POP909 --yuki_dir yuki                  # fetches the sounds, makes all solos
+#   ./run.sh --stage 3 --stop_stage 3 --midi_dir POP909         # one stage
+set -e
+set -o pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+
+# Options
+stage=0            # first stage: 0 fetch, 1 vocals, 2 guitar and bass, 3 drums, keyboards and other
+stop_stage=3       # last stage
+python_path=python # Python with requirements.txt
+midi_dir=          # POP909's folder of songs (README.md)
+yuki_dir=          # the yuki voice bank, for stage 1 (README.md)
+sources_dir=data/sources # recorded sounds, what stage 0 brings
+pool_dir=data/pool # what is made: <pool_dir>/<group>/<source>/*.ogg and <group>/LICENCES.md
+. utils/parse_options.sh
+
+fail() {
+    echo "$0: $*" >&2
+    exit 2
+}
+runs() { # whether stage $1 is to run
+    [ "$stage" -le "$1" ] && [ "$stop_stage" -ge "$1" ]
+}
+
+for number in "$stage" "$stop_stage"; do
+    [[ $number =~ ^[0-3]$ ]] || fail "stages are numbers from 0 to 3, got $number"
+done
+[ "$stage" -le "$stop_stage" ] || fail "stop_stage must not be before stage $stage, got $stop_stage"
+if [ "$stop_stage" -ge 1 ]; then
+    compgen -G "$midi_dir/[0-9]*/*.mid" >/dev/null ||
+        fail "midi_dir must hold POP909's folders NNN/NNN.mid, got '$midi_dir' (see README.md)"
+    midi_dir=$(realpath "$midi_dir")
+fi
+if runs 1; then
+    [ -d "$yuki_dir" ] || fail "yuki_dir must be the folder of the voice bank, got '$yuki_dir'"
+fi
+if runs 2 || runs 3; then
+    command -v fluidsynth >/dev/null || fail "fluidsynth must be installed for stages 2 and 3"
+fi
+mkdir -p "$sources_dir" "$pool_dir"
+sources_dir=$(realpath "$sources_dir")
+pool_dir=$(realpath "$pool_dir")
+
+if runs 0; then
+    echo "Stage 0: fetching recorded sounds to $sources_dir"
+    local/fetch.sh "$sources_dir" "$python_path"
+fi
+if runs 1; then
+    echo "Stage 1: vocals"
+    ln -sfn "$(realpath "$yuki_dir")" "$sources_dir/yuki"
+    local/vocals.sh "$sources_dir" "$midi_dir" "$pool_dir" "$python_path"
+fi
+if runs 2; then
+    echo "Stage 2: guitar and bass"
+    local/guitar_bass.sh "$sources_dir" "$midi_dir" "$pool_dir" "$python_path"
+fi
+if runs 3; then
+    echo "Stage 3: drums, keyboards and other"
+    local/drums_keys.sh "$sources_dir" "$midi_dir" "$pool_dir" "$python_path"
+fi
