@@ -103,7 +103,7 @@ def main():
         hits = play(style, rng.uniform(25, 50), rng)
         wav = mix(record(hits, kit, rng), rng)
         name = f"{style}-{args.seed}-{index:03d}"
-        seconds += write(args.pool / args.group / "drums", name, wav)
+        seconds += write(args.pool / args.group / "drums", name, wav, quality=0.45)
         logging.info("%s %s, snare %s, %.1f min", args.group, name, drum, seconds / 60)
         index += 1
     write_licences(args.pool, args.group)

@@ -152,7 +152,7 @@ TIMES = {
     "jazzhat": [("open", "x.....x....."), ("hat", "...x.o...x.o")],
 }
 SWING_TIMES = {"hat4": [("hat", "x..x..x..x..")]}
-TIME_LEVELS = {"hat": 0.85, "ride": 0.85, "loose": 0.72, "open": 0.72, "crash": 0.68, "china": 0.7}
+TIME_LEVELS = {"hat": 0.85, "ride": 0.85, "loose": 0.65, "open": 0.65, "crash": 0.6, "china": 0.7}
 TOMS = ("tom1", "tom2", "tom3", "tom4")
 
 
@@ -189,6 +189,8 @@ def write_fill(slots: int, start: int, loudness: float, rng) -> list[tuple[int, 
 def draw_section(style: dict, rng) -> dict:
     """Draws what one section repeats: kick, snare, timekeeping, loudness."""
     section = {key: str(rng.choice(style[key])) for key in ("kick", "snare", "time")}
+    if section["time"].startswith(("open", "crash", "china")) and rng.random() < 0.5:
+        section["time"] = str(rng.choice(["hat8", "hat8", "ride8", "hat4"]))
     section["loudness"] = rng.uniform(0.7, 1.0)
     section["fill"] = rng.choice([0, 1, 1, 2])  # how much of the last bar: none, half, all
     section["drop"] = "time" if rng.random() < 0.04 else "kick" if rng.random() < 0.05 else ""

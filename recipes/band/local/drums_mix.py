@@ -27,7 +27,7 @@ def retune(kit: dict, rng) -> dict:
         elif name == "kick":
             tuning[name] = (rng.uniform(0.85, 1.12), rng.choice([0.0, 5.0, 15.0]))
         else:
-            tuning[name] = (rng.uniform(0.94, 1.06), 0.0)
+            tuning[name] = (rng.uniform(0.94, 1.06), rng.choice([0.3, 1.0, 2.0, 4.0]))
     for name in ("open", "loose", "pedal"):
         if name in tuning and "hat" in tuning:
             tuning[name] = tuning["hat"]
@@ -198,13 +198,13 @@ def mix(buses: dict, rng) -> np.ndarray:
     wav = wav / rms(wav) * 0.1
     if rng.random() < 0.75:
         wav = level_compressor(
-            wav, rng.uniform(0, 9), rng.uniform(2, 6), rng.uniform(2, 35), rng.uniform(50, 250)
+            wav, rng.uniform(2, 10), rng.uniform(2, 6), rng.uniform(2, 35), rng.uniform(50, 250)
         )
-    if rng.random() < 0.4:  # parallel compression
+    if rng.random() < 0.3:  # parallel compression
         crushed = level_compressor(
             wav, rng.uniform(-15, -3), 12.0, rng.uniform(1, 6), rng.uniform(60, 200)
         )
-        wav = wav + rng.uniform(0.15, 0.6) * crushed
+        wav = wav + rng.uniform(0.1, 0.4) * crushed
     if rng.random() < 0.5:
         level = 0.1 * 10 ** (rng.uniform(0, 14) / 20)
         wav = np.tanh(wav * level / rms(wav))
