@@ -21,8 +21,9 @@ from vocals_world import analyse, render, warp_formants
 
 LICENCES = """# {group}
 
-Source: vocal stems of "Everything is free / remixed" by ichbinsoftware (electronic pop; songs:
-{songs}), CC0 1.0. Recorded singing with the artist's effects. {what}
+Source: vocal stems of "Everything is free / remixed" by ichbinsoftware (electronic pop; songs
+{songs}), CC0 1.0. Recorded singing
+with the artist's effects. {what}
 """
 
 # Seconds of a stem that are no voice.

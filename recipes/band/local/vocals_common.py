@@ -119,7 +119,7 @@ def octave_levels(wav):
     return 10 * np.log10(np.array(bands) / (power.sum() + 1e-12) + 1e-9)
 
 
-def match_spectrum(wav, rng, spread=3.0, limit=14.0, strength=(0.6, 1.0)):
+def match_spectrum(wav, rng, spread=2.5, limit=16.0, strength=(0.8, 1.1)):
     """Equalizes towards a typical voice on a record, with a random error of `spread` dB a band."""
     wanted = np.array(TYPICAL) + rng.normal(0, spread, len(TYPICAL))
     gain = np.clip((wanted - octave_levels(wav)) * rng.uniform(*strength), -limit, limit)
