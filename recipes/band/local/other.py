@@ -13,10 +13,9 @@ from pathlib import Path
 import numpy as np
 from effects import random_chain
 from other_parts import RATE, Synth, arpeggiator, melody, riffs, section
-from piano_sampler import NoteSampler
+from piano_sampler import NoteSampler, SoundFont
 from pool import write
 from pool_licences import write_licences
-from sampler import SoundFont
 from scipy import signal
 
 # General MIDI programs, how they are used, and their range of pitches.

@@ -13,10 +13,9 @@ from pathlib import Path
 import numpy as np
 from effects import random_chain
 from piano_parts import ROLES, write_part
-from piano_sampler import RATE, NoteSampler
+from piano_sampler import RATE, NoteSampler, SoundFont
 from pool import write
 from pool_licences import write_licences
-from sampler import SoundFont
 from scipy import signal
 
 # Programs of General MIDI: pianos, electric pianos, clavinet, organs.

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import numpy as np
+import sampler
 import soundfile as sf
 from scipy import signal
 
@@ -31,6 +32,18 @@ def parse_pitch(text: str, octave: int = 1) -> int:
         raise ValueError(f"a pitch must be like 60 or C#4, got {text!r}")
     name, accidental, number = match.groups()
     return 12 * (int(number) + octave) + STEPS[name] + {"": 0, "b": -1}.get(accidental, 1)
+
+
+class SoundFont(sampler.SoundFont):
+    """Plays a program of a sound font; see `sampler.SoundFont`."""
+
+    def play(self, notes, seconds, rng):
+        """Renders notes to a dry mono signal of `seconds` at `RATE`."""
+        wav = super().play(notes, seconds, rng)
+        if sampler.RATE != RATE:
+            common = np.gcd(sampler.RATE, RATE)
+            wav = signal.resample_poly(wav, RATE // common, sampler.RATE // common)
+        return wav
 
 
 class NoteSampler:
