@@ -22,7 +22,7 @@ def close_gaps(wav: np.ndarray, rate: int = RATE, longest: float = 1.0, floor: f
     if n == 0:
         return wav
     level = np.sqrt(np.mean(wav[: n * hop].reshape(n, hop) ** 2, axis=1) + 1e-14)
-    loud = level > level.max() * 10 ** (floor / 20)
+    loud = (level > level.max() * 10 ** (floor / 20)) & (level > 1e-5)
     keep, silent = np.ones(n, bool), 0
     for index in range(n):
         silent = 0 if loud[index] else silent + 1
