@@ -83,7 +83,7 @@ clone ichbinsoftware/everythingisremixed
 stems() { # FOLDER SONGS PATTERN...: decodes stems of some songs
   mkdir -p "$1"
   for pattern in "${@:3}"; do
-    find raw/everythingisremixed/src -name "[$2].*$pattern*.m4a" | while read -r file; do
+    find raw/everythingisremixed/src -name "[$2].*$pattern*.m4a" ! -name '*_mobile*' | while read -r file; do
       name=$(basename "$file" .m4a | tr ' ' '_')
       [ -f "$1/$name.ogg" ] ||
         ffmpeg -nostdin -v error -i "$file" -ac 1 -ar 22050 -q:a 4 "$1/$name.ogg"
