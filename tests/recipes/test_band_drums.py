@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-LOCAL = Path(__file__).resolve().parents[1] / "recipes" / "band" / "local"
+LOCAL = Path(__file__).resolve().parents[2] / "recipes" / "band" / "local"
 pytest.importorskip("mido")
 sf = pytest.importorskip("soundfile")
 STYLES = ("rock", "metal", "country", "shuffle", "swing", "tribal")
