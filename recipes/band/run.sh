@@ -1,20 +1,25 @@
 #!/usr/bin/env bash
 # Solos that sound like records, for the priors of `from_pretrained("band")`. See README.md.
 #
-#   ./run.sh --midi_dir POP909 --yuki_dir yuki                  # fetches the sounds, makes all solos
-#   ./run.sh --stage 3 --stop_stage 3 --midi_dir POP909         # one stage
+#   ./run.sh --midi_dir POP909 --yuki_dir yuki             # fetches the sounds, makes all solos
+#   ./run.sh --stage 3 --stop_stage 3 --midi_dir POP909    # one stage
+#   ./run.sh --stage 4 --stop_stage 5                      # trains encoders, then flows
 set -e
 set -o pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
 # Options
-stage=0            # first stage: 0 fetch, 1 vocals, 2 guitar and bass, 3 drums, keyboards and other
+stage=0            # first stage: 0 fetch, 1 vocals, 2 guitar and bass, 3 drums, keyboards and other,
+                   # 4 train encoders, 5 train flows
 stop_stage=3       # last stage
-python_path=python # Python with requirements.txt
+python_path=python # Python with requirements.txt, for stages 0 to 3
+train_python_path=python # Python with the package, for stages 4 and 5
 midi_dir=          # POP909's folder of songs (README.md)
 yuki_dir=          # the yuki voice bank, for stage 1 (README.md)
 sources_dir=data/sources # recorded sounds, what stage 0 brings
 pool_dir=data/pool # what is made: <pool_dir>/<group>/<source>/*.ogg and <group>/LICENCES.md
+plan=local/plan.yml # which groups are drawn how often, and what is trained
+exp_dir=exp/band   # what stages 4 and 5 make
 . utils/parse_options.sh
 
 fail() {
@@ -26,10 +31,10 @@ runs() { # whether stage $1 is to run
 }
 
 for number in "$stage" "$stop_stage"; do
-    [[ $number =~ ^[0-3]$ ]] || fail "stages are numbers from 0 to 3, got $number"
+    [[ $number =~ ^[0-5]$ ]] || fail "stages are numbers from 0 to 5, got $number"
 done
 [ "$stage" -le "$stop_stage" ] || fail "stop_stage must not be before stage $stage, got $stop_stage"
-if [ "$stop_stage" -ge 1 ]; then
+if runs 1 || runs 2 || runs 3; then
     compgen -G "$midi_dir/[0-9]*/*.mid" >/dev/null ||
         fail "midi_dir must hold POP909's folders NNN/NNN.mid, got '$midi_dir' (see README.md)"
     midi_dir=$(realpath "$midi_dir")
@@ -60,4 +65,12 @@ fi
 if runs 3; then
     echo "Stage 3: drums, keyboards and other"
     local/drums_keys.sh "$sources_dir" "$midi_dir" "$pool_dir" "$python_path"
+fi
+if runs 4; then
+    echo "Stage 4: training encoders (a GPU is needed; see $plan)"
+    "$train_python_path" ../../scripts/train_gpu.py "$plan" --data "$pool_dir" --out "$exp_dir"
+fi
+if runs 5; then
+    echo "Stage 5: training flows"
+    "$train_python_path" local/train_flows.py "$plan" --pool "$pool_dir" --out "$exp_dir/flows"
 fi

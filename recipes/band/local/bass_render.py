@@ -9,6 +9,7 @@ import numpy as np
 from bass_synth import Synth
 from effects import random_chain
 from guitar import humanise
+from pool_licences import write_licences
 from sampler import RATE, Sampler, SoundFont
 from sampler_harmony import draw_song, pop909_song
 from sampler_pool import write_solo
@@ -102,6 +103,7 @@ def main():
         )
         logger.info("%s %s", stem, name)
         index += 1
+    write_licences(args.out, args.group)
 
 
 if __name__ == "__main__":

@@ -92,7 +92,6 @@ stems() { # FOLDER SONGS PATTERN...: decodes stems of some songs
 }
 stems vocals 12346 VOX
 stems vocals_more 57 VOX
-stems vocals_more 3 BGVOX_BUILD
 stems cc0_drums 12346 DRUM BEAT KICK HATS
 stems cc0_bass 12346 BASS
 [ -d kokoro ] || "$python" "$here/vocals_speech.py" --out kokoro

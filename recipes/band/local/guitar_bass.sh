@@ -10,8 +10,8 @@
 #   cc0_bass     bass stems of "Everything is free / remixed" (CC0)
 #   FluidR3_GM.sf2 MuseScore_General_Lite.sf3   Debian fluid-soundfont-gm and
 #                musescore-general-soundfont-small (MIT)
-# POP909 is the folder of the POP909 songs (MIT). PYTHON needs numpy, scipy, soundfile, mido and
-# pedalboard; FluidSynth must be installed.
+# POP909 is the folder of the POP909 songs (MIT). PYTHON needs requirements.txt; FluidSynth must
+# be installed.
 set -euo pipefail
 
 sources=$1 pop909=$2 pool=$3 python=${4:-python}

@@ -13,6 +13,7 @@ import guitar
 import guitar_lead
 import numpy as np
 from effects import random_chain, rms
+from pool_licences import write_licences
 from sampler import RATE, Sampler, SoundFont
 from sampler_harmony import draw_song, pop909_song
 from sampler_pool import write_solo
@@ -197,6 +198,7 @@ def main():
         )
         logger.info("%s %s (%.1f s)", name, about, time.monotonic() - begin)
         index += 1
+    write_licences(args.out, args.group)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Writes `LICENCES.md` beside each group of drums, keyboards and other instruments."""
+"""Writes `LICENCES.md` beside each group of solos; vocal groups are described by their scripts."""
 
 from pathlib import Path
 
@@ -47,7 +47,48 @@ WERESAX = (
     "Weresax, an alto saxophone, by Karoryfer Lecolds (GitHub sfzinstruments/karoryfer.weresax), "
     "CC0 1.0"
 )
-REMIXED = 'Drum stems of "Everything is free / remixed" by ichbinsoftware, CC0 1.0'
+REMIXED = 'Stems of "Everything is free / remixed" by ichbinsoftware, CC0 1.0'
+EMILY = (
+    "Emilyguitar, an Epiphone recorded direct, by D. Smolken, Karoryfer Lecolds (GitHub "
+    "sfzinstruments/karoryfer.emilyguitar), CC0 1.0"
+)
+SHINY = (
+    "Shinyguitar, an archtop with microphone and pickup, by Karoryfer Samples (GitHub "
+    "sfzinstruments/karoryfer.shinyguitar), CC0 1.0"
+)
+BLACKGREEN = (
+    "Black and Green Guitars, a Gretsch Anniversary and a Hofner Club, by Brian Wood, Karoryfer "
+    "Lecolds (GitHub kmturley/karoryfer.black-and-green-guitars), CC0 1.0"
+)
+TONEJS_GUITARS = (
+    "Electric and acoustic guitar (npm tonejs-instrument-guitar-*-wav; "
+    "nbrosowsky/tonejs-instruments), CC BY 3.0"
+)
+TONEJS_BASS = (
+    "Electric bass (npm tonejs-instrument-bass-electric-wav; nbrosowsky/tonejs-instruments), "
+    "CC BY 3.0"
+)
+GROWLY = (
+    "Growlybass, a Squier Jazz Bass recorded direct, by Karoryfer Lecolds (GitHub "
+    "sfzinstruments/karoryfer.growlybass), CC0 1.0"
+)
+PASTA = (
+    "Pastabass, a Squier Bass VI, by spacecoyote and D. Smolken, Karoryfer Samples (GitHub "
+    "sfzinstruments/karoryfer.pastabass), CC0 1.0"
+)
+MEAT = (
+    "Meatbass, an Otto Rubner double bass, by D. Smolken and Ludwik Zamenhof, Karoryfer Lecolds "
+    "(GitHub sfzinstruments/karoryfer.meatbass), CC0 1.0"
+)
+LITE_FONTS = [
+    MIT_FONTS[0],
+    "MuseScore_General_Lite.sf3 (Debian musescore-general-soundfont-small), S. Christian Collins "
+    "and others, MIT",
+]
+SECTOID = (
+    'Song pack "Sectoid" of Frets on Fire (Debian fretsonfire-songs-sectoid) by Carlos Viola '
+    "Iborra, MIT"
+)
 
 STROKES = "Rendered: recorded strokes, played and mixed by `drums.py`."
 NOTES = "Rendered: recorded notes, played by program, with random effects."
@@ -60,6 +101,26 @@ GROUPS = {
     "drums_cc0": (
         "The artist's stems summed by song; variants have other levels and effects.",
         [REMIXED],
+    ),
+    "bass_cc0": ("Recorded: synthesizer basses of finished songs, silence closed.", [REMIXED]),
+    "bass_growly": (NOTES, [GROWLY, POP909]),
+    "bass_six": (NOTES, [PASTA, POP909]),
+    "bass_upright": (NOTES, [MEAT, POP909]),
+    "bass_fonts": (NOTES, [*LITE_FONTS, TONEJS_BASS, POP909]),
+    "bass_synth": ("Synthesized by `bass_synth.py`, with random effects.", [POP909]),
+    "guitar_metal": (
+        "Recorded: the guitars of four metal songs as published; `_x0.92` and `_x1.07` are the "
+        "same, played slower or faster.",
+        [SECTOID],
+    ),
+    "guitar_emily": (NOTES, [EMILY, POP909]),
+    "guitar_shiny": (NOTES, [SHINY, POP909]),
+    "guitar_blackgreen": (NOTES, [BLACKGREEN, POP909]),
+    "guitar_tone": (NOTES, [TONEJS_GUITARS, POP909]),
+    "guitar_fonts": (NOTES, [*LITE_FONTS, POP909]),
+    "guitar_band": (
+        NOTES + " Two to four guitars at once.",
+        [EMILY, SHINY, BLACKGREEN, TONEJS_GUITARS, POP909],
     ),
     "piano_sampled": (NOTES, [GRAND, UPRIGHT, OLD, SALAMANDER, POP909]),
     "piano_electric": (NOTES, [ELECTRIC, POP909]),

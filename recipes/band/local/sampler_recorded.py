@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import soundfile as sf
-from effects import random_chain
+from pool_licences import write_licences
 from sampler_pool import to_pool_rate, write_solo
 
 logger = logging.getLogger("sampler_recorded")
@@ -19,17 +19,14 @@ logger = logging.getLogger("sampler_recorded")
 def main():
     """Runs the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("source", type=Path)
-    parser.add_argument("out", type=Path)
+    parser.add_argument("source", type=Path, help="folder of recordings")
+    parser.add_argument("out", type=Path, help="<pool>/<group>/<source>")
     parser.add_argument("--match", default="*.ogg", help="pattern of the files' names")
     parser.add_argument(
         "--speeds", type=float, nargs="*", default=[], help="factors of further copies"
     )
-    parser.add_argument("--kind", default=None, help="effect chain of the further copies")
-    parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     logging.basicConfig(level=logging.INFO)
-    rng = np.random.default_rng(args.seed)
     for path in sorted(args.source.rglob(args.match)):
         wav, rate = sf.read(path, always_2d=True)
         wav = to_pool_rate(wav.mean(axis=1), rate)
@@ -38,10 +35,9 @@ def main():
         for speed in args.speeds:
             at = np.arange(0, len(wav) - 1, speed)
             copy = np.interp(at, np.arange(len(wav)), wav)
-            if args.kind:
-                copy = random_chain(args.kind, rng)(copy, 22050)
             total += write_solo(copy, 22050, args.out, f"{stem}_x{speed}")
         logger.info("%s: %.0f s", stem, total)
+    write_licences(args.out.parents[1], args.out.parent.name)
 
 
 if __name__ == "__main__":

@@ -2,14 +2,12 @@
 # Makes the vocals folders of the pool: vocals.sh SOURCES POP909 POOL [PYTHON]
 #
 # SOURCES holds:
-#   vocals       vocal stems of "Everything is free / remixed" by ichbinsoftware (CC0 1.0; GitHub
-#                ichbinsoftware/everythingisremixed, src/*/*VOX*.m4a), songs 1 2 3 4 6
-#   vocals_more  the same of songs 5 and 7, and 3.Sodium_Stem_BGVOX_BUILD
-#                each as .ogg: ffmpeg -i NAME.m4a -ac 1 -ar 22050 -q:a 4 NAME.ogg (no spaces in NAME)
+#   vocals vocals_more   vocal stems of "Everything is free / remixed" by ichbinsoftware (CC0 1.0),
+#                songs 1 2 3 4 6, and 5 7
 #   yuki         a voice bank: short recordings of sung syllables (public-domain dedication)
 #   kokoro       what vocals_speech.py --out SOURCES/kokoro has spoken (Apache 2.0)
-# POP909 is the folder of the POP909 songs (MIT). PYTHON needs numpy, scipy, soundfile, mido,
-# pedalboard and pyworld.
+# `fetch.sh` brings all but yuki.
+# POP909 is the folder of the POP909 songs (MIT). PYTHON needs requirements.txt.
 set -euo pipefail
 
 sources=$1 pop909=$2 pool=$3 python=${4:-python}

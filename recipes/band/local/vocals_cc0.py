@@ -27,7 +27,7 @@ with the artist's effects. {what}
 """
 
 # Seconds of a stem that are no voice.
-NOT_SUNG = {"5.Rubidium_Stem_VOX_LEAD_mobile": ((78, 128), (226, 259))}
+NOT_SUNG = {"5.Rubidium_Stem_VOX_LEAD": ((78, 128), (226, 259))}
 # Stems that are more effect than voice (echoes played backwards, swells, stutters).
 EFFECTS = (
     "ECHO",
