@@ -39,7 +39,8 @@ def test_mistakes_are_found_at_once(tmp_path, options, word):
 
 
 def test_the_plan_draws_from_groups_that_the_stages_make():
-    text = "".join(path.read_text() for path in (BAND / "local").glob("*.sh"))
+    scripts = [*(BAND / "local").glob("*.sh"), BAND / "local" / "pool_licences.py"]
+    text = "".join(path.read_text() for path in scripts)
     made = set(re.findall(r"\b(?:vocals|bass|drums|guitar|piano|other)_[a-z0-9_]+\b", text))
     made |= {f"vocals_{bank}" for bank in re.findall(r"^sing (\w+)", text, re.M)}
     made |= {name + end for name in made for end in ("_fx", "_shifted") if "vocals_cc0" in name}
