@@ -42,8 +42,8 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     """Writes the files and, if asked to, sends them."""
     import tempfile
 
-    from ..weights.base import load_model, push_folder
-    from ..weights.hub import hub_name
+    from ..weights.base import load_model
+    from ..weights.hub import hub_name, upload
     from .models import check_output_folder
 
     name = hub_name(args.repo_id, args.revision)
@@ -66,7 +66,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         }
         if args.push:
             message = args.commit_message or f"Upload {type(model).__name__}"
-            answer["reference"] = push_folder(
+            answer["reference"] = upload(
                 folder, args.repo_id, args.private, token, args.revision, message
             )
     return answer

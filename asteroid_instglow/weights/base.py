@@ -9,7 +9,7 @@ from asteroid.models import BaseModel
 from . import hub
 from .building import PACKAGE, build_model
 from .card import Card
-from .folder import ASTEROID_FILE, WEIGHTS, staged
+from .folder import staged
 from .reading import PRIOR, read_package
 from .registry import BASELINES, MODELS, model_class, register
 from .writing import fill_folder, has_priors
@@ -121,7 +121,7 @@ class PretrainedModel(BaseModel):
             card = Card.of(card) or self.card or Card()
             stage = self.save_pretrained(Path(folder, "model"), card, half, True, name)
             message = commit_message or f"Upload {type(self).__name__}"
-            return push_folder(stage, repo_id, private, token, revision, message)
+            return hub.upload(stage, repo_id, private, token, revision, message)
 
     @classmethod
     def from_pretrained(
@@ -197,32 +197,6 @@ def load_model(
         kinds = " or ".join(sorted(MODELS))
         raise ValueError(f"{pretrained} must hold a {kinds}, got a {name}")
     return build_model(model_class(name), package, {}, pretrained)
-
-
-def push_folder(
-    folder: str | Path,
-    repo_id: str,
-    private: bool = False,
-    token: str | None = None,
-    revision: str | None = None,
-    message: str | None = None,
-) -> str:
-    """Sends a folder of :meth:`PretrainedModel.save_pretrained` to the Hub as one commit.
-
-    It replaces the model that was there; see :func:`.hub.upload`.
-
-    Returns:
-        str: "user/name@commit".
-
-    Examples:
-        .. code-block:: python
-
-            push_folder("priors/bass", "user/bass")
-            # 'user/bass@5c9cbb3d7ee0c5b9cbbc7c9ee4a4e5ae9d53c2a1'
-    """
-    replaces = (WEIGHTS, ASTEROID_FILE, "priors/*")
-    commit = hub.upload(folder, repo_id, private, token, revision, message, replaces)
-    return f"{repo_id}@{commit}"
 
 
 def _load_prior(name, prior, access):

@@ -1,6 +1,6 @@
 """Files of a repository on the Hugging Face Hub: fetched from one commit, sent in one commit.
 
-Knows nothing of models. What goes wrong is said in one line.
+What goes wrong is said in one line.
 """
 
 import re
@@ -17,6 +17,7 @@ _ID = re.compile(
     re.ASCII,
 )
 CARD = "README.md"
+MODEL_FILES = ("model.safetensors", "pytorch_model.bin", "priors/*")
 LOG_IN = "pass a token, or log in with `hf auth login`"
 _FAILURES = (
     errors.HTTPError,
@@ -91,18 +92,12 @@ def hub_name(repo_id: str, revision: str | None = None) -> str:
     Raises:
         ValueError: If ``repo_id`` or ``revision`` cannot be on the Hub.
     """
-    check_repo_id(repo_id)
-    name = f"{repo_id}@{revision}" if revision else repo_id
+    name, parsed = f"{repo_id}@{revision}" if revision else repo_id, parse_name(repo_id)
+    if parsed is None or parsed.part or parsed.revision:
+        raise ValueError(f'repo_id must be like "user/name", got {repo_id!r}')
     if parse_name(name) is None:
         raise ValueError(f"revision must be a branch of letters, digits and ._/-, got {revision!r}")
     return name
-
-
-def check_repo_id(repo_id: str) -> None:
-    """Raises ValueError if ``repo_id`` is not like "user/name"."""
-    name = parse_name(repo_id)
-    if name is None or name.part or name.revision:
-        raise ValueError(f'repo_id must be like "user/name", got {repo_id!r}')
 
 
 def download(
@@ -168,7 +163,7 @@ def upload(
     token: str | None = None,
     revision: str | None = None,
     message: str | None = None,
-    replaces: Sequence[str] = (),
+    replaces: Sequence[str] = MODEL_FILES,
 ) -> str:
     """Sends a folder as one commit: readers see all of it or nothing.
 
@@ -180,10 +175,10 @@ def upload(
         revision (str, optional): Branch, created if it does not exist; by default "main".
         message (str, optional): Commit message.
         replaces (Sequence[str]): Patterns of files to delete in the same commit if the folder does
-            not have them.
+            not have them; by default the weights of an earlier model.
 
     Returns:
-        str: The commit, 40 digits.
+        str: "user/name@commit".
 
     Raises:
         PermissionError: If the token may not write there.
@@ -196,7 +191,7 @@ def upload(
             upload("priors/bass", "user/bass", private=True)
             # '5c9cbb3d7ee0c5b9cbbc7c9ee4a4e5ae9d53c2a1'
     """
-    check_repo_id(repo_id)
+    hub_name(repo_id, revision)
     folder, api = Path(folder), HfApi(token=token)
     if not any(path.is_file() for path in folder.rglob("*")):
         raise ValueError(f"folder must hold files, got {folder}")
@@ -216,7 +211,7 @@ def upload(
             revision=revision or "main",
             delete_patterns=list(replaces),
         )
-    return commit.oid
+    return f"{repo_id}@{commit.oid}"
 
 
 @contextmanager

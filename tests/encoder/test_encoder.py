@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from conftest import SHARED, tiny_prior
 from safetensors.torch import load_file
 from torch.testing import assert_close
 
@@ -17,7 +18,6 @@ from asteroid_instglow.encoder.attention import Block, FastBlock, in_pieces
 from asteroid_instglow.encoder.band_split import convert_roformer
 from asteroid_instglow.masking import project_sum, share_remainder, shares
 from asteroid_instglow.training.encoder_loss import encoder_optimizer
-from conftest import SHARED, tiny_prior
 
 TINY = {"n_fft": 64, "hop_length": 16, "width": 4}
 BANDS = {"depth": 1, "n_heads": 2, "hidden": 8, "bands": ((12, 2), (2, 4), (1, 1))}

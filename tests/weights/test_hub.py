@@ -79,13 +79,14 @@ def test_round_trip_is_one_commit_and_replaces_what_was_there(hub, folder):
     commit, path, pinned = client(
         hub,
         f"""[
-            hub.upload({str(folder)!r}, {REPO!r}, replaces=["*.safetensors", "*.bin", "priors/*"]),
+            hub.upload({str(folder)!r}, {REPO!r}),
             get(optional=["LICENSE*"])[1],
             get(revision=hub.HfApi().repo_info({REPO!r}).sha)[1],
         ]""",
         hub.token,
     )
 
+    commit = commit.removeprefix(f"{REPO}@")
     assert len(hub.repos[REPO].commits) == 2 and commit == hub.repos[REPO].branches["main"]
     assert hub.files(REPO) == contents(folder) | {"notes": b"kept", "LICENSE": b"free"}
     assert Path(path).name == commit and path == pinned
