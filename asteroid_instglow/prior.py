@@ -267,6 +267,11 @@ class GlowPrior(PretrainedModel):
                 f"magnitude must be (batch, n_freq={self.n_freq}, n_frames), "
                 f"got {tuple(magnitude.shape)}"
             )
+        if magnitude.shape[-1] < self.n_sqz:
+            raise ValueError(
+                f"magnitude must have at least n_sqz = {self.n_sqz} frames, "
+                f"got {magnitude.shape[-1]}"
+            )
         return pad_bins(even_frames(magnitude, self.n_sqz), self.n_chan)
 
 

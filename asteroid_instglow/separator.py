@@ -183,9 +183,10 @@ class GenerativeSeparator(Separator, PretrainedModel):
 
     @property
     def _window(self):
-        # Shorter wavs have no frame.
+        # Shorter wavs have no frame, or less than a squeeze of the flow.
+        squeeze = self.priors[0].hop_length * self.priors[0].n_sqz
         encoders = [encoder for prior in self.priors for encoder in encoders_of(prior)]
-        return max(model.n_fft for model in [*self.priors, *encoders])
+        return max(squeeze, *(model.n_fft for model in [*self.priors, *encoders]))
 
     def _solve(self, wav, options, report):
         if options.solver == "paper":

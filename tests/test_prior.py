@@ -116,6 +116,8 @@ def test_wrong_shape_is_named():
     prior = tiny_prior()
     with pytest.raises(ValueError, match=r"n_freq=33.*got \(1, 5, 6\)"):
         prior.log_prob(torch.rand(1, 5, 6))
+    with pytest.raises(ValueError, match="at least n_sqz = 2 frames, got 1"):
+        prior.log_prob(torch.rand(1, 33, 1))
 
 
 def test_published_checkpoint_with_problems(reference):

@@ -22,6 +22,8 @@ class AffineCoupling(Transform):
 
     def __init__(self, conditioner: nn.Module, sigmoid_scale: bool = False):
         super().__init__()
+        if not isinstance(sigmoid_scale, bool):
+            raise ValueError(f"sigmoid_scale must be True or False, got {sigmoid_scale!r}")
         self.conditioner = conditioner
         self.sigmoid_scale = sigmoid_scale
 

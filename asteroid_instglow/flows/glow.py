@@ -2,14 +2,13 @@
 
 import torch
 
-from ..utils.checks import check_between, check_whole
+from ..utils.checks import check_whole
 from .coupling import AffineCoupling
 from .layers import ActNorm, InvertibleConv1x1, Squeeze
 from .transform import Compose, Pair, Transform
 from .wavenet import WaveNet
 
 MAX_PARAMETERS = 2**29
-MAX_REACH = 2**16  # frames
 
 
 class Glow(Transform):
@@ -56,42 +55,21 @@ class Glow(Transform):
         dropout: float = 0.05,
     ):
         super().__init__()
-        for name, value, most in (
-            ("n_chan", n_chan, 2**16),
-            ("n_blocks", n_blocks, 256),
-            ("hidden", hidden, 2**13),
-            ("kernel_size", kernel_size, 255),
-            ("n_layers", n_layers, 64),
-            ("dilation_rate", dilation_rate, 16),
-            ("n_sqz", n_sqz, 64),
-            ("n_split", n_split, 64),
-        ):
-            check_whole(name, value, 1, most)
-        if not isinstance(sigmoid_scale, bool):
-            raise ValueError(f"sigmoid_scale must be True or False, got {sigmoid_scale!r}")
-        check_between("dropout", dropout, 0, 1)
-        folded = n_chan * n_sqz
-        if n_split % 2 or folded % n_split:
-            raise ValueError(
-                f"n_split must be even and divide n_chan * n_sqz = {folded}, got {n_split}"
-            )
-        if kernel_size % 2 == 0:
-            raise ValueError(f"kernel_size must be odd, got {kernel_size}")
-        reach = (kernel_size - 1) * dilation_rate ** (n_layers - 1)
-        if reach > MAX_REACH:
-            raise ValueError(f"dilation_rate and n_layers must be smaller: {reach} frames")
-        per_layer = hidden * hidden * 2 * (kernel_size + 1)
-        size = n_blocks * (folded * hidden * 3 // 2 + n_layers * per_layer)
-        if size > MAX_PARAMETERS:
-            raise ValueError(f"n_blocks, hidden, n_layers and n_chan ask for {size} parameters")
+        check_whole("n_chan", n_chan, 1, 2**16)
+        check_whole("n_blocks", n_blocks, 1, 256)
         self.squeeze = Squeeze(n_sqz, n_split)
-        steps = []
+        folded = n_chan * n_sqz
+        if folded % n_split:
+            raise ValueError(f"n_split must divide n_chan * n_sqz = {folded}, got {n_split}")
+        sizes = (folded // 2, folded, hidden, kernel_size, n_layers, dilation_rate, dropout)
+        with torch.device("meta"):
+            size = n_blocks * sum(p.numel() for p in WaveNet(*sizes).parameters())
+        if size > MAX_PARAMETERS:
+            raise ValueError(f"the sizes must give at most {MAX_PARAMETERS} parameters, got {size}")
+        steps: list[Transform] = []
         for _ in range(n_blocks):
-            net = WaveNet(
-                folded // 2, folded, hidden, kernel_size, n_layers, dilation_rate, dropout
-            )
             steps += [ActNorm(folded), InvertibleConv1x1(n_split)]
-            steps += [AffineCoupling(net, sigmoid_scale)]
+            steps += [AffineCoupling(WaveNet(*sizes), sigmoid_scale)]
         self.steps = Compose(steps)
 
     def forward(self, x: torch.Tensor, mask: torch.Tensor | None = None) -> Pair:  # noqa: D102

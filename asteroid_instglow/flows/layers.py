@@ -4,6 +4,7 @@ import torch
 from torch import nn
 from torch.distributed import all_reduce, is_available, is_initialized
 
+from ..utils.checks import check_whole
 from .transform import Pair, Transform, at_least_float32, count_frames
 
 
@@ -30,6 +31,10 @@ class Squeeze(nn.Module):
 
     def __init__(self, n_sqz: int = 2, n_split: int = 4):
         super().__init__()
+        check_whole("n_sqz", n_sqz, 1, 64)
+        check_whole("n_split", n_split, 2, 64)
+        if n_split % 2:
+            raise ValueError(f"n_split must be even, got {n_split}")
         self.n_sqz = n_sqz
         self.n_split = n_split
 
@@ -79,6 +84,7 @@ class ActNorm(Transform):
 
     def __init__(self, n_chan: int):
         super().__init__()
+        check_whole("n_chan", n_chan, 1)
         self.bias = nn.Parameter(torch.zeros(n_chan, 1))
         self.log_scale = nn.Parameter(torch.zeros(n_chan, 1))
         self.register_buffer("initialised", torch.tensor(False))
@@ -125,6 +131,7 @@ class InvertibleConv1x1(Transform):
 
     def __init__(self, n_split: int = 4):
         super().__init__()
+        check_whole("n_split", n_split, 1, 1024)
         weight = torch.linalg.qr(torch.randn(n_split, n_split))[0]
         if torch.linalg.det(weight) < 0:
             weight[:, 0] *= -1

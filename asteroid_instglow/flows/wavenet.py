@@ -6,6 +6,10 @@ import torch
 from torch import nn
 from torch.nn.utils.parametrizations import weight_norm
 
+from ..utils.checks import check_between, check_whole
+
+MAX_REACH = 2**16  # frames
+
 
 class WaveNet(nn.Module):
     r"""Gated residual convolutions between two 1x1 convolutions; initially the zero function.
@@ -40,6 +44,18 @@ class WaveNet(nn.Module):
         dropout: float = 0.05,
     ):
         super().__init__()
+        check_whole("in_chan", in_chan, 1)
+        check_whole("out_chan", out_chan, 1)
+        check_whole("hidden", hidden, 1, 2**13)
+        check_whole("kernel_size", kernel_size, 1, 255)
+        check_whole("n_layers", n_layers, 1, 64)
+        check_whole("dilation_rate", dilation_rate, 1, 16)
+        check_between("dropout", dropout, 0, 1)
+        if kernel_size % 2 == 0:
+            raise ValueError(f"kernel_size must be odd, got {kernel_size}")
+        reach = (kernel_size - 1) * dilation_rate ** (n_layers - 1)
+        if reach > MAX_REACH:
+            raise ValueError(f"dilation_rate and n_layers must be smaller: {reach} frames")
         self.start = weight_norm(nn.Conv1d(in_chan, hidden, 1))
         self.in_layers: Any = nn.ModuleList()
         self.res_skip_layers: Any = nn.ModuleList()

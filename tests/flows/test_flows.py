@@ -180,16 +180,31 @@ SIZES = ("n_blocks", "hidden", "kernel_size", "n_layers", "dilation_rate", "n_sq
 BAD = [(name, value) for name in SIZES for value in (0, -1, 10**9, 2.0, True, "4", None)]
 BAD += [("n_split", 3), ("n_split", 16), ("kernel_size", 4), ("sigmoid_scale", 1)]
 BAD += [("dropout", value) for value in (-0.1, 1.5, float("nan"), "x", True)]
+ALONE = [
+    (Squeeze, "n_sqz"),
+    (Squeeze, "n_split"),
+    (ActNorm, "n_chan"),
+    (InvertibleConv1x1, "n_split"),
+]
+ALONE += [(WaveNet, name) for name in ("in_chan", "hidden", "kernel_size", "n_layers", "dropout")]
 
 
 @pytest.mark.parametrize("name, value", BAD)
 def test_bad_arguments_are_named(name, value):
-    with pytest.raises(ValueError, match=f"^{name} must be"):
+    with pytest.raises(ValueError, match=f"^{name} must "):
         Glow(4, **{name: value})
 
 
+@pytest.mark.parametrize("cls, name", ALONE)
+def test_bad_arguments_of_a_layer_are_named(cls, name):
+    sizes = {"in_chan": 2, "out_chan": 4} if cls is WaveNet else {}
+    for value in (0, -1, "4", True, None) if name != "dropout" else (-1, 2, "4", True, None):
+        with pytest.raises(ValueError, match=f"^{name} must be"):
+            cls(**{**sizes, name: value})
+
+
 def test_sizes_out_of_proportion_are_refused_before_building():
-    with pytest.raises(ValueError, match="ask for .* parameters"):
+    with pytest.raises(ValueError, match="at most .* parameters"):
         Glow(514, n_blocks=256, hidden=8192)
     with pytest.raises(ValueError, match="dilation_rate and n_layers must be smaller"):
         Glow(514, n_layers=64, dilation_rate=16)
