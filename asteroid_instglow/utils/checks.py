@@ -94,5 +94,5 @@ def path_inside(folder: str | Path, name: str) -> Path:
     return Path(folder) / name
 
 
-def _is_number(value):
+def _is_number(value: object) -> bool:
     return isinstance(value, Real) and not isinstance(value, bool)

@@ -34,10 +34,10 @@ class SeparationProgress:
         self._pieces = 0
         self.fraction = 0.0
 
-    def __enter__(self):
+    def __enter__(self) -> "SeparationProgress":
         return self
 
-    def __exit__(self, *error):
+    def __exit__(self, *error: object) -> None:
         if self._bar is not None:
             self._bar.close()
 
