@@ -1,5 +1,6 @@
 """Priors and separators as the command line names them."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -51,14 +52,16 @@ def load_separator(specs: Sequence[str], residual: bool = False) -> "GenerativeS
 
 
 def split_spec(spec: str) -> tuple[str | None, str]:
-    """Splits ``NAME=DIR``; a path that exists is a path, whatever is in it.
+    """Splits ``NAME=DIR``, unless it is a path that has a "=" in it.
 
     Examples:
         >>> split_spec("low=priors/bass")
         ('low', 'priors/bass')
     """
     name, equals, where = spec.partition("=")
-    return (name, where) if equals and not Path(spec).exists() else (None, spec)
+    # Not Path.exists, which refuses names that are too long.
+    is_path = os.path.exists(spec) or ("/" in name and not os.path.exists(where))
+    return (name, where) if equals and not is_path else (None, spec)
 
 
 def check_output_folder(path: str | Path, overwrite: bool) -> Path:

@@ -189,7 +189,7 @@ def upload(
         .. code-block:: python
 
             upload("priors/bass", "user/bass", private=True)
-            # '5c9cbb3d7ee0c5b9cbbc7c9ee4a4e5ae9d53c2a1'
+            # 'user/bass@5c9cbb3d7ee0c5b9cbbc7c9ee4a4e5ae9d53c2a1'
     """
     hub_name(repo_id, revision)
     folder, api = Path(folder), HfApi(token=token)

@@ -5,6 +5,7 @@ A package holds "model_name", "model_args" and "state_dict", and where they are 
 """
 
 import difflib
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -70,24 +71,17 @@ def _find(where):
         path, shipped = Path(name), config.SHIPPED / name
         is_shipped = isinstance(where, str) and name in config.shipped_names()
         # A data set of the same name may well lie here: only a model goes before what ships.
-        if _exists(path) and ((path / CONFIG).is_file() or not (is_shipped or part)):
+        if os.path.exists(path) and ((path / CONFIG).is_file() or not (is_shipped or part)):
             return path, part
         if is_shipped:
             return shipped, part
     return None, None
 
 
-def _exists(path):
-    try:
-        return path.exists()
-    except OSError:  # a name that is too long, say
-        return False
-
-
 def _models_beside(where):
     folder = Path(where).parent
     # A single name may be anything.
-    if "/" not in str(where) or not _exists(folder / "."):
+    if "/" not in str(where) or not os.path.isdir(folder):
         return []
     return [str(path) for path in sorted(folder.iterdir()) if (path / CONFIG).is_file()]
 

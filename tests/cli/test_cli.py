@@ -15,6 +15,7 @@ from conftest import tiny_prior
 from asteroid_instglow import GenerativeSeparator, GlowPrior
 from asteroid_instglow.audio.io import load_audio
 from asteroid_instglow.cli import main
+from asteroid_instglow.cli.models import load_separator
 
 RATE = 8000
 FAST = ["--n-iter", "3", "--wiener", "--quiet"]
@@ -81,6 +82,21 @@ def test_separate_names_subset_residual_and_formats(capsys, folder, tmp_path):
     code, _, _ = run(capsys, "separate", *args, "--sources", "hits", "-o", tmp_path / "b")
     assert code == 0
     assert {p.name for p in (tmp_path / "b/song").iterdir()} == {"hits.flac", "residual.flac"}
+
+
+def test_separators_and_priors_together(folder, tmp_path):
+    both = {n: GlowPrior.from_pretrained(folder / "priors" / n) for n in ("bass", "drums")}
+    GenerativeSeparator(both, n_iter=7).save_pretrained(tmp_path / "a=band")
+    band, bass = str(tmp_path / "a=band"), str(folder / "priors/bass")
+    joined = load_separator([band, f"low={bass}"], residual=True)
+    assert joined.sources == ["bass", "drums", "low", "residual"] and joined.options.n_iter == 7
+    assert load_separator([f"{band}/priors/drums", bass]).sources == ["drums", "bass"]
+    for specs, says in (
+        ([band, bass], "'bass' twice: use NAME=DIR"),
+        ([f"x={band}"], "is a separator, whose priors have names"),
+    ):
+        with pytest.raises(ValueError, match=says):
+            load_separator(specs)
 
 
 def test_several_files_one_broken(capsys, folder, priors, tmp_path):
