@@ -68,8 +68,8 @@ class Glow(Transform):
             raise ValueError(f"the sizes must give at most {MAX_PARAMETERS} parameters, got {size}")
         steps: list[Transform] = []
         for _ in range(n_blocks):
-            steps += [ActNorm(folded), InvertibleConv1x1(n_split)]
-            steps += [AffineCoupling(WaveNet(*sizes), sigmoid_scale)]
+            coupling = AffineCoupling(WaveNet(*sizes), sigmoid_scale)
+            steps += [ActNorm(folded), InvertibleConv1x1(n_split), coupling]
         self.steps = Compose(steps)
 
     def forward(self, x: torch.Tensor, mask: torch.Tensor | None = None) -> Pair:  # noqa: D102
