@@ -1,23 +1,26 @@
 """Measures the time and memory of separation, and compares them with a lower bound.
 
-separation.py [--song FILE] [--lengths SECONDS ...] [--no-paper] [--results FILE]
+separation.py [--song FILE] [--lengths SECONDS ...] [--files SECONDS ...] [--no-paper]
 
 Every measurement runs in a new process. The default solver separates a song that is repeated to
 each length: CPU and wall-clock seconds of ``separate`` per second of audio, and memory beyond that
-of the mixture and stems, which should not grow. The paper's solver runs a few steps on 8 s with
-four priors of the paper's size and random weights; for comparison, so does a plain search, with all
+of the mixture and stems, which should not grow. Stereo files at 44.1 kHz are separated block by
+block: their memory should not grow at all. The paper's solver runs a few steps on 8 s with four
+priors of the paper's size and random weights; for comparison, so does a plain search, with all
 gradients and weight normalization in each step. The floor is the time of the multiply-adds alone,
 at the measured rate of this processor's convolutions.
 """
 
 import argparse
 import statistics
+import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor
 from importlib.resources import as_file, files
 from multiprocessing import get_context
 from pathlib import Path
 
+import soundfile as sf
 import torch
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
@@ -27,6 +30,7 @@ from asteroid_instglow.audio.io import load_audio
 
 OUTPUT = Path(__file__).parent / "results" / "separation.json"
 MIB = 2**20
+FILE_RATE = 44100
 DTYPES = {"32": torch.float32, "bf16-mixed": torch.bfloat16}
 # The published code on 8 s with four priors, one thread, on another machine.
 PUBLISHED = {"cpu_seconds_a_step": [0.95, 1.19], "peak_mib": 2600}
@@ -37,7 +41,8 @@ def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--song", type=Path, help="audio file (default: the bundled song)")
     parser.add_argument("--priors", default="minislakh", help="folder or name of a separator")
-    parser.add_argument("--lengths", nargs="+", type=float, default=[10, 60, 600], metavar="S")
+    parser.add_argument("--lengths", nargs="*", type=float, default=[10, 60, 600], metavar="S")
+    parser.add_argument("--files", nargs="*", type=float, default=[60, 600], metavar="S")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--paper", action=argparse.BooleanOptionalAction, default=True)
     parser.add_argument("--paper-seconds", type=float, default=8.0)
@@ -49,6 +54,9 @@ def main(argv=None):
     for seconds in args.lengths:
         row = fresh(measure_default, args.song, args.priors, seconds, args.threads)
         add(results, "default", row, default_line, args.results)
+    for seconds in args.files:
+        row = fresh(measure_file, args.song, args.priors, seconds, args.threads)
+        add(results, "files", row, file_line, args.results)
     if args.paper:
         row = fresh(measure_plain, args.paper_seconds, args.paper_steps, args.threads)
         add(results, "plain", row, plain_line, args.results)
@@ -65,17 +73,14 @@ def describe(args):
     # Imported here, because the measuring processes import this module and should stay small.
     from quality import machine
 
-    lengths = " ".join(f"{seconds:g}" for seconds in args.lengths)
-    command = f"python benchmarks/separation.py --lengths {lengths} --threads {args.threads}"
+    lengths, of_files = (" ".join(f"{n:g}" for n in some) for some in (args.lengths, args.files))
+    command = f"separation.py --lengths {lengths} --files {of_files} --threads {args.threads} "
     return {
-        "command": command
-        + (f" --paper-steps {args.paper_steps}" if args.paper else " --no-paper"),
+        "command": command + (f"--paper-steps {args.paper_steps}" if args.paper else "--no-paper"),
         "machine": machine(),
         "song": "bundled" if args.song is None else args.song.name,
         "published": PUBLISHED,
-        "default": [],
-        "plain": [],
-        "paper": [],
+        **{"default": [], "files": [], "plain": [], "paper": []},
     }
 
 
@@ -118,6 +123,29 @@ def measure_default(song, priors, seconds, threads):
         "loaded_mib": loaded,
         "audio_mib": audio,
         "beyond_audio_mib": highest - loaded - audio,
+    }
+
+
+def measure_file(song, priors, seconds, threads):
+    """Measures time and memory of the default solver on a stereo file at 44.1 kHz."""
+    torch.set_num_threads(threads)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "song.flac"
+        piece = repeated(song, min(seconds, 60.0), FILE_RATE)[0].expand(2, -1).T.numpy()
+        with sf.SoundFile(path, "w", FILE_RATE, 2) as file:
+            for start in range(0, round(seconds * FILE_RATE), len(piece)):
+                file.write(piece[: round(seconds * FILE_RATE) - start])
+        model = GenerativeSeparator.from_pretrained(priors)
+        loaded = peak()
+        cpu, wall = time.process_time(), time.perf_counter()
+        model.separate(path, Path(folder) / "stems")
+        cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
+    return {
+        "seconds": seconds,
+        "cpu_seconds_per_second": cpu / seconds,
+        "real_time_factor": wall / seconds,
+        "peak_mib": peak(),
+        "loaded_mib": loaded,
     }
 
 
@@ -246,12 +274,17 @@ def default_line(row):
     )
 
 
-def plain_line(row):
+def plain_line(row, name="plain"):
     """Formats a row."""
-    return (
-        f"plain: {row['cpu_seconds_a_step']:.3f} CPU s per step; peak {row['peak_mib']:.0f} MiB, "
-        f"loaded {row['loaded_mib']:.0f}"
-    )
+    cpu = row.get("cpu_seconds_a_step") or row["cpu_seconds_per_second"]
+    unit = "step" if "cpu_seconds_a_step" in row else f"second, {row['seconds']:g} s"
+    memory = f"peak {row['peak_mib']:.0f} MiB, loaded {row['loaded_mib']:.0f}"
+    return f"{name}: {cpu:.3f} CPU s per {unit}; {memory}"
+
+
+def file_line(row):
+    """Formats a row."""
+    return plain_line(row, "file")
 
 
 def paper_line(row):

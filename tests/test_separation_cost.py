@@ -23,7 +23,9 @@ def python(*arguments):
 
 
 def test_the_default_is_measured_in_a_fresh_process(tmp_path):
-    out = python(SCRIPT, "--lengths", 1, "--no-paper", "--results", tmp_path / "cost.json")
+    out = python(
+        SCRIPT, "--lengths", 1, "--files", 1, "--no-paper", "--results", tmp_path / "cost.json"
+    )
 
     results = json.loads((tmp_path / "cost.json").read_text())
     (row,) = results["default"]
@@ -32,6 +34,8 @@ def test_the_default_is_measured_in_a_fresh_process(tmp_path):
     # A second of one channel, and of four stems, 22 050 Hz, 4 bytes.
     assert row["audio_mib"] == pytest.approx(5 * 22050 * 4 / 2**20, rel=1e-3)
     assert row["peak_mib"] >= row["loaded_mib"] > row["audio_mib"]
+    (row,) = results["files"]
+    assert row["peak_mib"] >= row["loaded_mib"] > 0 and row["cpu_seconds_per_second"] > 0
     assert "CPU s" in out and results["machine"]["threads"] == 1
 
 
