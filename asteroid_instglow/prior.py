@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from .audio.resampling import check_rate
 from .audio.stft import apply_phase, check_stft, even_frames, istft, pad_bins, stft
 from .encoder import build_encoder
 from .flows import FrozenGlow, Glow
@@ -77,6 +78,7 @@ class GlowPrior(PretrainedModel):
     ):
         check_name("source", source)
         check_between("sample_rate", sample_rate, 1, MAX_RATE)
+        check_rate("sample_rate", sample_rate)
         check_stft(n_fft, hop_length)
         super().__init__(sample_rate=sample_rate, in_channels=1)
         self._model_args = {

@@ -98,7 +98,7 @@ def test_model_args_rebuild_the_model():
 @pytest.mark.parametrize(
     "name, value",
     [("n_blocks", 10**9), ("n_fft", 2**40), ("n_fft", 3), ("hop_length", 0), ("hop_length", 33)]
-    + [("sample_rate", value) for value in (0, -1, float("nan"), 1e9, "8000")],
+    + [("sample_rate", value) for value in (0, -1, float("nan"), 1e9, 1.5, "8000")],
 )
 def test_bad_arguments_are_named(name, value):
     with pytest.raises(ValueError, match=f"^{name} must be"):

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from ..adapter import Separator
+from ..audio.resampling import check_rate
 from ..audio.stft import check_stft
 from ..utils.checks import check_above_zero, check_between, check_name, check_whole
 from ..weights.base import PretrainedModel
@@ -80,6 +81,7 @@ class Baseline(Separator, PretrainedModel):
         if len(set(sources)) < len(sources):
             raise ValueError(f"sources must be different names, got {sources}")
         check_between("sample_rate", arguments["sample_rate"], 1, MAX_RATE)
+        check_rate("sample_rate", arguments["sample_rate"])
         for name, most in self.sizes.items():
             check_whole(name, arguments[name], 1, most)
         if "n_fft" in arguments:

@@ -84,7 +84,7 @@ class ActNorm(Transform):
 
     def __init__(self, n_chan: int):
         super().__init__()
-        check_whole("n_chan", n_chan, 1)
+        check_whole("n_chan", n_chan, 1, 2**22)
         self.bias = nn.Parameter(torch.zeros(n_chan, 1))
         self.log_scale = nn.Parameter(torch.zeros(n_chan, 1))
         self.register_buffer("initialised", torch.tensor(False))

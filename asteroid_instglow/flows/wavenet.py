@@ -8,6 +8,7 @@ from torch.nn.utils.parametrizations import weight_norm
 
 from ..utils.checks import check_between, check_whole
 
+MAX_CHAN = 2**22
 MAX_REACH = 2**16  # frames
 
 
@@ -44,8 +45,8 @@ class WaveNet(nn.Module):
         dropout: float = 0.05,
     ):
         super().__init__()
-        check_whole("in_chan", in_chan, 1)
-        check_whole("out_chan", out_chan, 1)
+        check_whole("in_chan", in_chan, 1, MAX_CHAN)
+        check_whole("out_chan", out_chan, 1, MAX_CHAN)
         check_whole("hidden", hidden, 1, 2**13)
         check_whole("kernel_size", kernel_size, 1, 255)
         check_whole("n_layers", n_layers, 1, 64)
