@@ -1,6 +1,7 @@
 """Files of tensors: safetensors in which equal tensors are stored once, and Asteroid's pickles."""
 
 import hashlib
+import json
 import pickle
 import struct
 from pathlib import Path
@@ -8,9 +9,10 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 State = dict[str, torch.Tensor]
+WORTHWHILE = 1024  # bytes: smaller tensors are stored as often as they occur
 
 
 def write_tensors(path: Path, state: State, half: bool = False) -> None:
@@ -31,13 +33,25 @@ def write_tensors(path: Path, state: State, half: bool = False) -> None:
     first: dict[Any, str] = {}
     for name, value in (half_state(state) if half else state).items():
         value = value.detach().cpu().clone().contiguous()
-        content = value.reshape(-1).view(torch.uint8).numpy().tobytes() if value.numel() else b""
-        key = (value.dtype, value.shape, hashlib.sha256(content).digest())
-        if key in first and value.numel() > 1:
+        key: Any = name
+        if value.nbytes >= WORTHWHILE:
+            content = value.reshape(-1).view(torch.uint8).numpy().tobytes()
+            key = (value.dtype, value.shape, hashlib.sha256(content).digest())
+        if key in first:
             aliases[name] = first[key]
         else:
             first[key], stored[name] = name, value
-    save_file(stored, path, metadata={"format": "pt", **aliases})
+    path.write_bytes(_in_order(save(stored, metadata={"format": "pt", **aliases})))
+
+
+def _in_order(content):
+    # The metadata of a file come in random order: sorted, equal models are equal files.
+    end = 8 + int.from_bytes(content[:8], "little")
+    header = json.loads(content[8:end])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text = text.ljust(-(-len(text) // 8) * 8)
+    return len(text).to_bytes(8, "little") + text + content[end:]
 
 
 def read_tensors(path: Path, prefix: str = "") -> State:

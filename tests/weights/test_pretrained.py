@@ -8,6 +8,7 @@ import asteroid.models
 import pytest
 import torch
 from conftest import tiny_prior
+from safetensors.torch import load_file
 from torch.testing import assert_close
 
 from asteroid_instglow import GenerativeSeparator, GlowPrior, JointEncoder
@@ -87,6 +88,13 @@ def test_equal_tensors_are_stored_once_and_shared_when_loaded(tmp_path):
     assert sizes[1] < 2 * sizes[0] - 0.9 * body
 
     loaded = GenerativeSeparator.from_pretrained(tmp_path / "2")
+    # Saved again, it is the same file, whose layout is that of safetensors.
+    content = (tmp_path / "2" / "model.safetensors").read_bytes()
+    for _ in range(3):
+        loaded.save_pretrained(tmp_path / "again")
+        assert (tmp_path / "again" / "model.safetensors").read_bytes() == content
+    assert int.from_bytes(content[:8], "little") % 8 == 0
+    assert load_file(tmp_path / "2" / "model.safetensors").keys() < separator.state_dict().keys()
     first, second = (prior.encoder for prior in loaded.priors)
     assert same_weights(loaded, separator)
     assert first.lstm is second.lstm and first.mask is not second.mask
