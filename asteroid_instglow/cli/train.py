@@ -1,5 +1,7 @@
 """``instglow train``: trains the prior of one source from its solo recordings."""
 
+import sys
+from dataclasses import fields
 from pathlib import Path
 
 from .training_options import add_data_arguments, add_options, read_folders, read_options
@@ -11,6 +13,7 @@ _SHARED = (
     *("validation_data", "seed", "accelerator", "num_workers", "time_limit", "resume"),
     *("checkpoint_minutes", "other_data", "progress"),
 )
+MINUTES = 10.0
 _FLOW = {
     **dict.fromkeys(
         ("sample_rate", "n_fft", "hop_length", "n_blocks", "hidden", "kernel_size", "n_layers"), int
@@ -26,51 +29,97 @@ def add_arguments(parser):
 
     parser.add_argument("source", help="its name: folders <data>/<source>/ or <data>/*/<source>.*")
     add_data_arguments(parser)
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="PRIOR_DIR")
-    add_options(parser, PriorOptions)
-    flow = parser.add_argument_group("flow (see GlowPrior; by default the paper's)")
+    parser.add_argument(
+        "-o", "--output", type=Path, metavar="PRIOR_DIR", help="by default priors/<source>"
+    )
+    parser.add_argument(
+        "--minutes", type=float, help=f"time for all, where no steps are given (default: {MINUTES})"
+    )
+    add_options(parser, PriorOptions, _names(PriorOptions))
+    flow = parser.add_argument_group("flow (see GlowPrior; by default that of --init)")
     for name, kind in _FLOW.items():
         flow.add_argument(f"--{name.replace('_', '-')}", type=kind)
     flow.add_argument("--sigmoid-scale", action="store_true", default=None)
     encoder = parser.add_argument_group("encoder (trained if data holds other sources, too)")
     encoder.add_argument(
-        "--encoder-steps", type=int, default=2000, help="0: none, or --init's as it is"
+        "--encoder-steps", type=int, help="0: none, or --init's as it is; 2000 with --n-steps"
     )
     encoder.add_argument("--encoder-width", type=int, help="its features of a frame")
     add_options(encoder, EncoderOptions, ("lr", "precision"), "encoder_")
     add_options(encoder, EncoderOptions, _ENCODER)
     encoder.add_argument(
-        "--init", metavar="DIR|NAME", help="a joint encoder, prior or separator to start from"
+        "--init",
+        metavar="DIR|NAME",
+        help="joint encoder, prior or separator to start from; its sizes are taken over",
     )
     encoder.add_argument("--others", nargs="+", metavar="NAME", help="background; by default all")
 
 
 def run(args):
-    """Trains the flow, then the encoder if there is a background to train it against."""
-    from ..data import list_sources
-    from ..training import EncoderOptions, PriorOptions, take_encoder, train_encoder, train_prior
+    """Trains as long as it may take, or for given steps."""
+    from ..training import EncoderOptions, PriorOptions
 
-    data = read_folders(args.data)
-    background = set(args.others or list_sources(data)) - {args.source}
+    args.output = args.output or Path("priors") / args.source
     names = (*_FLOW, "sigmoid_scale")
     model = {n: getattr(args, n) for n in names if getattr(args, n) is not None}
-    options = read_options(args, PriorOptions)
-    flow = train_prior(args.source, data, args.output, model=model, **options)
-    encoder = None
-    if args.init and not args.encoder_steps:
-        encoder = take_encoder(args.output, args.init)
-    elif args.encoder_steps and background:
-        encoder = train_encoder(
+    data = read_folders(args.data)
+    flow = read_options(args, PriorOptions, _names(PriorOptions))
+    encoder = {
+        **read_options(args, EncoderOptions, _ENCODER),
+        **read_options(args, EncoderOptions, ("lr", "precision"), "encoder_"),
+    }
+    if args.minutes is None and (args.n_steps, args.encoder_steps) != (None, None):
+        return _train_steps(args, data, model, flow, encoder)
+    if args.encoder_width is not None:
+        raise ValueError("--encoder-width cannot be chosen with --minutes: the encoder is --init's")
+    from ..training import train_instrument
+
+    shared = read_options(args, EncoderOptions, _SHARED)
+    return train_instrument(
+        args.source,
+        data,
+        args.output,
+        MINUTES if args.minutes is None else args.minutes,
+        args.init,
+        others=args.others,
+        model=model,
+        encoder=encoder,
+        flow={name: value for name, value in flow.items() if name not in shared},
+        tell=lambda line: sys.stderr.write(line + "\n"),
+        **shared,
+    )
+
+
+def _train_steps(args, data, model, flow, encoder):
+    # The flow, then the encoder if there is a background to train it against.
+    from ..data import list_sources
+    from ..training import EncoderOptions, take_encoder, train_encoder, train_prior
+
+    if args.init:
+        from ..training.instrument import sizes_of
+
+        model = {**sizes_of(args.init), **model}
+    trained = None
+    record = train_prior(args.source, data, args.output, model=model, **flow)
+    if args.init and args.encoder_steps == 0:
+        trained = take_encoder(args.output, args.init)
+    elif args.encoder_steps != 0 and set(args.others or list_sources(data)) - {args.source}:
+        trained = train_encoder(
             args.output,
             data,
             args.others,
             model={} if args.encoder_width is None else {"width": args.encoder_width},
             init=args.init,
-            n_steps=args.encoder_steps,
-            **read_options(args, EncoderOptions, _SHARED + _ENCODER),
-            **read_options(args, EncoderOptions, ("lr", "precision"), "encoder_"),
+            n_steps=2000 if args.encoder_steps is None else args.encoder_steps,
+            **encoder,
+            **read_options(args, EncoderOptions, _SHARED),
         )
-    return {"prior": str(args.output), "flow": flow, "encoder": encoder}
+    return {"prior": str(args.output), "flow": record, "encoder": trained}
+
+
+def _names(cls):
+    # The whole command's --minutes are not those of one part.
+    return [field.name for field in fields(cls) if field.name != "minutes"]
 
 
 def describe(answer):

@@ -10,6 +10,7 @@ _HOMES = {
     "pretrain_encoders": "joint",
     "take_encoder": "encoder",
     "train_encoder": "encoder",
+    "train_instrument": "instrument",
     "train_prior": "prior",
 }
 

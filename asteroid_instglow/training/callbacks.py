@@ -152,7 +152,7 @@ class Stop(Callback):
         if interrupted and trainer.global_step % trainer.val_check_batch:
             trainer.limit_val_batches = 0
 
-    def on_train_end(self, trainer, pl_module):
+    def on_fit_end(self, trainer, pl_module):
         """Tells where a run ended by SIGTERM will go on."""
         if self.received == signal.SIGTERM and trainer.is_global_zero:
             step = trainer.global_step

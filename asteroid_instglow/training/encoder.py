@@ -1,5 +1,6 @@
 """Trains the encoder of a prior: its own solos against random mixtures of any others."""
 
+import copy
 import time
 from collections.abc import Iterable
 from functools import partial
@@ -25,6 +26,7 @@ from .encoder_loss import encoder_optimizer
 from .encoder_system import EncoderSystem
 from .loaders import ENDLESS, shard_loader, stream_loader
 from .options import EncoderOptions, make_options
+from .pace import steps_that_fit
 from .record import ENCODER_RECORD, outcome, write_record
 from .trainer import fit
 
@@ -40,6 +42,7 @@ def train_encoder(
     *,
     model: dict | None = None,
     init: str | Path | None = None,
+    background: Data | None = None,
     **changes: Any,
 ) -> dict[str, Any]:
     """Trains the encoder of a saved prior, and saves it with the prior.
@@ -61,6 +64,7 @@ def train_encoder(
         init (str | Path, optional): Model to start from: a :class:`JointEncoder`, another prior, or
             a separator, in a folder, on the Hub or by the name of one that ships with the package.
             Its mask is kept only if it is one of this source.
+        background (optional): Folders with the solos of others; by default those of ``data``.
         **changes: Fields of :class:`EncoderOptions` that differ from ``options``.
 
     Returns:
@@ -85,11 +89,14 @@ def train_encoder(
     with torch.random.fork_rng(range(torch.cuda.device_count())), locked(prior):
         torch.manual_seed(options.seed)
         encoder = owner.add_encoder(_encoder_of(init, owner.source) if init else model or {})
-        background = set(others or list_sources(data)) - {owner.source}
-        encoder.heard = names = [owner.source, *sorted(background)]
-        arguments = {"source": owner.source, **recorded(options, model, init)}
+        elsewhere = data if background is None else background
+        names = sorted(set(others or list_sources(elsewhere)) - {owner.source})
+        encoder.heard = [owner.source, *names]
         rate = int(owner.sample_rate)
-        files, held_out = split_recordings(names, data, options, rate)
+        if background is None:
+            files, held_out = split_recordings(encoder.heard, data, options, rate)
+        else:
+            files, held_out = _split_apart(owner.source, data, names, background, options, rate)
         common = {"source": owner.source, "segment": options.segment, "sample_rate": rate}
         common["progress"] = options.progress
         train = MixDataset(
@@ -106,8 +113,10 @@ def train_encoder(
             p_silent=(0, 0),
             **common,
         )
-        fit_encoder(encoder, train, validation, prior / FOLDER, arguments, options)
-        return save_trained(owner, prior, arguments, options, started)
+        whose = {"source": owner.source}
+        start = model, init
+        arguments = fit_encoder(encoder, train, validation, prior / FOLDER, whose, start, options)
+        return save_trained(owner, prior, arguments, options.keep, started)
 
 
 def take_encoder(prior: str | Path, init: str | Path) -> dict[str, Any]:
@@ -152,49 +161,72 @@ def split_recordings(
     return split_by_source(names, data, options.validation_data, options.seed, is_usable)
 
 
+def _split_apart(source, data, others, background, options, sample_rate):
+    # The source's recordings in one place, those of others in another.
+    if not others:
+        raise ValueError(f"background must hold recordings of a source besides {source!r}")
+    is_usable = partial(can_be_heard, sample_rate=sample_rate, segment=options.segment)
+    own = split_by_source([source], data, options.validation_data, options.seed, is_usable)
+    rest = split_by_source(others, background, None, options.seed, is_usable)
+    return tuple({**mine, **theirs} for mine, theirs in zip(own, rest))
+
+
 def fit_encoder(
     encoder: torch.nn.Module,
     train: Any,
     validation: Any,
     output: Path,
-    arguments: dict[str, Any],
+    whose: dict[str, Any],
+    start: tuple[dict | None, str | Path | None],
     options: EncoderOptions,
-) -> None:
+) -> dict[str, Any]:
     """Fits an encoder, which has the trained weights then.
 
     Args:
         encoder (Encoder): The encoder.
         train, validation (MixtureDataset): Mixtures, see :class:`EncoderSystem`.
         output (Path): Folder of the run.
-        arguments (dict): What a run to resume must have in common; plain types.
+        whose (dict): "source" or "sources".
+        start (tuple): Arguments of the encoder, and what it started from.
         options (EncoderOptions): How to train.
+
+    Returns:
+        dict: The arguments that a run to resume must have in common; plain types.
     """
+
+    def make_system(model, options, config):
+        optimizer, schedule = encoder_optimizer(model, options.n_steps, options.lr, options.lr / 10)
+        return EncoderSystem(
+            model,
+            optimizer,
+            stream_loader(train, options.batch_size, options.num_workers),
+            shard_loader(validation, options.batch_size),
+            schedule,
+            config=config,
+            ema=options.ema,
+            augment=partial(apply_effects, eq_db=options.eq_db, p_effect=options.p_effect),
+        )
+
     solos = {name: recordings.solos for name, recordings in train.recordings.items()}
     held_out = {f"validation {n}": r.solos for n, r in validation.recordings.items()}
     digest = data_digest({**solos, **held_out})
     counts = {name: len(found) for name, found in solos.items()}
-    checkpoint = checkpoint_to_resume(output, options, arguments, digest)
-    optimizer, scheduler = encoder_optimizer(encoder, options.n_steps, options.lr, options.lr / 10)
-    system = EncoderSystem(
-        encoder,
-        optimizer,
-        stream_loader(train, options.batch_size, options.num_workers),
-        shard_loader(validation, options.batch_size),
-        scheduler,
-        config={**arguments, "data_digest": digest, "data": counts},
-        ema=options.ema,
-        augment=partial(apply_effects, eq_db=options.eq_db, p_effect=options.p_effect),
+    options = steps_that_fit(
+        options, output, lambda: make_system(copy.deepcopy(encoder), options, {})
     )
-    name = f"{arguments.get('source', 'joint')} encoder"
-    fit(system, output, options, checkpoint, CLIP, name)
+    arguments = {**whose, **recorded(options, *start)}
+    checkpoint = checkpoint_to_resume(output, options, arguments, digest)
+    system = make_system(encoder, options, {**arguments, "data_digest": digest, "data": counts})
+    fit(system, output, options, checkpoint, CLIP, f"{whose.get('source', 'joint')} encoder")
     encoder.load_state_dict(trained_weights(output, options.keep))
+    return arguments
 
 
 def save_trained(
     model: GlowPrior | JointEncoder,
     folder: Path,
     arguments: dict[str, Any],
-    options: EncoderOptions,
+    keep: str,
     started: float,
 ) -> dict[str, Any]:
     """Saves a model whose encoder was trained, and what was done.
@@ -203,7 +235,7 @@ def save_trained(
         model (GlowPrior | JointEncoder): The model.
         folder (Path): Its folder; the run is in ``encoder/`` of it.
         arguments (dict): Arguments of the training, "source" or "sources" among them.
-        options (EncoderOptions): How it was trained.
+        keep (str): Whether it has the "best" or the "last" weights.
         started (float): ``time.monotonic()`` at its beginning.
 
     Returns:
@@ -213,7 +245,7 @@ def save_trained(
     whose = "source" if "source" in arguments else "sources"
     record = {
         whose: arguments[whose],
-        **outcome(folder / FOLDER, options.n_steps, options.keep),
+        **outcome(folder / FOLDER, arguments["n_steps"], keep),
         "seconds": round(time.monotonic() - started, 1),
         "arguments": arguments,
     }

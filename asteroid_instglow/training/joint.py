@@ -9,7 +9,7 @@ import torch
 from ..data import Data, RandomMixtureDataset
 from ..encoder.joint import JointEncoder
 from .checkpoints import locked
-from .encoder import FOLDER, fit_encoder, recorded, save_trained, split_recordings
+from .encoder import FOLDER, fit_encoder, save_trained, split_recordings
 from .loaders import ENDLESS
 from .options import JointOptions, make_options
 
@@ -62,7 +62,6 @@ def pretrain_encoders(
         else:
             joint = _joint_of(init, sources).train()
         sample_rate = int(joint.sample_rate)
-        arguments = {"sources": list(sources), **recorded(options, model, init)}
         files, held_out = split_recordings(sources, data, options, sample_rate)
         common = {"segment": options.segment, "sample_rate": sample_rate, "p_real": 0.0}
         common["progress"] = options.progress
@@ -79,8 +78,10 @@ def pretrain_encoders(
             held_out, n_items=options.validation_items, p_speed=0.0, p_silent=0.0, **common
         )
         with locked(output):
-            fit_encoder(joint.encoder, train, validation, output / FOLDER, arguments, options)
-            return save_trained(joint, output, arguments, options, started)
+            whose = {"sources": list(sources)}
+            start, run = (model, init), output / FOLDER
+            arguments = fit_encoder(joint.encoder, train, validation, run, whose, start, options)
+            return save_trained(joint, output, arguments, options.keep, started)
 
 
 def _joint_of(init, sources):

@@ -42,6 +42,8 @@ class TrainingOptions:
             script needs its ``if __name__ == "__main__":``.
         accelerator (str): "auto", "cpu", "gpu", ...: as Lightning's.
         num_workers (int): Number of processes that read data; 0 reads between the steps.
+        minutes (float, optional): Time that the training shall take; ``n_steps`` is then what fits,
+            measured by a few steps before.
         time_limit (float, optional): Minutes after which to stop, validate and export.
         checkpoint_minutes (float): Minutes between checkpoints.
         resume (bool): Go on with an earlier run; False starts anew and replaces what is there.
@@ -69,6 +71,9 @@ class TrainingOptions:
     devices: int = _option(1, "number of processes or GPUs", type=int)
     accelerator: str = _option("auto", "cpu, gpu, ...", type=str)
     num_workers: int = _option(0, "processes that read data", type=int)
+    minutes: float | None = _option(
+        None, "time to take; the steps that fit are measured", type=float
+    )
     time_limit: float | None = _option(
         None, "minutes after which to stop, of each part", type=float, metavar="MINUTES"
     )
@@ -86,8 +91,9 @@ class TrainingOptions:
                 check_whole(name, value, least)
         for name in ("segment", "lr", "checkpoint_minutes"):
             check_above_zero(name, getattr(self, name))
-        if self.time_limit is not None:
-            check_above_zero("time_limit", self.time_limit)
+        for name in ("minutes", "time_limit"):
+            if getattr(self, name) is not None:
+                check_above_zero(name, getattr(self, name))
         if self.ema is not None and not 0 < self.ema < 1:
             raise ValueError(f"ema must be a decay in (0, 1), got {self.ema!r}")
         low, high = self.gain_db
@@ -204,5 +210,5 @@ _WHOLE = {
 # Options of the machine and the occasion, which do not change what is learned.
 _PLACE = frozenset(
     ("validation_data", "devices", "accelerator", "num_workers", "time_limit", "resume", "progress")
-    + ("checkpoint_minutes", "other_data")
+    + ("checkpoint_minutes", "other_data", "minutes")
 )

@@ -1,5 +1,6 @@
 """Trains a prior on folders of solo recordings: one call, one folder, resumable."""
 
+import copy
 import logging
 import time
 from functools import partial
@@ -21,6 +22,7 @@ from ..weights.config import CONFIG
 from .checkpoints import checkpoint_to_resume, locked, trained_weights
 from .loaders import ENDLESS, shard_loader, stream_loader
 from .options import PriorOptions, make_options
+from .pace import steps_that_fit
 from .prior_system import PriorSystem, paper_optimizer
 from .record import PRIOR_RECORD, outcome, write_record
 from .trainer import fit
@@ -95,10 +97,16 @@ def train_prior(
                 del decisive[name]
             checkpoint = checkpoint_to_resume(output, options, decisive, digest)
             train, validation = _datasets(model, files[source], held_out[source], options)
+            options = steps_that_fit(
+                options,
+                output,
+                lambda: _make_system(copy.deepcopy(model), train, validation, options, {}),
+            )
             held_out_from = options.validation_data or data
             described = {"train": _describe(data, train)}
             described["validation"] = _describe(held_out_from, validation)
-            config = {**decisive, "data_digest": digest, "data": described}
+            config = {**decisive, "n_steps": options.n_steps, "data_digest": digest}
+            config["data"] = described
             system = _make_system(model, train, validation, options, config)
             fit(system, output, options, checkpoint, name=source)
             model.load_state_dict(trained_weights(output, options.keep))
