@@ -114,8 +114,8 @@ def train_encoder(
             **common,
         )
         whose = {"source": owner.source}
-        start = model, init
-        arguments = fit_encoder(encoder, train, validation, prior / FOLDER, whose, start, options)
+        start, run = (model, init), prior / FOLDER
+        arguments = fit_encoder(encoder, train, validation, run, whose, start, options, started)
         return save_trained(owner, prior, arguments, options.keep, started)
 
 
@@ -179,6 +179,7 @@ def fit_encoder(
     whose: dict[str, Any],
     start: tuple[dict | None, str | Path | None],
     options: EncoderOptions,
+    started: float,
 ) -> dict[str, Any]:
     """Fits an encoder, which has the trained weights then.
 
@@ -189,6 +190,7 @@ def fit_encoder(
         whose (dict): "source" or "sources".
         start (tuple): Arguments of the encoder, and what it started from.
         options (EncoderOptions): How to train.
+        started (float): ``time.monotonic()`` at the beginning.
 
     Returns:
         dict: The arguments that a run to resume must have in common; plain types.
@@ -212,7 +214,7 @@ def fit_encoder(
     digest = data_digest({**solos, **held_out})
     counts = {name: len(found) for name, found in solos.items()}
     options = steps_that_fit(
-        options, output, lambda: make_system(copy.deepcopy(encoder), options, {})
+        options, output, lambda: make_system(copy.deepcopy(encoder), options, {}), started
     )
     arguments = {**whose, **recorded(options, *start)}
     checkpoint = checkpoint_to_resume(output, options, arguments, digest)

@@ -12,8 +12,8 @@ from ..encoder.joint import JointEncoder
 from ..prior import GlowPrior
 from ..utils.checks import check_above_zero
 from ..weights.base import load_model
+from ..weights.config import shipped_names
 from ..weights.folder import CONFIG
-from ..weights.reading import shipped_names
 from .encoder import train_encoder
 from .prior import train_prior
 

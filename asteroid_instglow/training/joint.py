@@ -80,7 +80,9 @@ def pretrain_encoders(
         with locked(output):
             whose = {"sources": list(sources)}
             start, run = (model, init), output / FOLDER
-            arguments = fit_encoder(joint.encoder, train, validation, run, whose, start, options)
+            arguments = fit_encoder(
+                joint.encoder, train, validation, run, whose, start, options, started
+            )
             return save_trained(joint, output, arguments, options.keep, started)
 
 

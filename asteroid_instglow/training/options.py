@@ -32,6 +32,7 @@ class TrainingOptions:
         validation_data: Folders of recordings to validate on; by default a tenth of the recordings
             of each source is set aside.
         val_every (int, optional): Steps between validations; by default a tenth of ``n_steps``.
+        val_batches (int, optional): Largest number of batches in a validation.
         gain_db (tuple): Range of a random gain on each piece, dB.
         ema (float, optional): Decay of an average of the weights, which is then validated and
             exported, 0.999 say.
@@ -61,6 +62,9 @@ class TrainingOptions:
     val_every: int | None = _option(
         None, "steps between validations; by default a tenth", type=int, metavar="STEPS"
     )
+    val_batches: int | None = _option(
+        None, "most batches in a validation", type=int, metavar="BATCHES"
+    )
     gain_db: tuple[float, float] = _option(
         (0.0, 0.0), "range of a random gain, dB", type=float, nargs=2, metavar="DB"
     )
@@ -87,7 +91,7 @@ class TrainingOptions:
     def __post_init__(self):
         for name, least in _WHOLE.items():
             value = getattr(self, name, None)
-            if value is not None or name not in ("val_every", "init_pieces", "validation_items"):
+            if value is not None or name not in ("val_every", "val_batches") + _ENCODERS_AND_FLOWS:
                 check_whole(name, value, least)
         for name in ("segment", "lr", "checkpoint_minutes"):
             check_above_zero(name, getattr(self, name))
@@ -197,10 +201,12 @@ def make_options(cls: type[Options], options: Options | None, changes: dict) -> 
 
 
 ACCELERATORS = ("auto", "cpu", "cuda", "gpu", "mps", "tpu")
+_ENCODERS_AND_FLOWS = ("init_pieces", "validation_items")
 _WHOLE = {
     "n_steps": 1,
     "batch_size": 1,
     "val_every": 1,
+    "val_batches": 1,
     "devices": 1,
     "seed": 0,
     "num_workers": 0,
@@ -210,5 +216,5 @@ _WHOLE = {
 # Options of the machine and the occasion, which do not change what is learned.
 _PLACE = frozenset(
     ("validation_data", "devices", "accelerator", "num_workers", "time_limit", "resume", "progress")
-    + ("checkpoint_minutes", "other_data", "minutes")
+    + ("checkpoint_minutes", "other_data", "minutes", "val_batches")
 )

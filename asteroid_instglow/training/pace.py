@@ -13,46 +13,50 @@ from .checkpoints import FOLDER, LAST, load_checkpoint
 from .options import Options
 from .system import TrainingSystem
 
-WARM_UP, MEASURED = 2, 5  # steps
-VALIDATIONS = 4
+WARM_UP, MEASURED = 1, 5  # steps
+MEASURING = 0.05  # of the time, at most
+VALIDATIONS = 2  # besides the one at the start
+VALIDATING = 0.15  # of the time, at most
 SPENT = 0.92  # of the time: machines slow down, and checkpoints are to be written
 
 
 def steps_that_fit(
-    options: Options, output: Path, make_system: Callable[[], TrainingSystem]
+    options: Options, output: Path, make_system: Callable[[], TrainingSystem], started: float
 ) -> Options:
     """Returns options with the number of steps that ``options.minutes`` allows.
 
-    Some steps and a validation are timed on a copy of the system, which is thrown away. A run that
-    is resumed keeps the number of steps that it began with.
+    Some steps are timed on a system of its own, which is thrown away. A run that is resumed keeps
+    the number of steps that it began with.
 
     Args:
         options (TrainingOptions): Options; they are returned as they are without ``minutes``.
         output (Path): Folder of the run.
-        make_system (Callable): Makes the system.
+        make_system (Callable): Makes a system with a copy of the model.
+        started (float): ``time.monotonic()`` when the minutes began.
 
     Returns:
-        TrainingOptions: With ``n_steps``, ``val_every`` and a ``time_limit``.
+        TrainingOptions: With ``n_steps``, ``val_every``, ``val_batches`` and a ``time_limit``.
     """
     if options.minutes is None:
         return options
     last = output / FOLDER / LAST
-    known = None
+    before = {}
     if options.resume and last.is_file():
-        known = load_checkpoint(last).get("training_config", {}).get("n_steps")
-    if known is None:
-        device = _device(options.accelerator)
-        half = resolve_precision(options.precision, options.accelerator) == "bf16-mixed"
-        system = make_system()  # Thrown away: its steps change the weights.
-        with torch.autocast(device.type, torch.bfloat16, enabled=half):
-            step, validation = _time(system, device)
-        left = SPENT * 60 * options.minutes - (1 + VALIDATIONS) * validation
-        known = max(1, int(left / step))
+        before = load_checkpoint(last).get("training_config", {})
+    device = _device(options.accelerator)
+    half = resolve_precision(options.precision, options.accelerator) == "bf16-mixed"
+    with torch.autocast(device.type, torch.bfloat16, enabled=half):
+        step, validation = _time(make_system(), device, MEASURING * 60 * options.minutes)
+    left = max(1.0, 60 * options.minutes - (time.monotonic() - started))
+    n_batches = max(1, int(VALIDATING * left / (1 + VALIDATIONS) / validation))
+    for_steps = SPENT * left - (1 + VALIDATIONS) * n_batches * validation
+    n_steps = before.get("n_steps") or max(1, int(for_steps / step))
     return replace(
         options,
-        n_steps=known,
-        val_every=max(1, known // VALIDATIONS),
-        time_limit=min(options.time_limit or options.minutes, options.minutes),
+        n_steps=n_steps,
+        val_every=max(1, n_steps // VALIDATIONS),
+        val_batches=n_batches,
+        time_limit=min(options.time_limit or options.minutes, left / 60),
     )
 
 
@@ -61,22 +65,22 @@ def _device(accelerator):
     return torch.device("cuda" if wanted else "cpu")
 
 
-def _time(system, device):
-    # Seconds of a step and of a validation.
+def _time(system, device, at_most):
+    # Seconds of a step and of a batch of validation.
     system.to(device).train()
-    batches, seconds = iter(system.train_loader), []
-    for _ in range(WARM_UP + MEASURED):
-        began = time.monotonic()
+    batches, seconds, began = iter(system.train_loader), [], time.monotonic()
+    while len(seconds) < WARM_UP + MEASURED:
+        before = time.monotonic()
         loss = system.common_step(next(batches).to(device))
         loss.backward()
         system.optimizer.step()
         system.optimizer.zero_grad()
-        seconds.append(time.monotonic() - began + 0 * float(loss))
+        float(loss)  # waits for the device
+        seconds.append(time.monotonic() - before)
+        if len(seconds) > WARM_UP and time.monotonic() - began > at_most:
+            break
     system.eval()
-    began = time.monotonic()
-    n_batches = len(system.val_loader)
+    before = time.monotonic()
     with torch.no_grad():
-        for _, batch in zip(range(2), system.val_loader):
-            system.common_step(batch.to(device))
-    validation = (time.monotonic() - began) / min(2, n_batches) * n_batches
-    return statistics.mean(seconds[WARM_UP:]), validation
+        float(system.common_step(next(iter(system.val_loader)).to(device)))
+    return statistics.mean(seconds[WARM_UP:]), time.monotonic() - before

@@ -101,6 +101,7 @@ def train_prior(
                 options,
                 output,
                 lambda: _make_system(copy.deepcopy(model), train, validation, options, {}),
+                started,
             )
             held_out_from = options.validation_data or data
             described = {"train": _describe(data, train)}

@@ -54,6 +54,7 @@ def fit(
             max_epochs=-1,
             val_check_interval=options.val_every or max(1, options.n_steps // 10),
             check_val_every_n_epoch=None,
+            limit_val_batches=options.val_batches or 1.0,
             # The "sanity check" is the whole validation before the first step.
             num_sanity_val_steps=0 if resume_from else -1,
             gradient_clip_val=clip,
