@@ -1,23 +1,32 @@
-"""Stage 3 of a recipe: the separator with its card, ready for the Hub."""
+"""Stage 3 of a recipe: writes the separator with its card, and sends it to the Hub."""
 
 import json
 from pathlib import Path
+from typing import Any
 
 from ..evaluation import PROTOCOLS
 from ..report.experiment import RECORDS
+from ..separator import GenerativeSeparator
 from .testing import METRICS
 
 
-def publish(separator, exp, card, repo_id=None, push=False, private=False):
-    """Writes ``publish_dir/`` with a model card made of what is known, and sends it if asked to.
+def publish(
+    separator: GenerativeSeparator,
+    exp: str | Path,
+    card: dict[str, Any],
+    repo_id: str | None = None,
+    push: bool = False,
+    private: bool = False,
+) -> str | None:
+    """Writes ``publish_dir/`` with a model card made from the records, and sends it if asked to.
 
     Args:
-        separator (GenerativeSeparator): What to publish.
-        exp (str or Path): Folder of the experiment.
+        separator (GenerativeSeparator): Separator to publish.
+        exp (str | Path): Folder of the experiment.
         card (dict): Fields of :class:`~.weights.card.Card`: title, license, datasets, ...
         repo_id (str, optional): "user/name".
-        push (bool): Send it.
-        private (bool): For oneself alone.
+        push (bool): Whether to send it.
+        private (bool): Whether the repository is private.
 
     Returns:
         str: "user/name@commit", or None if nothing was sent.
@@ -47,7 +56,7 @@ def publish(separator, exp, card, repo_id=None, push=False, private=False):
 
 
 def _records(prior):
-    """What was recorded of the flow, and of the encoder if there is one."""
+    # The record of the flow, and of the encoder if there is one.
     paths = (prior / name for name in RECORDS)
     return [json.loads(path.read_text(encoding="utf-8")) for path in paths if path.is_file()]
 
@@ -58,7 +67,7 @@ def _outcome(record):
         return f"{steps}, validation {record['nll_after']:.3f} nats/dim"
     if "loss_after" in record:
         return f"encoder {steps}, validation loss {record['loss_after']:.3f}"
-    return "encoder taken as it was pretrained"
+    return "encoder as pretrained"
 
 
 def _round(value):

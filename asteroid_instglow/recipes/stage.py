@@ -1,6 +1,7 @@
 """The command line of a stage of a recipe."""
 
 import argparse
+import logging
 import sys
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,15 +9,16 @@ from pathlib import Path
 import yaml
 
 
-def read_stage(description, *arguments):
-    """Reads the command line of a stage: --conf, --data, --exp, and what else it needs.
+def read_stage(description: str, *arguments: str) -> tuple[argparse.Namespace, dict]:
+    """Reads the command line of a stage: --conf, --data, --exp, and further arguments.
 
     Args:
-        description (str): For ``--help``.
-        *arguments (str): Further arguments, texts all of them; with dashes they are optional.
+        description (str): Text of ``--help``.
+        *arguments (str): Further arguments, strings; those with dashes are optional.
 
     Returns:
-        tuple: The arguments, and the configuration: a dict of dicts.
+        tuple: The arguments, with ``progress`` (whether bars are wanted), and the configuration, a
+        dict of dicts.
     """
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--conf", type=Path, required=True, help="conf.yml")
@@ -25,7 +27,18 @@ def read_stage(description, *arguments):
     for argument in arguments:
         parser.add_argument(argument)
     args = parser.parse_args()
+    args.progress = show_notices()
     return args, yaml.safe_load(args.conf.read_text(encoding="utf-8"))
+
+
+def show_notices() -> bool:
+    """Shows the package's notices, one line each, and returns whether bars are wanted, too.
+
+    Bars are for a terminal: run.sh keeps a log, where each of their moves would be a line.
+    """
+    logging.basicConfig(format="%(message)s", stream=sys.stderr)
+    logging.getLogger(__name__.partition(".")[0]).setLevel(logging.INFO)
+    return sys.stderr.isatty()
 
 
 @contextmanager

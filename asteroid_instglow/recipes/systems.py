@@ -6,20 +6,29 @@ from pathlib import Path
 import yaml
 
 from ..baselines import load_baseline
+from ..baselines.base import Baseline
 from ..baselines.training import train_baseline
 
 MODEL = "model"
 
 
-def train_system(name, data, exp, sources, sample_rate, options="", progress=True):
-    """Trains a baseline on prepared data, unless that is done. Stopped, it goes on.
+def train_system(
+    name: str,
+    data: str | Path,
+    exp: str | Path,
+    sources: list[str],
+    sample_rate: int,
+    options: str = "",
+    progress: bool = True,
+) -> Baseline:
+    """Trains a baseline on prepared data, or goes on with it.
 
     Args:
-        name (str): Of :data:`~asteroid_instglow.baselines.SYSTEMS`.
+        name (str): One of :data:`~asteroid_instglow.baselines.SYSTEMS`.
         data (str | Path): Prepared data set, what :func:`~.data.corpora.prepare.prepare` made.
-        exp (str or Path): Folder for it; the model is in ``model/``.
+        exp (str | Path): Folder for it; the model is in ``model/``.
         sources (list[str]): Names, in the order of the output.
-        sample_rate (int): Of the data, Hz.
+        sample_rate (int): Sample rate of the data in Hz.
         options (str): Arguments of :func:`train_baseline`, "n_steps=2000 model.channels=16" say; by
             default those of the system's authors.
         progress (bool): Whether bars show on stderr.

@@ -1,11 +1,13 @@
-"""Stage 2 of a recipe: the separator of all priors, what it makes of the test set, and scores."""
+"""Stage 2 of a recipe: joins the priors to a separator, separates the test set and scores it."""
 
 import glob
 import hashlib
 import json
 import logging
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import torch
 from tqdm import tqdm
@@ -14,7 +16,7 @@ from ..audio.io import load_audio, save_audio
 from ..baselines.oracles import Oracle
 from ..data.corpora.manifest import MANIFEST
 from ..data.corpora.tracks import save_stem
-from ..evaluation import evaluate_folders
+from ..evaluation import Report, evaluate_folders
 from ..separator import GenerativeSeparator
 from ..utils.files import write_atomic, write_json
 
@@ -24,11 +26,11 @@ CHECKPOINT, METRICS, TABLE = "best_model.pth", "final_metrics.json", "all_metric
 _ESTIMATES, _SETTINGS = "estimates", "settings.json"
 
 
-def assemble(exp, sources, options):
-    """Makes the separator of trained priors and keeps it as ``best_model.pth``.
+def assemble(exp: str | Path, sources: list[str], options: dict[str, Any]) -> GenerativeSeparator:
+    """Joins trained priors to a separator, and saves it as ``best_model.pth``.
 
     Args:
-        exp (str or Path): Folder of the experiment.
+        exp (str | Path): Folder of the experiment.
         sources (list[str]): Names, in the order of the output.
         options (dict): Arguments of :class:`GenerativeSeparator`.
 
@@ -43,27 +45,27 @@ def assemble(exp, sources, options):
 
 
 def evaluate(
-    separator,
-    data,
-    exp,
-    sources=None,
-    protocol=("paper", "sisec", "si-sdr"),
-    jobs=1,
-    n_examples=3,
-    example_seconds=30.0,
-    progress=True,
-):
-    """Separates the test set and scores it. Stopped, it goes on with the track where it was.
+    separator: GenerativeSeparator,
+    data: str | Path,
+    exp: str | Path,
+    sources: list[str] | None = None,
+    protocol: Iterable[str] = ("paper", "sisec", "si-sdr"),
+    jobs: int = 1,
+    n_examples: int = 3,
+    example_seconds: float = 30.0,
+    progress: bool = True,
+) -> Report:
+    """Separates the test set and scores it, or goes on with the track where it was stopped.
 
     Args:
-        separator (GenerativeSeparator): On its device.
+        separator (GenerativeSeparator): Separator, on its device.
         data (str | Path): Prepared data set, what :func:`~.data.corpora.prepare.prepare` made.
-        exp (str or Path): Folder of the experiment.
-        sources (list[str], optional): Which to score, all of the separator by default.
-        protocol (list[str]): See :func:`evaluate_folders`.
-        jobs (int): Processes that score.
-        n_examples (int): Tracks to keep excerpts of.
-        example_seconds (float): Length of an excerpt, from the middle.
+        exp (str | Path): Folder of the experiment.
+        sources (list[str], optional): Sources to score; by default all of the separator.
+        protocol (list[str]): Names of protocols, see :func:`evaluate_folders`.
+        jobs (int): Number of processes that score.
+        n_examples (int): Number of tracks to keep excerpts of.
+        example_seconds (float): Length of an excerpt, which is from the middle.
         progress (bool): Whether bars show on stderr.
 
     Returns:
@@ -97,8 +99,8 @@ def evaluate(
     return report
 
 
-def final_metrics(report):
-    """The numbers of a table.
+def final_metrics(report: Report) -> dict[str, Any]:
+    """Reads the numbers of a table.
 
     Args:
         report (Report): Scores.
@@ -122,7 +124,7 @@ def final_metrics(report):
 
 
 def _key(separator, data, exp):
-    """Digest of all that the estimates depend on."""
+    # Digest of all that the estimates depend on.
     digest = hashlib.sha256((data / MANIFEST).read_bytes())
     arguments = {k: v for k, v in separator.get_model_args().items() if k != "priors"}
     digest.update(json.dumps(arguments, sort_keys=True).encode())
@@ -164,17 +166,19 @@ def _separate_tracks(separator, references, estimates, key, progress):
         for name, wav in zip(separator.sources, wavs):
             save_stem(stage, name, wav.reshape(mixture.shape), rate, subtype="PCM_24")
         stage.rename(estimates / track.name)
+        n_done = sum(path.is_dir() for path in estimates.iterdir())
+        logger.info("separated %s (%d of %d)", track.name, n_done, len(tracks))
 
 
 def _truth(track, sources, mixture):
-    """The true sources, (1, n_src, channels, time); one that is not there is silent."""
+    # The true sources, (1, n_src, channels, time); one that is not there is silent.
     files = [next(track.glob(f"{glob.escape(name)}.*"), None) for name in sources]
     silent = torch.zeros_like(mixture)
     return torch.stack([silent if f is None else load_audio(f)[0] for f in files])[None]
 
 
 def _excerpt(references, estimates, output, seconds):
-    """Copies the middle of a track: the mixture, the truth and the estimates."""
+    # Copies the middle of a track: the mixture, the truth and the estimates.
     output.mkdir(parents=True)
     files = {f"{path.stem}_estimate": path for path in estimates.iterdir()}
     shown = {"mixture", *(path.stem for path in estimates.iterdir())}

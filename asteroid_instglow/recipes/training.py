@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from ..encoder.joint import JointEncoder
 from ..training.checkpoints import BEST, LAST, load_checkpoint
 from ..training.checkpoints import FOLDER as CHECKPOINTS
 from ..training.encoder import FOLDER, take_encoder, train_encoder
@@ -80,8 +81,8 @@ def train_source(
         model (dict): Arguments of :class:`GlowPrior`.
         training (dict): Arguments of :func:`train_prior`.
         encoder_model (dict): Arguments of :class:`~asteroid_instglow.encoder.lstm.SourceEncoder`.
-        encoder_training (dict): Arguments of :func:`train_encoder`; with ``n_steps`` 0 the encoder
-            of ``init`` is taken without training, if there is one.
+        encoder_training (dict): Arguments of :func:`train_encoder`; with ``n_steps`` 0 the source's
+            encoder in ``init`` is taken without training, if there is one.
         others (list[str], optional): Sources of the encoder's background, as far as they are
             prepared; by default all other sources.
         progress (bool): Whether bars show on stderr.
@@ -119,8 +120,10 @@ def train_source(
             init=init,
             **encoder_training,
         )
-    elif init is not None:
+    elif init is not None and source in JointEncoder.from_pretrained(init).sources:
         take_encoder(output, init)
+    else:
+        logger.info("%s: no encoder, the search separates it", source)
     return output
 
 

@@ -167,6 +167,25 @@ class Stop(Callback):
             process.terminate()
 
 
+class Notices(Callback):
+    """Logs a line at each validation, in place of a bar.
+
+    Args:
+        name (str): Name of what is trained.
+        n_steps (int): Number of batches in all.
+    """
+
+    def __init__(self, name: str, n_steps: int):
+        self.name = name
+        self.n_steps = n_steps
+
+    def on_validation_end(self, trainer, pl_module):
+        """Logs the step and the loss."""
+        if trainer.is_global_zero:
+            step, loss = pl_module.history[-1]["step"], pl_module.history[-1]["loss"]
+            logger.info("%s: step %d of %d, validation %.3f", self.name, step, self.n_steps, loss)
+
+
 class TrainingBar(Callback):
     """A bar on stderr with the loss, the last validation and the time left.
 

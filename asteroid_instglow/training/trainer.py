@@ -7,7 +7,7 @@ from pytorch_lightning.loggers import TensorBoardLogger
 from torch.multiprocessing.spawn import ProcessExitedException, ProcessRaisedException
 
 from ..utils.precision import resolve_precision
-from .callbacks import Quiet, SeedSteps, Stop, TrainingBar
+from .callbacks import Notices, Quiet, SeedSteps, Stop, TrainingBar
 from .checkpoints import AtomicFiles, Checkpoints
 from .options import TrainingOptions
 from .system import TrainingSystem
@@ -42,8 +42,7 @@ def fit(
     quiet = Quiet()
     callbacks = [quiet, SeedSteps(options.seed), stop]
     callbacks.append(Checkpoints(output / "checkpoints", options.checkpoint_minutes))
-    if options.progress:
-        callbacks.append(TrainingBar(name, options.n_steps))
+    callbacks.append((TrainingBar if options.progress else Notices)(name, options.n_steps))
     with stop, quiet:
         trainer = pl.Trainer(
             accelerator=options.accelerator,

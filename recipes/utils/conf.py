@@ -96,7 +96,10 @@ def keep(conf, path, stages):
 
 
 def joint_sources(conf, trained):
-    """The sources whose encoders learn together; a mistake ends the program."""
+    """The sources whose encoders learn together; a mistake ends the program.
+
+    Others get an encoder if encoder_training has steps; a notice tells which do not.
+    """
     if not conf["pretrain"]["n_steps"]:
         return []
     joint, prepared = conf["pretrain"]["sources"], conf["data"]["sources"]
@@ -107,9 +110,10 @@ def joint_sources(conf, trained):
         )
     new = [name for name in trained if name not in joint]
     if new and not conf["encoder_training"]["n_steps"]:
-        sys.exit(
-            f"encoder_training.n_steps must be above 0 for {', '.join(new)}, which "
-            "pretrain.sources have not (or leave it out: --sources)"
+        print(
+            f"{', '.join(new)}: no encoder, for pretrain.sources are {', '.join(joint)} "
+            "(encoder_training.n_steps=2000 trains one)",
+            file=sys.stderr,
         )
     return joint
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from asteroid_instglow.data.corpora import musdb, slakh
 from asteroid_instglow.data.corpora.download import download
-from asteroid_instglow.recipes.stage import one_line_errors
+from asteroid_instglow.recipes.stage import one_line_errors, show_notices
 
 ARCHIVES = {"musdb": musdb.ARCHIVES, "slakh": slakh.ARCHIVES}
 
@@ -26,4 +26,4 @@ if __name__ == "__main__":
     if args.checksum:
         archive = archive._replace(checksum=args.checksum)
     with one_line_errors():
-        download(archive, args.output)
+        download(archive, args.output, progress=show_notices())

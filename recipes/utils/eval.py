@@ -18,9 +18,13 @@ if __name__ == "__main__":
         args.exp = args.exp / "systems" / args.system
         rate = conf["data"]["sample_rate"]
         separator = train_system(
-            args.system, args.data, args.exp, sources, rate, args.options or ""
+            args.system, args.data, args.exp, sources, rate, args.options or "", args.progress
         )
     else:
         separator = assemble(args.exp, sources, conf["separation"])
     separator.to("cuda" if torch.cuda.is_available() else "cpu")
-    print(evaluate(separator, args.data, args.exp, **conf["evaluation"]).table())
+    print(
+        evaluate(
+            separator, args.data, args.exp, progress=args.progress, **conf["evaluation"]
+        ).table()
+    )

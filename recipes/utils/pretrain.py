@@ -6,4 +6,6 @@ from asteroid_instglow.recipes.training import pretrain_sources
 if __name__ == "__main__":
     args, conf = read_stage(__doc__)
     rate = conf["model"]["sample_rate"]
-    pretrain_sources(args.data, args.exp, rate, conf["encoder_model"], conf["pretrain"])
+    pretrain_sources(
+        args.data, args.exp, rate, conf["encoder_model"], conf["pretrain"], args.progress
+    )

@@ -14,5 +14,6 @@ if __name__ == "__main__":
         conf["encoder_model"],
         conf["encoder_training"],
         others=conf["others"].get(args.source),
+        progress=args.progress,
         init=args.exp / JOINT if conf["pretrain"]["n_steps"] else None,
     )

@@ -121,10 +121,6 @@ def check_mistake(recipe, options, message):
             ["--set", "pretrain.n_steps=2 pretrain.sources=[bass,piano]"],
             "pretrain.sources must be two or more of data.sources bass, drums",
         ),
-        (
-            ["--set", "pretrain.n_steps=2 data.sources=[bass,drums,voice]"],
-            "encoder_training.n_steps must be above 0 for voice",
-        ),
         (["--set", "evaluation.sources=[piano]"], "evaluation.sources must be of data.sources"),
         (["--tag", "new", "--stage", "2"], "there is no prior of bass in exp/new"),
         (["--tag", "new", "--sources", "bass"], "there is no prior of drums in exp/new"),

@@ -109,23 +109,34 @@ def _digest(settings, records):
     return digest(content)
 
 
-def describe(manifest):
-    """A manifest in a few lines.
+def describe(manifest: dict) -> str:
+    """Describes a manifest in a few lines.
 
     Examples:
-        >>> print(describe({"train": {"tracks": 1, "pieces": {"bass": 2}, "seconds": {"bass": 36},
+        >>> print(describe({"train": {"tracks": 1, "pieces": {"bass": 1}, "seconds": {"bass": 36},
         ...                           "missing": [], "silent": ["A/vocals"], "padded": []}}))
-        train: 1 tracks; hours: bass 0.01 (2 pieces); 0 missing, 1 silent, 0 padded stems
+        train: 1 track; bass 36 s (1 piece); 0 missing, 1 silent, 0 padded stems
     """
     lines = []
     for split, sums in manifest.items():
         if not isinstance(sums, dict) or "tracks" not in sums:
             continue
-        hours = [
-            f"{source} {seconds / 3600:.2f}"
-            + (f" ({sums['pieces'][source]} pieces)" if source in sums["pieces"] else "")
+        lengths = [
+            f"{source} {_length(seconds)}"
+            + (f" ({_count(sums['pieces'][source], 'piece')})" if source in sums["pieces"] else "")
             for source, seconds in sums["seconds"].items()
         ]
         counts = ", ".join(f"{len(sums[kind])} {kind}" for kind in ("missing", "silent", "padded"))
-        lines.append(f"{split}: {sums['tracks']} tracks; hours: {', '.join(hours)}; {counts} stems")
+        tracks = _count(sums["tracks"], "track")
+        lines.append(f"{split}: {tracks}; {', '.join(lengths)}; {counts} stems")
     return "\n".join(lines)
+
+
+def _count(number, noun):
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _length(seconds):
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"

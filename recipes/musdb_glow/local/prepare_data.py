@@ -9,7 +9,7 @@ from asteroid_instglow.data.corpora.manifest import MANIFEST, describe
 from asteroid_instglow.data.corpora.musdb import musdb_tracks
 from asteroid_instglow.data.corpora.prepare import prepare
 from asteroid_instglow.data.corpora.stem_folders import stem_folder_tracks
-from asteroid_instglow.recipes.stage import one_line_errors
+from asteroid_instglow.recipes.stage import one_line_errors, show_notices
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
@@ -26,5 +26,7 @@ if __name__ == "__main__":
             tracks = musdb_tracks(args.musdb)
         else:
             tracks = stem_folder_tracks(args.stems, **conf["dataset"])
-        manifest = prepare(tracks, args.output, jobs=args.jobs, **conf["data"])
+        manifest = prepare(
+            tracks, args.output, jobs=args.jobs, progress=show_notices(), **conf["data"]
+        )
     print(describe(manifest), f"{args.output / MANIFEST} names them", sep="\n")

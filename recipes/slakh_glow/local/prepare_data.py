@@ -8,7 +8,7 @@ import yaml
 from asteroid_instglow.data.corpora.manifest import MANIFEST, describe
 from asteroid_instglow.data.corpora.prepare import prepare
 from asteroid_instglow.data.corpora.slakh import slakh_tracks
-from asteroid_instglow.recipes.stage import one_line_errors
+from asteroid_instglow.recipes.stage import one_line_errors, show_notices
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
@@ -21,5 +21,7 @@ if __name__ == "__main__":
     conf = yaml.safe_load(args.conf.read_text(encoding="utf-8"))
     with one_line_errors():
         tracks = slakh_tracks(args.slakh, split_file=args.split_file, **conf["dataset"])
-        manifest = prepare(tracks, args.output, jobs=args.jobs, **conf["data"])
+        manifest = prepare(
+            tracks, args.output, jobs=args.jobs, progress=show_notices(), **conf["data"]
+        )
     print(describe(manifest), f"{args.output / MANIFEST} names them", sep="\n")
