@@ -53,7 +53,8 @@ def main(argv=None):
     model = GenerativeSeparator.from_pretrained(folders)
     found = score(model, args.work / "songs", args.work / "scores", args)
     print(f"{sum(spent.values()):.0f} CPU s of training; {summary(found)}")
-    write(args, "other_sources.py", {"training_cpu_seconds": spent, **found})
+    steps = f"--encoder-steps {args.encoder_steps} --flow-steps {args.flow_steps}"
+    write(args, "other_sources.py", steps, {"training_cpu_seconds": spent, **found})
 
 
 def parse(doc, argv):
@@ -64,6 +65,7 @@ def parse(doc, argv):
     parser.add_argument("--init", default="minislakh", help="separator to start from")
     parser.add_argument("--encoder-steps", type=int, default=450)
     parser.add_argument("--flow-steps", type=int, default=60)
+    parser.add_argument("--minutes", type=float, default=10.0, help="of add_strings.py")
     parser.add_argument("--seconds", type=float, default=8.0, help="length of each song to score")
     parser.add_argument("--results", type=Path)
     return parser.parse_args(argv)
@@ -88,13 +90,12 @@ def train(source, solos, folder, args):
     return round(time.process_time() - started, 1)
 
 
-def write(args, script, found):
+def write(args, script, length, found):
     """Writes the results, with the command and the machine."""
     if args.results is None:
         return
-    steps = f"--encoder-steps {args.encoder_steps} --flow-steps {args.flow_steps}"
     result = {
-        "command": f"python benchmarks/{script} --data DIR --work DIR --init {args.init} {steps}",
+        "command": f"python benchmarks/{script} --data DIR --work DIR --init {args.init} {length}",
         "machine": machine(),
         "seconds": args.seconds,
         **found,

@@ -57,7 +57,7 @@ def data(tmp_path):
 def run(script, data):
     work = data.parent
     args = ["--data", data, "--work", work / "work", "--init", work / "priors"]
-    args += ["--encoder-steps", 2, "--flow-steps", 1, "--seconds", 2]
+    args += ["--encoder-steps", 2, "--flow-steps", 1, "--minutes", 0.02, "--seconds", 2]
     script.main([str(arg) for arg in [*args, "--results", work / "out.json"]])
     return json.loads((work / "out.json").read_text())
 

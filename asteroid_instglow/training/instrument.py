@@ -19,6 +19,7 @@ from .prior import train_prior
 
 logger = logging.getLogger(__name__)
 
+_OWN = ("source", "encoder", "strong_encoder")  # arguments that are not the flow's
 ENCODER_SHARE = 0.7  # of the time: the default solver needs the encoder alone
 RESERVE = 0.1  # of the time, at most 30 s: reading recordings, saving
 # What serves a start from a trained encoder, and a flow of few steps.
@@ -70,10 +71,11 @@ def train_instrument(
         ValueError: If an argument is out of range, or there are no recordings.
 
     Examples:
-        >>> train_instrument("strings", "solos", "priors/strings")  # doctest: +SKIP
-        >>> from asteroid_instglow import GenerativeSeparator
-        >>> band = GenerativeSeparator.from_pretrained("minislakh")
-        >>> band.add_prior("strings", GlowPrior.from_pretrained("priors/strings"))  # doctest: +SKIP
+        .. code-block:: python
+
+            train_instrument("strings", "solos", "priors/strings")
+            band = GenerativeSeparator.from_pretrained("minislakh")
+            band.add_prior("strings", GlowPrior.from_pretrained("priors/strings"))
     """
     began = time.monotonic()
     check_above_zero("minutes", minutes)
@@ -131,4 +133,4 @@ def sizes_of(init: str | Path) -> dict[str, Any]:
         return {"sample_rate": int(model.sample_rate)}
     prior = model if isinstance(model, GlowPrior) else next(iter(model.priors))
     args = prior.get_model_args()
-    return {name: value for name, value in args.items() if name not in ("source", "encoder")}
+    return {name: value for name, value in args.items() if name not in _OWN}

@@ -178,8 +178,11 @@ def _with_its_encoder(model, output, resume):
         logger.warning("the prior in %s is broken and is written anew: %s", output, error)
         return model
     flow, flow_before = model.get_model_args(), before.get_model_args()
-    encoder = flow.pop("encoder"), flow_before.pop("encoder")
-    if encoder[0] is not None or encoder[1] is None or flow != flow_before:
+    own, kept = (
+        [args.pop(name, None) for name in ("encoder", "strong_encoder")]
+        for args in (flow, flow_before)
+    )
+    if any(own) or not any(kept) or flow != flow_before:
         return model
     before.flow.load_state_dict(model.flow.state_dict())
     return before
