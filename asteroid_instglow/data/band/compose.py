@@ -1,4 +1,4 @@
-"""A small band's music, composed by rule: chords, then what each player makes of them.
+"""Composes songs of a small band by rule: chords first, then a part for each player.
 
 Nothing is learnt and nothing is read: a seed gives a song in a key, a tempo and 4/4 time.
 """
@@ -28,7 +28,7 @@ class Note(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """What the players agree on; ``chords`` holds one tuple of pitch classes, root first, a bar."""
+    """Key, tempo and chords of a song: for each bar a tuple of pitch classes, root first."""
 
     tempo: float
     tonic: int
@@ -60,7 +60,7 @@ def compose(seed, seconds):
 
 
 def make_plan(seed, seconds):
-    """Chooses key, tempo and chords: phrases of four bars, a verse and a chorus taking turns.
+    """Chooses key, tempo and chords: phrases of four bars, verse and chorus in turn.
 
     Args:
         seed (int): Which song.

@@ -1,4 +1,4 @@
-"""Plain synthesis of the band's instruments: sums of decaying partials, and noise for drums.
+"""Synthesises instruments: sums of decaying partials, and noise for drums.
 
 A plucked or struck string is the sum of its partials, each decaying in its own time; what a
 Karplus-Strong loop does in the time domain, with tuning and damping free to choose.
@@ -19,7 +19,7 @@ def render_instrument(notes, source, seconds, sample_rate, rng):
         notes (list): ``Note`` tuples.
         source (str): ``"bass"``, ``"drums"``, ``"guitar"`` or ``"piano"``.
         seconds (float): Length of the result.
-        sample_rate (int): In Hz.
+        sample_rate (int): Sample rate in Hz.
         rng (numpy.random.Generator): Where the timbre comes from.
 
     Returns:
@@ -99,7 +99,7 @@ def _room(wav, rng, sample_rate):
 
 
 class _String:
-    """Partials of a string; a voice draws its timbre when made and is the same ever after."""
+    """Voice of decaying partials; its timbre is drawn when it is made."""
 
     release = 0.06
     max_seconds = 4.0
@@ -202,7 +202,7 @@ class _Piano(_String):
 
 
 class _Drums:
-    """One shot a drum, from swept sines and filtered noise."""
+    """Voice of drums: swept sines and filtered noise."""
 
     release = 0.02
 

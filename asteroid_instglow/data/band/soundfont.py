@@ -1,4 +1,4 @@
-"""Rendering notes with the ``fluidsynth`` command and a sound font, where there are any."""
+"""Renders notes with the ``fluidsynth`` command and a sound font, if they are installed."""
 
 import re
 import shutil
@@ -39,7 +39,7 @@ def find_soundfont():
 
 
 def fluidsynth_ready():
-    """Tells whether both the command and a sound font are here.
+    """Tells whether both the command and a sound font are installed.
 
     Returns:
         bool: True if ``render_soundfont`` can work.
@@ -54,7 +54,7 @@ def render_soundfont(notes, source, seconds, sample_rate, program):
         notes (list): ``Note`` tuples.
         source (str): A key of ``PROGRAMS``; drums play on channel 10.
         seconds (float): Length of the result.
-        sample_rate (int): In Hz.
+        sample_rate (int): Sample rate in Hz.
         program (int): General MIDI program, from 0.
 
     Returns:

@@ -1,4 +1,4 @@
-"""A small synthetic band, so that everything can be tried where there is no music.
+"""Synthesises a small band, to try everything without recordings.
 
 Songs are composed by rule and rendered by plain synthesis, or by fluidsynth where it is installed.
 """
@@ -77,10 +77,10 @@ def make_band(
     full scale where they play, 2.5 dB more or less. ``info.json`` says what was played.
 
     Args:
-        folder (str or Path): Where to; made if need be.
+        folder (str | Path): Where to; created if it does not exist.
         n_songs (int): How many.
         seconds (float): Length of each, at least 4.
-        sample_rate (int): In Hz.
+        sample_rate (int): Sample rate in Hz.
         seed (int): Which songs; song k is the same however many there are.
         renderer (str): As in ``synthesise``.
         sources (tuple): Which stems.
@@ -158,14 +158,14 @@ def _song(seed, seconds, sample_rate, renderer, sources):
 
 
 def active_rms(wav, sample_rate):
-    """Root mean square of the moments at which a source plays.
+    """Computes the root mean square of a source while it plays.
 
     Args:
         wav (numpy.ndarray): (time,), at least 0.1 s.
-        sample_rate (int): In Hz.
+        sample_rate (int): Sample rate in Hz.
 
     Returns:
-        float: Over the tenths of a second within 30 dB of the loudest.
+        float: Root mean square of the tenths of a second within 30 dB of the loudest.
     """
     n = sample_rate // 10
     power = np.square(wav[: len(wav) // n * n].reshape(-1, n)).mean(1)

@@ -19,9 +19,9 @@ _MAX_WAIT = 30
 
 
 class Archive(NamedTuple):
-    """Where a data set is to be had; sizes in bytes, ``checksum`` as ``"md5:<digits>"``.
+    """Archive of a data set: its URL, its sizes in bytes, its checksum as ``"md5:<digits>"``.
 
-    ``access`` tells what to do where the server does not just give it.
+    ``access`` tells how to get it where the server refuses.
     """
 
     url: str
@@ -31,28 +31,34 @@ class Archive(NamedTuple):
     access: str = ""
 
     @property
-    def name(self):
-        """Of the file."""
+    def name(self) -> str:
+        """Name of the file."""
         return self.url.partition("?")[0].rpartition("/")[2]
 
 
-def download(archive, folder, keep=False, progress=True, wait=1.0):
+def download(
+    archive: Archive,
+    folder: str | Path,
+    keep: bool = False,
+    progress: bool = True,
+    wait: float = 1.0,
+) -> Path:
     """Fetches, checks and unpacks an archive.
 
     Args:
-        archive (Archive): What.
-        folder (str or Path): Where its content goes; made if need be.
-        keep (bool): Keep the archive, too.
+        archive (Archive): Archive to fetch.
+        folder (str | Path): Folder for its content, created if it does not exist.
+        keep (bool): Whether to keep the archive.
         progress (bool): Whether bars show on stderr.
-        wait (float): Seconds before the first new attempt.
+        wait (float): Seconds before the first new attempt; doubled each time.
 
     Returns:
         Path: The folder.
 
     Raises:
-        PermissionError: If access must be asked for; the message says how.
-        ConnectionError: If it breaks off; what has come is kept.
-        ValueError: If what came is damaged.
+        PermissionError: If one must ask for access; the message says how.
+        ConnectionError: If the connection breaks off; what has come is kept.
+        ValueError: If the file is damaged.
         OSError: If the disk has not enough room.
 
     Examples:
@@ -72,15 +78,17 @@ def download(archive, folder, keep=False, progress=True, wait=1.0):
     return folder
 
 
-def fetch(archive, path, progress=True, wait=1.0, attempts=5):
-    """Fetches a file; what an earlier call left in ``<path>.part`` is gone on with.
+def fetch(
+    archive: Archive, path: Path, progress: bool = True, wait: float = 1.0, attempts: int = 5
+) -> None:
+    """Fetches a file, or goes on with what an earlier call left in ``<path>.part``.
 
     Args:
-        archive (Archive): What.
-        path (Path): Its file; the folder must exist.
+        archive (Archive): Archive to fetch.
+        path (Path): File to write; its folder must exist.
         progress (bool): Whether a bar shows on stderr.
-        wait (float): Seconds before a new attempt, doubled each time.
-        attempts (int): How many in a row may bring nothing.
+        wait (float): Seconds before a new attempt; doubled each time.
+        attempts (int): Number of attempts in a row that may bring nothing.
 
     Raises:
         PermissionError, ConnectionError, ValueError, OSError: See :func:`download`.
@@ -119,7 +127,7 @@ def fetch(archive, path, progress=True, wait=1.0, attempts=5):
 
 
 def _fetch_more(archive, part, bar):
-    """Appends what comes; gives whether that is all."""
+    # Appends what comes, and returns whether that is all.
     have = _size(part)
     headers = {"User-Agent": "asteroid_instglow"}
     if have:
@@ -150,7 +158,7 @@ def _fetch_more(archive, part, bar):
 
 
 def _reason(error, archive):
-    """What to say of an error after which a new attempt may help; raises others."""
+    # Describes an error after which a new attempt may help; raises others.
     if not isinstance(error, urllib.error.HTTPError):
         return str(getattr(error, "reason", error))
     if error.code in (401, 403):

@@ -2,6 +2,8 @@
 
 import json
 import os
+from pathlib import Path
+from typing import Any
 
 from ...utils.files import digest, write_json
 
@@ -10,12 +12,12 @@ _VERSION = 1
 MANIFEST = "manifest.json"
 
 
-def fingerprint(track, settings):
-    """Digest of all that the files of a track are made from.
+def fingerprint(track: Any, settings: dict) -> str:
+    """Hashes everything that the files of a track depend on.
 
     Args:
-        track (Track): With files that exist.
-        settings (dict): Of plain types.
+        track (Track): Track, whose files exist.
+        settings (dict): Settings, plain types.
 
     Returns:
         str: Hexadecimal.
@@ -29,14 +31,14 @@ def fingerprint(track, settings):
     return digest(content)
 
 
-def read_records(output):
-    """Records of earlier runs.
+def read_records(output: Path) -> dict[tuple[str, str], dict]:
+    """Reads the records of earlier runs.
 
     Args:
         output (Path): Folder of the prepared data set.
 
     Returns:
-        dict: (split, track) to record; what is damaged is left out.
+        dict: Record by (split, track); damaged ones are left out.
     """
     found = {}
     for path in sorted((output / "tracks").glob("*/*.json")):
@@ -49,16 +51,16 @@ def read_records(output):
     return found
 
 
-def holds(output, record, wanted):
-    """Whether a record is of this fingerprint, and its files are all there."""
+def holds(output: Path, record: dict, wanted: str | None) -> bool:
+    """Tells whether a record has this fingerprint and all its files exist."""
     if record["fingerprint"] != wanted:
         return False
     sizes = ((output / name, size) for name, size in record["files"].items())
     return all(path.is_file() and path.stat().st_size == size for path, size in sizes)
 
 
-def discard(output, key, record):
-    """Removes a track: its record first, so that what is half removed is not taken for whole."""
+def discard(output: Path, key: tuple[str, str], record: dict) -> None:
+    """Removes a track; its record goes first, so that half a track is never taken for a whole."""
     split, name = key
     (output / "tracks" / split / f"{name}.json").unlink(missing_ok=True)
     folders = set()
@@ -72,16 +74,16 @@ def discard(output, key, record):
             folder.rmdir()
 
 
-def write_manifest(output, settings, records):
-    """Sums up all records, without times and places, so that equal data give equal manifests.
+def write_manifest(output: Path, settings: dict, records: dict[tuple[str, str], dict]) -> dict:
+    """Writes the sums of all records; equal data give equal manifests.
 
     Args:
-        output (Path): Folder; the file is ``manifest.json`` in it.
-        settings (dict): Of plain types.
-        records (dict): (split, track) to record, in order.
+        output (Path): Folder of ``manifest.json``.
+        settings (dict): Settings, plain types.
+        records (dict): Record by (split, track), in order.
 
     Returns:
-        dict: What was written.
+        dict: The content of the file.
     """
     manifest = {"settings": settings}
     for (split, name), record in records.items():
@@ -96,7 +98,7 @@ def write_manifest(output, settings, records):
         for kind in ("missing", "silent", "padded"):
             sums[kind] += [f"{name}/{source}" for source in record[kind]]
     manifest["digest"] = _digest(settings, records)
-    # What is tested, and in which form, is none of the training's business.
+    # Priors stay valid where only the test set has changed.
     training = {name: value for name, value in settings.items() if name != "test_format"}
     trained_on = {key: record for key, record in records.items() if key[0] != "test"}
     manifest["training_digest"] = _digest(training, trained_on)

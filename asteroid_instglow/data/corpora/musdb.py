@@ -50,11 +50,11 @@ ARCHIVES = {
 }
 
 
-def musdb_tracks(root):
+def musdb_tracks(root: str | Path) -> list[Track]:
     """Lists the tracks of MUSDB18, whichever of its two formats is there.
 
     Args:
-        root (str or Path): Folder with ``train/`` and ``test/``.
+        root (str | Path): Folder with ``train/`` and ``test/``.
 
     Returns:
         list of Track: With the sources in ``SOURCES`` as far as the track has them; the

@@ -9,6 +9,7 @@
 A track whose files and settings are as they were is left alone; one that broke off is made anew.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -43,34 +44,34 @@ class Track(NamedTuple):
 
 
 def prepare(
-    tracks,
-    output,
-    sources,
-    sample_rate=22050,
-    piece_seconds=(7.0, 10.0),
-    min_seconds=3.0,
-    silence_db=-60.0,
-    max_pause=1.0,
-    test_format="native",
-    jobs=1,
-    progress=True,
-):
+    tracks: Iterable[Track],
+    output: str | Path,
+    sources: list[str],
+    sample_rate: int = 22050,
+    piece_seconds: tuple[float, float] = (7.0, 10.0),
+    min_seconds: float = 3.0,
+    silence_db: float = -60.0,
+    max_pause: float = 1.0,
+    test_format: str = "native",
+    jobs: int = 1,
+    progress: bool = True,
+) -> dict:
     """Prepares a data set as the paper does: mono, silence removed, pieces of 7 to 10 seconds.
 
     The result depends on nothing but the files and these arguments.
 
     Args:
         tracks (iterable of Track): Those that :func:`~.musdb.musdb_tracks` lists, or its like.
-        output (str or Path): Folder, made if need be.
-        sources (list[str]): Which sources; a track need not have all.
-        sample_rate (int): Of the pieces, in Hz; at most that of the data set.
+        output (str | Path): Folder, created if it does not exist.
+        sources (list[str]): Names of sources; a track need not have all.
+        sample_rate (int): Sample rate of the pieces in Hz; at most that of the data set.
         piece_seconds (tuple): Shortest and longest piece.
-        min_seconds (float): Shorter rests are dropped.
+        min_seconds (float): Rests shorter than this are dropped.
         silence_db (float): 50 ms of a lower RMS, in dB of full scale, are silence.
-        max_pause (float): Silences up to this many seconds stay.
+        max_pause (float): Silences up to this many seconds are kept.
         test_format (str): ``"native"`` keeps rate and channels of the data set in the test set,
             ``"mono"`` brings it to mono at ``sample_rate``.
-        jobs (int): Processes. A script that asks for more than one needs the usual
+        jobs (int): Number of processes. A script that asks for more than one needs the usual
             ``if __name__ == "__main__":``.
         progress (bool): Whether a bar shows on stderr.
 

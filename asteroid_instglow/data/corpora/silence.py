@@ -1,18 +1,20 @@
-"""Cuts a recording into what a prior is trained on: silence left out, pieces of 7 to 10 seconds."""
+"""Cuts recordings into pieces of 7 to 10 seconds, without the silence between."""
 
 import numpy as np
 
 FRAME_SECONDS = 0.05
 
 
-def audible_spans(wav, sample_rate, silence_db=-60.0, max_pause=1.0):
-    """Finds where a recording sounds.
+def audible_spans(
+    wav: np.ndarray, sample_rate: int, silence_db: float = -60.0, max_pause: float = 1.0
+) -> list[tuple[int, int]]:
+    """Finds the parts of a recording that are not silent.
 
     Args:
         wav (numpy.ndarray): (time,).
-        sample_rate (int): In Hz.
+        sample_rate (int): Sample rate in Hz.
         silence_db (float): Frames of 50 ms of a lower RMS, in dB of full scale, are silent.
-        max_pause (float): Shorter silences, in seconds, belong to the music.
+        max_pause (float): Silences up to this many seconds are kept.
 
     Returns:
         list: (first sample, sample after the last) of each span.
@@ -33,16 +35,21 @@ def audible_spans(wav, sample_rate, silence_db=-60.0, max_pause=1.0):
     return list(zip(starts.tolist(), stops.tolist()))
 
 
-def cut_pieces(spans, sample_rate, piece_seconds=(7.0, 10.0), min_seconds=3.0):
+def cut_pieces(
+    spans: list[tuple[int, int]],
+    sample_rate: int,
+    piece_seconds: tuple[float, float] = (7.0, 10.0),
+    min_seconds: float = 3.0,
+) -> list[tuple[int, int]]:
     """Cuts spans into pieces of equal length, as far as that lies within bounds.
 
-    What is left of a span is a piece of its own if it is long enough, else it is dropped.
+    The rest of a span is a piece of its own if it is long enough; else it is dropped.
 
     Args:
         spans (list): (first sample, sample after the last) of each.
-        sample_rate (int): In Hz.
+        sample_rate (int): Sample rate in Hz.
         piece_seconds (tuple): Shortest and longest piece; the latter at least the former.
-        min_seconds (float): Pieces of shorter spans, and rests, are dropped below this.
+        min_seconds (float): Pieces shorter than this are dropped.
 
     Returns:
         list: (first sample, sample after the last) of each piece.

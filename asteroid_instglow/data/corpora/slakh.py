@@ -52,18 +52,23 @@ ARCHIVES = {
 }
 
 
-def slakh_tracks(root, mixing_key="program_num", mixture="submix", split_file=None):
+def slakh_tracks(
+    root: str | Path,
+    mixing_key: str = "program_num",
+    mixture: str = "submix",
+    split_file: str | Path | None = None,
+) -> list[Track]:
     """Lists the tracks of Slakh2100 with their sub-mixes.
 
     Args:
-        root (str or Path): Folder with ``train/``, ``validation/`` and ``test/`` (``omitted/`` is
+        root (str | Path): Folder with ``train/``, ``validation/`` and ``test/`` (``omitted/`` is
             left out), or with the tracks themselves: then the last tenth is for testing, the tenth
             before it for validation.
         mixing_key (str): Entry of a stem's metadata that says what it is: ``"program_num"`` or
             ``"inst_class"``.
         mixture (str): ``"submix"``: the mixture is the sum of the four sub-mixes, as in the paper;
             ``"full"``: of all stems.
-        split_file (str or Path, optional): ``redux.json`` or ``splits_v2.json`` of the authors'
+        split_file (str | Path, optional): ``redux.json`` or ``splits_v2.json`` of the authors'
             slakh-utils, to follow those splits wherever the tracks lie.
 
     Returns:
@@ -98,7 +103,7 @@ def slakh_tracks(root, mixing_key="program_num", mixture="submix", split_file=No
 
 
 def _folders(root, split_file):
-    """(folder, split) of every track that has metadata."""
+    # Folder and split of every track that has metadata.
     by_split = [(path.parent, path.parts[-3]) for path in sorted(root.glob("*/*/metadata.yaml"))]
     if split_file is not None:
         splits = json.loads(Path(split_file).read_text(encoding="utf-8"))

@@ -11,13 +11,13 @@ from ...audio.finding import find_audio
 from .prepare import SPLITS, Part, Track
 
 
-def stem_folder_tracks(root, fraction=0.1, seed=0):
+def stem_folder_tracks(root: str | Path, fraction: float = 0.1, seed: int = 0) -> list[Track]:
     """Lists the songs of such a data set.
 
     Args:
-        root (str or Path): Folder, with or without folders for the splits.
-        fraction (float): Without them, the share of the songs for validation, and for testing.
-        seed (int): Which songs these are.
+        root (str | Path): Folder, with or without folders for the splits.
+        fraction (float): Share of the songs for validation, and for testing, without such folders.
+        seed (int): Random seed of the choice.
 
     Returns:
         list of Track: The mixture of a song is the sum of its stems.

@@ -4,6 +4,7 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -13,7 +14,7 @@ from .silence import audible_spans, cut_pieces
 TEST_FORMATS = ("native", "mono")
 
 
-def prepare_track(key, track, output, settings):
+def prepare_track(key: tuple[str, str], track: Any, output: Path, settings: dict) -> dict:
     """Writes the files of one track, in place of any that are there.
 
     Args:
@@ -48,15 +49,17 @@ def prepare_track(key, track, output, settings):
     return made
 
 
-def save_stem(folder, name, wav, sample_rate, subtype="PCM_16"):
+def save_stem(
+    folder: Path, name: str, wav: torch.Tensor, sample_rate: int, subtype: str = "PCM_16"
+) -> Path:
     """Writes a stem without loss of level: FLAC, or floating-point WAV where it exceeds full scale.
 
     Args:
-        folder (Path): Where.
-        name (str): Without a suffix.
+        folder (Path): Folder of the file.
+        name (str): Name without a suffix.
         wav (torch.Tensor): (channels, time).
-        sample_rate (int): In Hz.
-        subtype (str): Of the FLAC, ``"PCM_16"`` or ``"PCM_24"``.
+        sample_rate (int): Sample rate in Hz.
+        subtype (str): Kind of FLAC, ``"PCM_16"`` or ``"PCM_24"``.
 
     Returns:
         Path: The file.
@@ -113,13 +116,13 @@ def _write_test(stage, key, stems, mixture, load, settings, made):
 
 
 class _Loader:
-    """Reads each stream of a track once."""
+    """Cache that reads each stream of a track once."""
 
     def __init__(self):
         self._wavs = {}
 
     def sum(self, parts):
-        """Sum of parts, (channels, time), zeros behind the shorter ones, and its rate."""
+        """Adds parts, the shorter ones padded; returns (channels, time) and the rate."""
         wavs = [self._load(part) for part in parts]
         rates = {rate for _, rate in wavs}
         if len(rates) > 1:

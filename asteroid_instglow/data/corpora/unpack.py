@@ -13,20 +13,20 @@ from tqdm import tqdm
 _CONTENT = ("train", "validation", "test")
 
 
-def unpack(archive, folder, progress=True):
-    """Unpacks an archive into a folder, without the one folder that holds all of it, if there is.
+def unpack(archive: str | Path, folder: str | Path, progress: bool = True) -> list[Path]:
+    """Unpacks an archive into a folder; a single folder around its content is left out.
 
     Args:
-        archive (str or Path): zip, or tar of any compression.
-        folder (str or Path): Made if need be; what is there under a name of the archive is
+        archive (str | Path): Zip file, or tar file of any compression.
+        folder (str | Path): Folder, created if it does not exist; files of the same names are
             replaced.
         progress (bool): Whether a bar shows on stderr.
 
     Returns:
-        list: The paths in the folder that were made.
+        list: Paths of what was unpacked, one for each item at the top.
 
     Raises:
-        ValueError: If it is no archive, damaged, or would write elsewhere.
+        ValueError: If it is not an archive, is damaged, or would write elsewhere.
 
     Examples:
         >>> import shutil
