@@ -66,7 +66,10 @@ def test_it_joins_those_it_started_from(hum, solos, tmp_path):
         flow={"segment": 0.1, "batch_size": 2},
         **COMMON,
     )
-    assert again["encoder"]["history"] == answer["encoder"]["history"]
+    # It goes on where the time was over, if the machine was slower than measured.
+    before = answer["encoder"]["history"]
+    assert again["encoder"]["history"][: len(before)] == before
+    assert again["encoder"]["arguments"] == answer["encoder"]["arguments"]
 
 
 def test_other_instruments_of_the_folder_are_the_background(hum, solos, tmp_path):
