@@ -40,7 +40,8 @@ def publish(
     training |= {n: arguments[n] for n in ("batch_size", "segment", "lr", "precision", "seed")}
     training["hardware"] = last["hardware"]["gpus"] or last["hardware"]["machine"]
     training["versions"] = last["versions"]
-    protocols, results = [name for name in metrics if name in PROTOCOLS], {}
+    protocols = [name for name in metrics if name in PROTOCOLS]
+    results: dict[str, dict[str, Any]] = {}
     for protocol in protocols:
         main = PROTOCOLS[protocol].main_metric
         for source, row in metrics[protocol].items():
@@ -52,7 +53,11 @@ def publish(
         **card,
     }
     separator.save_pretrained(exp / "publish_dir", card=card, with_bin=True, hub_name=repo_id)
-    return separator.push_to_hub(repo_id, private=private, card=card) if push else None
+    if not push:
+        return None
+    if repo_id is None:
+        raise ValueError("repo_id must be user/name to push to, got None")
+    return separator.push_to_hub(repo_id, private=private, card=card)
 
 
 def _records(prior):

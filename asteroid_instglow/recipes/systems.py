@@ -2,6 +2,7 @@
 
 import shlex
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -37,12 +38,13 @@ def train_system(
         Baseline: In evaluation mode.
     """
     train, validation, output = Path(data) / "train", Path(data) / "validation", Path(exp) / MODEL
-    given = {"model": {"sample_rate": sample_rate}}
+    model: dict[str, Any] = {"sample_rate": sample_rate}
+    given: dict[str, Any] = {}
     for text in shlex.split(options):
         key, equals, value = text.partition("=")
         if not equals:
             raise ValueError(f"options must be argument=value ..., got {text!r}")
-        into = given["model"] if key.startswith("model.") else given
+        into = model if key.startswith("model.") else given
         into[key.removeprefix("model.")] = yaml.safe_load(value)
     # A part of the data set may lack a source: then some of the training recordings are set aside.
     whole = all((validation / source).is_dir() for source in sources)
@@ -50,6 +52,7 @@ def train_system(
         *(name, train, output, sources),
         validation_data=validation if whole else None,
         progress=progress,
+        model=model,
         **given,
     )
     return load_baseline(output)

@@ -64,7 +64,7 @@ def cut_pieces(
             f"piece_seconds must be (shortest, longest), above 0, got {tuple(piece_seconds)}"
         )
     least = max(1, round(min_seconds * sample_rate))
-    pieces = []
+    pieces: list[tuple[int, int]] = []
     for start, stop in spans:
         n_pieces = max(1, (stop - start) // shortest)
         size = min(longest, (stop - start) // n_pieces)

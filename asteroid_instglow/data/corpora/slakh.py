@@ -13,6 +13,7 @@ References
 
 import json
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -23,7 +24,7 @@ from .prepare import SPLITS, Part, Track
 SOURCES = ("bass", "drums", "guitar", "piano")
 RESIDUAL = "residual"
 # The field's grouping ("band" in the authors' tools): General MIDI programs, 128 for drum kits.
-GROUPS = {
+GROUPS: dict[str, dict[str, Any]] = {
     "program_num": {
         "bass": range(32, 40),
         "drums": (128,),

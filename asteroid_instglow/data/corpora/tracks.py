@@ -31,7 +31,12 @@ def prepare_track(key: tuple[str, str], track: Any, output: Path, settings: dict
         ValueError: If a file cannot be read or has a lower sample rate than is wanted.
     """
     load = _Loader()
-    made = {"files": {}, "pieces": {}, "seconds": {}, "missing": list(track.missing)}
+    made: dict[str, Any] = {
+        "files": {},
+        "pieces": {},
+        "seconds": {},
+        "missing": list(track.missing),
+    }
     made |= {"silent": [], "padded": []}
     stems = {name: track.stems[name] for name in settings["sources"] if track.stems.get(name)}
     write = _write_test if key[0] == "test" else _write_pieces

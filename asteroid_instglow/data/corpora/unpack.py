@@ -36,8 +36,8 @@ def unpack(archive: str | Path, folder: str | Path, progress: bool = True) -> li
     """
     archive, folder = Path(archive), Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".unpacking-") as stage:
-        stage = Path(stage)
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".unpacking-") as temporary:
+        stage = Path(temporary)
         try:
             if zipfile.is_zipfile(archive):
                 _unzip(archive, stage, progress)
