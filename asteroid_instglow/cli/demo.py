@@ -9,6 +9,11 @@ def add_arguments(parser):
     """Declares the options."""
     parser.add_argument("--output", type=Path, default=Path("demo-output"), metavar="DIR")
     parser.add_argument(
+        "--priors",
+        metavar="DIR|NAME",
+        help="of a separator; band by default, a real song (minislakh: a rendered one)",
+    )
+    parser.add_argument(
         "--train",
         action="store_true",
         help="synthesise a band, train four small priors, separate a song they never heard",
@@ -26,7 +31,7 @@ def run(args):
     from ..recipes.demo import separate_bundled, train_and_separate
 
     if not args.train:
-        return separate_bundled(args.output, progress=not args.quiet)
+        return separate_bundled(args.output, args.priors, progress=not args.quiet)
     return train_and_separate(
         args.output,
         args.seed,

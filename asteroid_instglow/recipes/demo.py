@@ -1,4 +1,4 @@
-"""The main job from end to end: priors from solos, then a mixture that they never heard."""
+"""The main job from end to end: a song and its sources, with shipped priors or new ones."""
 
 from concurrent.futures import ProcessPoolExecutor
 from importlib.resources import as_file, files
@@ -17,6 +17,7 @@ from ..training.encoder import train_encoder
 from ..training.joint import pretrain_encoders
 from ..training.prior import train_prior
 from ..utils.files import write_atomic
+from ..weights.config import shipped_names
 
 N_SONGS, SECONDS = 9, 20.0
 # Small enough to train in a minute; the published flow has 12 blocks of 128 channels.
@@ -24,20 +25,35 @@ FLOW = {"n_blocks": 4, "hidden": 32}
 ENCODER = {"width": 128}
 
 
-def separate_bundled(output, priors="minislakh", progress=True):
-    """Separates the bundled song with shipped priors.
+def separate_bundled(output, priors=None, progress=True):
+    """Separates the bundled song that suits the priors, and scores the stems.
 
     Args:
         output (str | Path): Folder for the stems and the picture.
-        priors (str | Path): Of a separator.
+        priors (str | Path, optional): See :func:`load_bundled`.
         progress (bool): Whether to show a bar.
 
     Returns:
         dict: "table" (text), "scores", "stems" (name to path), "picture" (path).
     """
-    separator = GenerativeSeparator.from_pretrained(priors)
-    with as_file(files(__package__) / "demo_song") as song:
-        return _separate_song(separator, song, Path(output), progress)
+    return _separate_song(*load_bundled(priors), Path(output), progress)
+
+
+def load_bundled(priors=None):
+    """Loads priors and a bundled song: a rendered one for "minislakh", else a real one.
+
+    Args:
+        priors (str | Path, optional): Name or folder of a separator; "band" by default, or
+            "minislakh" where "band" does not ship.
+
+    Returns:
+        tuple: See :func:`read_song`.
+    """
+    if priors is None:
+        priors = "band" if "band" in shipped_names() else "minislakh"
+    folder = "demo_song" if priors == "minislakh" else "demo_song_band"
+    with as_file(files(__package__) / folder) as song:
+        return read_song(GenerativeSeparator.from_pretrained(priors), song)
 
 
 def train_and_separate(
@@ -91,20 +107,51 @@ def train_and_separate(
         ]:
             training.result()
     separator = GenerativeSeparator.from_pretrained(folders)
-    return _separate_song(separator, next(held_out.glob("Track*")), output, progress)
+    song = read_song(separator, next(held_out.glob("Track*")))
+    return _separate_song(*song, output, progress)
 
 
-def _separate_song(separator, song, output, progress):
-    references = {name: load_audio(song / f"{name}.flac") for name in separator.sources}
-    rate = next(iter(references.values()))[1]
-    truth = torch.stack([wav[0] for wav, _ in references.values()])
+def read_song(separator, song):
+    """Reads the stems of a song, and leaves a separator the priors of what plays in it.
+
+    Args:
+        separator (GenerativeSeparator): Separator.
+        song (Path): Folder of the stems, <source>.flac or <source>.ogg.
+
+    Returns:
+        tuple: A separator of the sources that the song has, with a residual if the song has others;
+        the stems in that order, (n_src, channels, time), the others summed; their sample rate, Hz.
+    """
+    paths = sorted([*song.glob("*.flac"), *song.glob("*.ogg")])
+    stems = {path.stem: _read_stem(path) for path in paths if path.stem != "mixture"}
+    named = [name for name in separator.sources if name in stems]
+    others = [wav for name, (wav, _) in stems.items() if name not in named]
+    separator = separator.subset(named)
+    separator.residual = bool(others)
+    truth = [stems[name][0] for name in named] + ([sum(others)] if others else [])
+    return separator, torch.stack(truth), next(iter(stems.values()))[1]
+
+
+def _read_stem(path):
+    wav, rate = load_audio(path)
+    if path.suffix == ".ogg":
+        # 16 bits with dither: a codec leaves empty bands, where BSSEval's filters are undefined.
+        generator = torch.Generator().manual_seed(len(path.stem))
+        noise = torch.rand((2, *wav.shape), generator=generator)
+        wav = torch.round(wav * 32768 + noise[0] - noise[1]) / 32768
+    return wav, rate
+
+
+def _separate_song(separator, truth, rate, output, progress):
     mixture = truth.sum(0)
     output.mkdir(parents=True, exist_ok=True)
     save_audio(output / "mixture.wav", mixture, rate, overwrite=True)
     paths = separator.file_separate(
         output / "mixture.wav", output / "stems", force_overwrite=True, progress=progress
     )
-    stems = torch.stack([load_audio(path)[0][0] for path in paths.values()])
+    # The mean of the channels is scored and drawn.
+    stems = torch.stack([load_audio(path)[0].mean(0) for path in paths.values()])
+    truth = truth.mean(1)
     scores = evaluate_signals(
         truth.numpy(),
         stems.numpy(),
@@ -118,7 +165,7 @@ def _separate_song(separator, song, output, progress):
         for name, value in Report({"song": scores}).summary["sisec"]["estimates"].items()
     }
     figure = separation_figure(
-        mixture,
+        mixture.mean(0),
         dict(zip(separator.sources, stems)),
         rate,
         dict(zip(separator.sources, truth)),

@@ -90,7 +90,7 @@ def test_the_paper_solver_works_with_them(separator, truth):
 
 
 def test_demo(tmp_path):
-    answer = separate_bundled(tmp_path, progress=False)
+    answer = separate_bundled(tmp_path, "minislakh", progress=False)
     assert list(answer["stems"]) == SOURCES and "sisec" in answer["table"]
     assert all(Path(path).is_file() for path in answer["stems"].values())
     assert Path(answer["picture"]).read_bytes().startswith(b"\x89PNG")
