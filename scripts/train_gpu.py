@@ -2,8 +2,8 @@
 
     train_gpu.py PLAN.yml --data DIR --out DIR [--scale 0.01]
 
-The plan lists jobs. Each names its sources, the folders of solos with their weights, how excerpts are
-drawn, the architecture, what to start from and for how many seconds to train. A job writes
+The plan lists jobs. Each names its sources, the folders of solos with their weights, how excerpts
+are drawn, the architecture, what to start from and for how many seconds to train. A job writes
 <name>.safetensors (16-bit weights; the encoder's arguments and the sources are in its header) and
 adds its record to log.json. Songs with known stems score what was trained, alone and averaged.
 """
@@ -11,6 +11,7 @@ adds its record to log.json. Songs with known stems score what was trained, alon
 import argparse
 import json
 import time
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -21,10 +22,10 @@ from safetensors.torch import save_file
 from asteroid_instglow.audio.io import load_audio
 from asteroid_instglow.audio.stft import istft
 from asteroid_instglow.data.device import DeviceMixtures, DeviceSolos, Part
+from asteroid_instglow.encoder.base import MASK
 from asteroid_instglow.encoder.build import build_encoder
 from asteroid_instglow.encoder.solve import reconcile
 from asteroid_instglow.training.device import DeviceRun, train_on_device
-from asteroid_instglow.encoder.base import MASK
 
 RATE = 22050
 SEGMENT = 3.0  # seconds
@@ -57,7 +58,7 @@ def main():
                 compile=device == "cuda" and job["encoder"].get("architecture") == "band-split",
                 **job.get("run", {}),
             )
-            record |= train_on_device(encoder, mixtures, run, lambda *at: report(job["name"], *at))
+            record |= train_on_device(encoder, mixtures, run, partial(report, job["name"]))
             save(encoder, job, args.out)
             trained[job["name"]] = (job["sources"], encoder.eval())
             for name, folder in job.get("score", {}).items():
