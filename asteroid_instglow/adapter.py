@@ -1,7 +1,7 @@
 """Gives a model that separates short wavs Asteroid's whole separation interface."""
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -10,8 +10,9 @@ import torch
 
 from .audio.chunks import chunk_bounds
 from .audio.ffmpeg import check_file, open_decoded, read_frames
+from .audio.naming import TEMPLATE, output_names, song_folder, stem_paths
 from .audio.resampling import check_rate, check_resamples
-from .audio.stems import StemSet, folder_for
+from .audio.stems import StemSet
 from .inference import as_wav, separate_blocks, separate_long, separate_piece
 from .utils.progress import SeparationProgress, as_progress
 
@@ -158,35 +159,51 @@ class Separator:
         subtype: str = "PCM_16",
         clip: str = "rescale",
         suffix: str = ".wav",
+        mp3_bitrate: int | None = None,
+        name: str = TEMPLATE,
+        track: str | None = None,
+        sources: Sequence[str] | None = None,
+        two_stems: str | None = None,
         progress: bool | Callable | SeparationProgress | None = None,
         **options,
     ) -> dict[str, Path]:
-        """Separates a file into one file a source, named by the source.
+        """Separates a file into one file a source: ``<output_dir>/<song>/<source>.wav``.
 
         The file is read, separated and written block by block, whatever its length. The stems
         appear in their folder as a set, when all are complete.
 
         Args:
             filename (str | Path): WAV, FLAC, OGG, MP3 or what ffmpeg reads.
-            output_dir (str | Path, optional): Folder of the sources, made if need be; by default
-                one beside the file, named like it without the suffix.
+            output_dir (str | Path, optional): Where the song's folder goes; by default beside the
+                file.
             force_overwrite (bool): Replace existing files.
             resample (bool): Take a file of another sample rate than the priors'.
-            subtype, clip, suffix: See :class:`~asteroid_instglow.audio.stems.StemSet`.
+            subtype, clip, suffix, mp3_bitrate: See
+                :class:`~asteroid_instglow.audio.stems.StemSet`.
+            name (str): Template of the files' names in ``output_dir``, see
+                :func:`~asteroid_instglow.audio.naming.stem_paths`.
+            track (str, optional): Name of the song; by default that of the file, see
+                :func:`~asteroid_instglow.audio.naming.song_folder`.
+            sources (Sequence[str], optional): Write only these; all are separated.
+            two_stems (str, optional): Write this source, and the sum of all others as
+                ``no_<source>``.
             progress, **options: As for :meth:`torch_separate`.
 
         Returns:
-            dict[str, Path]: Name of each source to its file.
+            dict[str, Path]: Name of each stem to its file.
 
         Raises:
             FileExistsError: If a file is there and ``force_overwrite`` is not set.
             ValueError: If the file is no audio, or has another rate and ``resample`` is False.
         """
         path = Path(filename)
-        folder = folder_for(path) if output_dir is None else Path(output_dir)
+        folder, track = song_folder(path, output_dir, track)
+        outputs = output_names(self.sources, sources, two_stems)
+        paths = stem_paths(folder, track, list(outputs), suffix, name)
         check_file(path)
+        writing = (suffix, subtype, clip, force_overwrite, mp3_bitrate)
         with (
-            StemSet(folder, self.sources, suffix, subtype, clip, force_overwrite) as stems,
+            StemSet(folder / track, paths, *writing) as stems,
             open_decoded(path) as (file, _),
             as_progress(progress) as report,
         ):
@@ -207,7 +224,7 @@ class Separator:
                 return torch.from_numpy(read_frames(file, path, None, frames).T.copy())[None]
 
             for block in separate_blocks(solve, read, n, *pieces):
-                stems.write(block[:, 0].numpy())
+                stems.write(np.stack([block[i, 0].sum(0).numpy() for i in outputs.values()]))
         return stems.paths
 
     def _piecewise(self, rate, n_items, n_samples, options, report):

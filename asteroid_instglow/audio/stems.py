@@ -13,32 +13,11 @@ import numpy as np
 import soundfile as sf
 
 from ..utils.checks import check_one_of, path_inside
-from .writing import CLIP_MODES, FORMATS, AudioWriter, check_format, check_suffix
+from .writing import CLIP_MODES, FORMATS, AudioWriter, check_bitrate, check_format, check_suffix
 
 _log = logging.getLogger(__name__)
 _LOCK = "lock"
 _BLOCK = 2**18  # frames
-
-
-def folder_for(path: str | Path, parent: str | Path | None = None) -> Path:
-    """Returns the folder of a file's stems: named like the file without its suffix.
-
-    Args:
-        path (str | Path): The audio file.
-        parent (str | Path, optional): Folder to put it in; by default that of the file.
-
-    Raises:
-        ValueError: If the name leads elsewhere, as that of "...wav" does.
-
-    Examples:
-        >>> folder_for("music/song.wav", "out").as_posix()
-        'out/song'
-    """
-    path = Path(path)
-    try:
-        return path_inside(path.parent if parent is None else parent, path.stem)
-    except ValueError as error:
-        raise ValueError(f"{path} names no folder for its stems: {error}") from error
 
 
 class StemSet:
@@ -49,12 +28,14 @@ class StemSet:
 
     Args:
         folder (str | Path): Folder of the stems, made if need be.
-        names (list[str]): Sources, which name the files.
+        names (list[str] | dict[str, Path]): Sources, which name the files; or the file of each,
+            which may lie elsewhere.
         suffix (str): ".wav", ".flac", ".ogg" or ".mp3".
         subtype (str): "PCM_16", "PCM_24" or "FLOAT".
         clip (str): What happens beyond full scale in integer formats: "rescale" divides all stems
             by one factor, so that they still sum up, "clamp" cuts, "none" refuses.
         overwrite (bool): Replace existing files.
+        mp3_bitrate (int, optional): Of MP3 files, kbit/s; by default it varies.
 
     Attributes:
         paths (dict[str, Path]): File of each source.
@@ -74,19 +55,24 @@ class StemSet:
     def __init__(
         self,
         folder: str | Path,
-        names: list[str],
+        names: list[str] | dict[str, Path],
         suffix: str = ".wav",
         subtype: str = "PCM_16",
         clip: str = "rescale",
         overwrite: bool = False,
+        mp3_bitrate: int | None = None,
     ):
         self.folder = Path(folder)
         check_suffix(suffix, subtype)
+        check_bitrate(suffix, mp3_bitrate)
         check_one_of("clip", clip, CLIP_MODES)
         if self.folder.name in ("", ".."):
             raise ValueError(f"output must be a folder with a name, got {str(folder)!r}")
-        self.paths = {name: path_inside(self.folder, f"{name}{suffix}") for name in names}
+        own = {name: path_inside(self.folder, f"{name}{suffix}") for name in names}
+        self.paths = dict(names) if isinstance(names, dict) else own
+        self._is_own_folder = self.paths == own
         self.suffix, self.subtype, self.clip = suffix, subtype, clip
+        self.mp3_bitrate = mp3_bitrate
         self._is_float = FORMATS[suffix.lower()][1][subtype] == "FLOAT"
         if self._is_float and clip == "rescale":
             self.clip = "none"
@@ -122,12 +108,14 @@ class StemSet:
         self._check_space()
         if self._is_staged:
             (self._stage / "float").mkdir()
-        for path in self.paths.values():
-            where, subtype = self._stage / path.name, self.subtype
+        for name, path in self.paths.items():
+            where, subtype = self._stage / f"{name}{self.suffix}", self.subtype
             if self._is_staged:
-                where, subtype = self._stage / "float" / f"{path.stem}.wav", "FLOAT"
+                where, subtype = self._stage / "float" / f"{name}.wav", "FLOAT"
             with _naming(path):
-                self._writers.append(AudioWriter(where, *self._audio, subtype, frames))
+                self._writers.append(
+                    AudioWriter(where, *self._audio, subtype, frames, mp3_bitrate=self.mp3_bitrate)
+                )
 
     def write(self, block: np.ndarray) -> None:
         """Appends samples (n_src, channels, time)."""
@@ -163,25 +151,29 @@ class StemSet:
                     self.folder,
                     -20 * math.log10(gain),
                 )
-            for path in self.paths.values():
+            for name, path in self.paths.items():
                 with _naming(path):
-                    self._encode(self._stage / "float" / f"{path.stem}.wav", path.name, gain)
+                    self._encode(name, gain)
             (self._stage / "float").rmdir()
         (self._stage / _LOCK).unlink()
-        if not self.folder.exists():
+        if self._is_own_folder and not self.folder.exists():
             os.rename(self._stage, self.folder)
             return
+        for path in self.paths.values():
+            with _naming(path):
+                path.parent.mkdir(parents=True, exist_ok=True)
         # First all old ones go, so that old and new never stand side by side.
         for path in self.paths.values():
             path.unlink(missing_ok=True)
-        for path in self.paths.values():
-            os.replace(self._stage / path.name, path)
+        for name, path in self.paths.items():
+            os.replace(self._stage / f"{name}{self.suffix}", path)
 
-    def _encode(self, source, name, gain):
-        target = self._stage / name
+    def _encode(self, name, gain):
+        source, target = self._stage / "float" / f"{name}.wav", self._stage / f"{name}{self.suffix}"
+        options = {"mp3_bitrate": self.mp3_bitrate}
         with (
             sf.SoundFile(os.fsencode(source)) as file,
-            AudioWriter(target, *self._audio, self.subtype, self._frames) as writer,
+            AudioWriter(target, *self._audio, self.subtype, self._frames, **options) as writer,
         ):
             for block in file.blocks(_BLOCK, dtype="float32", always_2d=True):
                 writer.write(block.T * np.float32(gain))

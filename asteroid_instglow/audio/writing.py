@@ -8,7 +8,7 @@ import numpy as np
 import soundfile as sf
 import torch
 
-from ..utils.checks import check_one_of
+from ..utils.checks import check_one_of, check_whole
 from ..utils.files import atomic_path
 from .resampling import check_rate
 
@@ -39,6 +39,7 @@ class AudioWriter:
         subtype (str): "PCM_16", "PCM_24" or "FLOAT" (WAV only); OGG and MP3 have one kind.
         frames (int): Length to be written, or an estimate.
         suffix (str, optional): Chooses the format in place of the suffix of ``path``.
+        mp3_bitrate (int, optional): Of an MP3, kbit/s; by default it varies.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class AudioWriter:
         subtype: str = "PCM_16",
         frames: int = 0,
         suffix: str | None = None,
+        mp3_bitrate: int | None = None,
     ):
         self.path = path
         self._bits = None
@@ -59,8 +61,9 @@ class AudioWriter:
             kind = "RF64"
         # Python's own error says why; libsndfile's is "System error".
         path.open("xb").close()
+        rate = {} if mp3_bitrate is None or kind != "MP3" else _constant(mp3_bitrate, sample_rate)
         self._file = sf.SoundFile(
-            os.fsencode(path), "w", sample_rate, channels, subtype, None, kind
+            os.fsencode(path), "w", sample_rate, channels, subtype, None, kind, **rate
         )
 
     def __enter__(self):
@@ -145,6 +148,22 @@ def check_suffix(suffix: str, subtype: str) -> tuple[str, dict[str, str]]:
             f"subtype for {suffix} must be one of {', '.join(subtypes)}, got {subtype!r}"
         )
     return kind, subtypes
+
+
+def check_bitrate(suffix: str, mp3_bitrate: int | None) -> None:
+    """Checks the bit rate (kbit/s) of files to be written, which only MP3 files have."""
+    if mp3_bitrate is None:
+        return
+    check_whole("mp3_bitrate", mp3_bitrate, 32, 320)
+    if suffix.lower() != ".mp3":
+        raise ValueError(f"mp3_bitrate needs the suffix .mp3, got {suffix}")
+
+
+def _constant(mp3_bitrate, sample_rate):
+    # libsndfile takes a place between the highest and the lowest bit rate at that sample rate.
+    low, high = (32, 320) if sample_rate >= 32000 else (8, 160 if sample_rate >= 16000 else 64)
+    level = (high - min(mp3_bitrate, high)) / (high - low)
+    return {"bitrate_mode": "CONSTANT", "compression_level": level}
 
 
 def save_audio(

@@ -8,7 +8,8 @@ import torch.nn.functional as F
 
 from .. import masking
 from ..audio.io import AUDIO_SUFFIXES, load_audio
-from ..audio.stems import StemSet, folder_for
+from ..audio.naming import TEMPLATE, song_folder, stem_paths
+from ..audio.stems import StemSet
 from ..audio.stft import istft, stft
 from ..inference import as_wav
 from .base import Baseline, constructor_arguments, require
@@ -118,6 +119,9 @@ class Oracle(Untrained):
         subtype: str = "PCM_16",
         clip: str = "rescale",
         suffix: str = ".wav",
+        mp3_bitrate: int | None = None,
+        name: str = TEMPLATE,
+        track: str | None = None,
         progress: Any = None,
         references: str | Path | None = None,
         **options: Any,
@@ -126,8 +130,8 @@ class Oracle(Untrained):
 
         Args:
             filename (str | Path): The mixture.
-            output_dir, force_overwrite, subtype, clip, suffix: As for any
-                :class:`~asteroid_instglow.adapter.Separator`.
+            output_dir, force_overwrite, subtype, clip, suffix, mp3_bitrate, name, track: As for
+                any :class:`~asteroid_instglow.adapter.Separator`.
             resample, progress: Ignored.
             references (str | Path, optional): Folder with ``<source>.wav``, or another suffix, for
                 every source; by default the folder of the mixture.
@@ -138,8 +142,10 @@ class Oracle(Untrained):
         """
         path = Path(filename)
         truth_folder = path.parent if references is None else Path(references)
-        output = folder_for(path) if output_dir is None else output_dir
-        with StemSet(output, self.sources, suffix, subtype, clip, force_overwrite) as stems:
+        folder, track = song_folder(path, output_dir, track)
+        paths = stem_paths(folder, track, self.sources, suffix, name)
+        writing = (suffix, subtype, clip, force_overwrite, mp3_bitrate)
+        with StemSet(folder / track, paths, *writing) as stems:
             wav, rate = load_audio(path)
             files = [_find(truth_folder, name) for name in self.sources]
             sources = [load_audio(file)[0] for file in files]

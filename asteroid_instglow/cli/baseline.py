@@ -12,7 +12,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> list[argparse.ArgumentPars
     """Declares both actions and returns their parsers."""
     from ..baselines import SYSTEMS
 
-    parser.add_argument("name", choices=SYSTEMS, metavar="NAME", help=", ".join(SYSTEMS))
+    parser.add_argument("name", choices=list(SYSTEMS), metavar="NAME", help=", ".join(SYSTEMS))
     actions = parser.add_subparsers(dest="action", metavar="train|separate", required=True)
     train = actions.add_parser("train", help="train it, or resume its training")
     separate = actions.add_parser("separate", help="separate files with a trained model")
@@ -39,7 +39,9 @@ def _add_training(parser):
 
 
 def _add_separation(parser):
-    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="audio to separate")
+    parser.add_argument(
+        "files", nargs="+", metavar="FILE|DIR|PATTERN", help="audio files, folders or patterns"
+    )
     parser.add_argument("--model", type=Path, required=True, metavar="MODEL_DIR")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT", help="folder")
     parser.add_argument("--overwrite", action="store_true", help="replace existing files")
@@ -47,7 +49,7 @@ def _add_separation(parser):
         "--skip-existing", action="store_true", help="skip files whose stems are all there"
     )
     parser.add_argument("--subtype", default="PCM_16", choices=["PCM_16", "PCM_24", "FLOAT"])
-    parser.add_argument("--device", default="cpu", help="torch device, cuda say")
+    parser.add_argument("--device", default="auto", help="auto (CUDA, MPS, CPU), cpu, cuda, cuda:1")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
 
 
@@ -95,9 +97,13 @@ def _train(args):
 
 def _separate(args):
     from ..baselines import load_baseline, system_class
-    from .separate import output_folders, separate_files
+    from ..utils.devices import pick_device
+    from .separate import separate_songs
+    from .songs import find_songs
 
-    model = load_baseline(args.model).to(args.device)
+    device = pick_device(args.device)
+    model = load_baseline(args.model).to(device)
     if not isinstance(model, system_class(args.name)):
         raise ValueError(f"model must be of {args.name}, {args.model} is a {type(model).__name__}")
-    return separate_files(model, output_folders(args.files, args.output), args)
+    songs = find_songs(args.files, args.output)
+    return separate_songs(model, songs, args, subtype=args.subtype)

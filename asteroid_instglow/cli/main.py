@@ -16,6 +16,7 @@ from .errors import report
 # Command to module. It has HELP, add_arguments(parser), run(args) -> dict, describe(dict) -> str.
 COMMANDS = {
     "separate": "separate",
+    "add": "add",
     "list": "listing",
     "train": "train",
     "pretrain": "pretrain",
@@ -27,6 +28,7 @@ COMMANDS = {
     "report": "report",
     "publish": "publish",
     "import-published": "import_published",
+    "completion": "completion",
 }
 
 

@@ -1,23 +1,31 @@
 """``instglow separate``: separates files, into one file a source."""
 
 import argparse
+import functools
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .errors import explain
+from .songs import Song, find_songs
 
 if TYPE_CHECKING:
     from ..adapter import Separator
+    from ..separator import GenerativeSeparator
 
 HELP = "separate files into their sources"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the options; those of the search are named as in SeparationOptions."""
-    from ..options import PRECISIONS, SOLVERS
+    from ..options import PRECISIONS, QUALITIES, SOLVERS
 
-    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="audio to separate")
+    parser.add_argument(
+        "files",
+        nargs="+",
+        metavar="FILE|DIR|PATTERN",
+        help="audio files, folders of them, or patterns such as 'music/**/*.mp3'",
+    )
     parser.add_argument(
         "--priors",
         nargs="+",
@@ -25,20 +33,37 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR|NAME=DIR",
         help="folder, name or Hub id of a separator, or of priors (named by themselves or NAME)",
     )
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT", help="folder")
-    parser.add_argument("--sources", nargs="+", metavar="NAME", help="only these sources")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--sources", nargs="+", metavar="NAME", help="write only these sources")
+    which.add_argument(
+        "--two-stems", metavar="NAME", help="write this source, and all others as no_NAME"
+    )
     parser.add_argument("--residual", action="store_true", help="add what no prior explains")
-    parser.add_argument("--overwrite", action="store_true", help="replace existing files")
-    parser.add_argument(
+    parser.add_argument("--device", default="auto", help="auto (CUDA, MPS, CPU), cpu, cuda, cuda:1")
+    parser.add_argument("--jobs", type=int, default=1, help="files at once, each in a process")
+    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+    output = parser.add_argument_group("output")
+    output.add_argument(
+        "-o", "--output", type=Path, metavar="OUT", help="folder (default: beside each file)"
+    )
+    output.add_argument(
+        "--name",
+        metavar="TEMPLATE",
+        help="of the files in OUT (default: {track}/{stem}), such as '{track} ({stem})'",
+    )
+    output.add_argument("--overwrite", action="store_true", help="replace existing files")
+    output.add_argument(
         "--skip-existing", action="store_true", help="skip files whose stems are all there"
     )
-    parser.add_argument("--subtype", default="PCM_16", choices=["PCM_16", "PCM_24", "FLOAT"])
-    parser.add_argument("--clip", default="rescale", choices=["rescale", "clamp", "none"])
-    parser.add_argument("--suffix", default=".wav", choices=[".wav", ".flac", ".ogg", ".mp3"])
-    parser.add_argument("--device", default="cpu", help="torch device, cuda say")
-    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+    output.add_argument("--suffix", default=".wav", choices=[".wav", ".flac", ".ogg", ".mp3"])
+    output.add_argument("--subtype", default="PCM_16", choices=["PCM_16", "PCM_24", "FLOAT"])
+    output.add_argument(
+        "--mp3-bitrate", type=int, metavar="KBIT", help="32 to 320; writes MP3 (default: variable)"
+    )
+    output.add_argument("--clip", default="rescale", choices=["rescale", "clamp", "none"])
     search = parser.add_argument_group("search (see SeparationOptions; unset: the defaults)")
     search.add_argument("--solver", choices=SOLVERS)
+    search.add_argument("--quality", choices=QUALITIES)
     search.add_argument("--n-iter", type=int)
     search.add_argument("--lr", type=float)
     search.add_argument("--precision", choices=PRECISIONS)
@@ -55,66 +80,81 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     search.add_argument("--seed", type=int)
 
 
-def run(args: argparse.Namespace) -> dict:
+def run(args: argparse.Namespace) -> dict[str, Any]:
     """Separates every file; a file that fails is reported and the others go on."""
-    from ..audio.writing import check_suffix
+    from ..audio.naming import TEMPLATE, check_template
+    from ..audio.writing import check_bitrate, check_suffix
     from ..options import OPTION_NAMES
-    from .models import load_separator
+    from ..separator import RESIDUAL
+    from ..utils.checks import check_whole
 
-    options = {n: getattr(args, n) for n in OPTION_NAMES if getattr(args, n, None) is not None}
+    search = {n: getattr(args, n) for n in OPTION_NAMES if getattr(args, n, None) is not None}
+    if args.mp3_bitrate is not None and args.suffix == ".wav":
+        args.suffix = ".mp3"
     # Mistakes in the command are one mistake, not one a file, and are found before the work.
+    check_whole("jobs", args.jobs, 1)
     check_suffix(args.suffix, args.subtype)
-    folders = output_folders(args.files, args.output)
-    separator = load_separator(args.priors, args.residual).to(args.device)
-    if args.sources:
-        separator = separator.subset(args.sources)
-    separator.resolved(separator.options.updated(options))
-    return separate_files(separator, folders, args, clip=args.clip, suffix=args.suffix, **options)
+    check_bitrate(args.suffix, args.mp3_bitrate)
+    check_template(args.name or TEMPLATE)
+    songs = find_songs(args.files, args.output)
+    model = (args.priors, args.residual, args.device)
+    separator = load_on_device(*model)
+    separator.resolved(separator.options.updated(search))
+    if args.sources and args.residual:
+        args.sources = [*dict.fromkeys([*args.sources, RESIDUAL])]
+    writing = {
+        "suffix": args.suffix,
+        "subtype": args.subtype,
+        "clip": args.clip,
+        "mp3_bitrate": args.mp3_bitrate,
+        "name": args.name or TEMPLATE,
+        "sources": args.sources,
+        "two_stems": args.two_stems,
+    }
+    return separate_songs(separator, songs, args, model, **writing, **search)
 
 
-def separate_files(
-    separator: "Separator", folders: Sequence[Path], args: argparse.Namespace, **options
-) -> dict:
-    """Separates files into a folder each.
+def separate_songs(
+    separator: "Separator",
+    songs: Sequence[Song],
+    args: argparse.Namespace,
+    model: tuple | None = None,
+    **options: Any,
+) -> dict[str, Any]:
+    """Separates songs.
 
     Args:
         separator (Separator): Any model that separates files.
-        folders (Sequence[Path]): Folder of the stems of each file.
-        args (Namespace): With ``files``, ``overwrite``, ``skip_existing``, ``subtype``, ``quiet``,
-            ``debug`` and ``parser``.
+        songs (Sequence[Song]): From :func:`~.songs.find_songs`.
+        args (Namespace): With ``overwrite``, ``skip_existing``, ``quiet``, ``debug``, ``parser``.
+        model (tuple, optional): Arguments of :func:`load_on_device` that load ``separator`` in
+            other processes, for ``args.jobs`` of them.
         **options: Of :meth:`~asteroid_instglow.adapter.Separator.file_separate`.
 
     Returns:
-        dict: "files" (file to name of each source to its path), "skipped" (files), "failed" (file
-        to the reason), "exit_code".
+        dict: "files" (file to name of each stem to its path), "skipped" (files), "failed" (file to
+        the reason), "exit_code".
     """
     done, skipped, failed = {}, [], {}
-    suffix = options.get("suffix", ".wav")
-    for path, folder in zip(args.files, folders):
-        stems = [folder / f"{name}{suffix}" for name in separator.sources]
-        if args.skip_existing and all(stem.is_file() for stem in stems):
-            skipped.append(str(path))
-            continue
-        try:
-            written = separator.file_separate(
-                path,
-                folder,
-                force_overwrite=args.overwrite,
-                subtype=args.subtype,
-                progress=not args.quiet,
-                **options,
-            )
-        except Exception as error:  # noqa: BLE001 - whatever it is, the other files go on
-            if len(args.files) == 1 or args.debug:
-                raise
-            failed[str(path)] = explain(error, args.parser)
+    todo = []
+    for song, stems in zip(songs, _planned(separator, songs, options)):
+        if args.skip_existing and all(path.is_file() for path in stems):
+            skipped.append(str(song.path))
         else:
-            done[str(path)] = {name: str(out) for name, out in written.items()}
+            todo.append(song)
+    options["force_overwrite"] = args.overwrite
+    for song, written, error in _separate_all(separator, todo, args, model, options):
+        if error is None:
+            done[str(song.path)] = {name: str(out) for name, out in written.items()}
+        elif len(songs) == 1 or args.debug:
+            raise error
+        else:
+            failed[str(song.path)] = explain(error, args.parser)
     code = 1 if failed else 0
     return {"files": done, "skipped": skipped, "failed": failed, "exit_code": code}
 
 
-def describe(answer: dict) -> str:
+def describe(answer: dict[str, Any]) -> str:
     """Lists what was written, what was skipped and what failed."""
     lines = [str(path) for files in answer["files"].values() for path in files.values()]
     lines += [f"skipped, all stems are there: {path}" for path in answer["skipped"]]
@@ -122,29 +162,65 @@ def describe(answer: dict) -> str:
     return "\n".join(lines)
 
 
-def output_folders(files: Sequence[Path], output: Path) -> list[Path]:
-    """Returns a folder in ``output`` for each file, named like it.
+def load_on_device(
+    priors: Sequence[str], residual: bool = False, device: str = "auto"
+) -> "GenerativeSeparator":
+    """Builds the separator of ``--priors`` and ``--residual`` on the device of ``--device``."""
+    from ..utils.devices import pick_device
+    from .models import load_separator
 
-    A file named ``mixture`` gives its folder the name of the folder that it is in.
+    place = pick_device(device)
+    return load_separator(priors, residual).to(place)
 
-    Examples:
-        >>> [f.name for f in output_folders([Path("a.wav"), Path("b/mixture.wav")], Path("x"))]
-        ['a', 'b']
-    """
-    from ..utils.checks import path_inside
 
-    output = Path(output)
-    if output.exists() and not output.is_dir():
-        raise ValueError(f"output must be a folder, got the file {output}")
-    names = [path.parent.resolve().name if path.stem == "mixture" else path.stem for path in files]
-    names = [name.removesuffix(".stem") for name in names]
-    for path, name in zip(files, names):
-        if name in ("", ".", ".."):
-            raise ValueError(f"{path} names no folder for its stems: its name is all dots")
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise ValueError(
-            f"files must differ in their names, which name the folders of output; "
-            f"got {', '.join(twice)} more than once"
-        )
-    return [path_inside(output, name) for name in names]
+def _planned(separator, songs, options):
+    # The files of each song; no two songs may share one.
+    from ..audio.naming import TEMPLATE, output_names, stem_paths
+
+    suffix, name = options.get("suffix", ".wav"), options.get("name", TEMPLATE)
+    outputs = output_names(separator.sources, options.get("sources"), options.get("two_stems"))
+    plan, owners = [], {}
+    for song in songs:
+        paths = stem_paths(song.folder, song.track, list(outputs), suffix, name).values()
+        plan.append(paths)
+        for path in paths:
+            if path in owners:
+                raise ValueError(
+                    f"name must give each song files of its own: {owners[path]} and {song.path} "
+                    f"would both be written to {path}"
+                )
+            owners[path] = song.path
+    return plan
+
+
+def _separate_all(separator, songs, args, model, options):
+    # Yields the song, its stems and None, or the song, None and the error.
+    jobs = getattr(args, "jobs", 1)
+    if model is None or jobs == 1 or len(songs) < 2:
+        for song in songs:
+            yield song, *_separate_one(separator, song, {**options, "progress": not args.quiet})
+        return
+    from ..utils.parallel import run_parallel
+
+    model = (tuple(model[0]), *model[1:])
+    tasks = [(model, song, options) for song in songs]
+    name = None if args.quiet else "separating"
+    for number, (written, why) in run_parallel(_separate_elsewhere, tasks, jobs, name, "file"):
+        yield songs[number], written, why and RuntimeError(why)
+
+
+def _separate_one(separator, song, options):
+    try:
+        written = separator.file_separate(song.path, song.folder, track=song.track, **options)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the other files go on
+        return None, error
+    return written, None
+
+
+_load_once = functools.cache(load_on_device)
+
+
+def _separate_elsewhere(model, song, options):
+    # In another process; not every error can be sent from there, but its text can.
+    written, error = _separate_one(_load_once(*model), song, options)
+    return written, error and explain(error)

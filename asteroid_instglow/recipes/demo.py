@@ -147,7 +147,11 @@ def _separate_song(separator, truth, rate, output, progress):
     output.mkdir(parents=True, exist_ok=True)
     save_audio(output / "mixture.wav", mixture, rate, overwrite=True)
     paths = separator.file_separate(
-        output / "mixture.wav", output / "stems", force_overwrite=True, progress=progress
+        output / "mixture.wav",
+        output / "stems",
+        force_overwrite=True,
+        name="{stem}",
+        progress=progress,
     )
     # The mean of the channels is scored and drawn.
     stems = torch.stack([load_audio(path)[0].mean(0) for path in paths.values()])
