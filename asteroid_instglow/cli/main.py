@@ -24,6 +24,7 @@ COMMANDS = {
     "evaluate": "evaluate",
     "baseline": "baseline",
     "demo": "demo",
+    "app": "app",
     "diagnose": "diagnose",
     "report": "report",
     "publish": "publish",

@@ -125,7 +125,7 @@ def make_excerpt(track: Track, seconds: float) -> tuple[Excerpt | None, list[str
     clips: dict[str, dict[str, Clip]] = {_MIXTURE: {}, "references": {}, "estimates": {}}
     for where, wav in wavs.items():
         audio, mime = _encode(gain * wav, rate)
-        image = _draw(spectrograms[where], loudest)
+        image = draw_spectrogram(spectrograms[where], loudest)
         clips[where[0]][where[1]] = Clip(audio, mime, image, wav.shape[1] / rate, not wav.any())
     return Excerpt(
         mixture=clips[_MIXTURE].get(""),
@@ -225,7 +225,13 @@ def _encode(wav: NDArray, rate: int) -> tuple[bytes, str]:
     return content.getvalue(), mime
 
 
-def _draw(power: NDArray, loudest: float) -> bytes:
+def draw_spectrogram(power: NDArray, loudest: float) -> bytes:
+    """Draws a spectrogram as a WebP image.
+
+    Args:
+        power (ndarray): (n_mels, n_frames), from :func:`mel_spectrogram`.
+        loudest (float): Power that is drawn brightest.
+    """
     level = librosa.power_to_db(power, ref=max(loudest, 1e-12), amin=1e-12, top_db=None)
     shade = np.clip(1 - level / _FLOOR_DB, 0, 1)
     pixels = matplotlib.colormaps["magma"](shade[::-1], bytes=True)[..., :3]
