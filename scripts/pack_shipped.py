@@ -1,6 +1,10 @@
-"""Packs trained priors into the separator that ships with the package, with its card.
+"""Packs priors and encoders into a set that ships with the package, with its card.
 
-pack_shipped.py PRIORS OUTPUT [--results FILE]: PRIORS/<source>/ as `instglow train` leaves them.
+    pack_shipped.py scripts/shipped/band.yml --priors DIR --encoders DIR --output DIR
+
+The file names the sources, the encoders (files of scripts/train_gpu.py: "encoder", "strong_encoder")
+and what the card says. --priors is a folder of priors by source, as `instglow train` leaves them, or
+a saved separator, whose own encoders are kept where the file names none.
 """
 
 import argparse
@@ -8,77 +12,64 @@ import json
 import shutil
 from pathlib import Path
 
+import yaml
+from safetensors import safe_open
+
 from asteroid_instglow import GenerativeSeparator, GlowPrior
-
-SOURCES = ("bass", "drums", "guitar", "piano")
-DESCRIPTION = """\
-Four priors (bass, drums, guitar, piano) for music at 22 050 Hz. Each flow was trained on solo
-recordings of its own instrument, the encoders together on random mixtures of solos of different
-songs. No paired mixture was used.
-
-The solos are synthesised: songs of POP909 (Wang et al., ISMIR 2020; MIT licence), bass and drums
-composed from their chord and beat annotations, played with the sampled instruments of FluidR3_GM
-(Frank Wen; MIT licence), MuseScore_General (S. Christian Collins, from FluidR3; MIT licence), the
-sf_GMbank sound font of Csound (LGPL 2.1 or later), Freepats (GPL 2 or later, with an exception
-for music that is made with it) and Sonivox (Sonic Network; Apache licence 2.0), drums also with the
-sampled kits Black Pearl and Red Zeppelin (Glen MacArthur; CC BY-SA 3.0). They know these sounds
-well, and real bands only so far."""
-FONTS = (
-    *("FluidR3_GM", "MuseScore_General", "sf_GMbank of Csound", "Freepats", "Sonivox"),
-    "Black Pearl and Red Zeppelin",
-)
-DATASETS = [f"POP909, played with {font}" for font in FONTS]
+from asteroid_instglow.encoder import build_encoder
+from asteroid_instglow.weights.folder import WEIGHTS
+from asteroid_instglow.weights.tensors import write_tensors
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("priors", type=Path)
-    parser.add_argument("output", type=Path)
-    parser.add_argument("--results", type=Path, help="JSON: {results_on: str, results: {...}}")
-    parser.add_argument("--hardware", default="2 CPU cores")
-    parser.add_argument("--data", default="", help="what to say of the training data")
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("spec", type=Path)
+    parser.add_argument("--priors", type=Path, required=True)
+    parser.add_argument("--encoders", type=Path, required=True)
+    parser.add_argument("--output", type=Path, required=True)
     args = parser.parse_args()
-    card = {"license": "mit", "description": DESCRIPTION, "datasets": DATASETS}
-    if args.results:
-        card.update(json.loads(args.results.read_text()))
-    priors, training = {}, {}
-    for name in SOURCES:
-        priors[name] = GlowPrior.from_pretrained(args.priors / name)
-        training[name] = describe(args.priors / name)
-        priors[name].card = None
-    common = {
-        "command": "scripts/train_shipped.sh VALIDATION TRAIN...",
-        "hardware": args.hardware,
-        "training data": args.data,
-        **{path.name: joint(path) for path in sorted(args.priors.glob("joint*"))},
+    spec = yaml.safe_load(args.spec.read_text())
+    priors = load_priors(args.priors, spec["sources"])
+    for kind in ("encoder", "strong_encoder"):
+        if kind in spec:
+            path = args.encoders / f"{spec[kind]}.safetensors"
+            joint, names = load_encoder(path)
+            for source, prior in priors.items():
+                prior.add_encoder(joint.alone(names.index(source)), strong=kind == "strong_encoder")
+    separator = GenerativeSeparator(priors).eval()
+    separator.licenses = {
+        name: (args.spec.parent / name).read_text() for name in spec.get("license_files", [])
     }
-    separator = GenerativeSeparator(priors)
     shutil.rmtree(args.output, ignore_errors=True)
-    separator.save_pretrained(
-        args.output, card={**card, "training": {**common, **training}}, half=True
-    )
+    separator.save_pretrained(args.output, card=spec["card"], half=True)
+    if spec.get("bits", 16) != 16:
+        write_tensors(args.output / WEIGHTS, separator.state_dict(), spec["bits"])
     size = sum(path.stat().st_size for path in args.output.rglob("*") if path.is_file())
     print(f"{args.output}: {size / 2**20:.1f} MB")
 
 
-def joint(folder):
-    """What a card says of a round of training the encoders together."""
-    record = json.loads((folder / "encoder.json").read_text())
-    given = record["arguments"]
-    return (
-        f"{record['steps']} steps of {given['batch_size']} x {given['segment']:g} s, validation "
-        f"loss {record['loss_before']:.2f} -> {record['loss_after']:.2f}, {record['seconds']:.0f} s"
+def load_priors(folder, sources):
+    """Returns the priors by source, without cards of their own."""
+    if (folder / "config.json").is_file():
+        separator = GenerativeSeparator.from_pretrained(folder)
+        priors = dict(zip(separator.sources, separator.priors))
+    else:
+        priors = {source: GlowPrior.from_pretrained(folder / source) for source in sources}
+    for prior in priors.values():
+        prior.card = None
+    return {source: priors[source] for source in sources}
+
+
+def load_encoder(path):
+    """Returns the encoder of several sources in a file of train_gpu.py, and their names."""
+    with safe_open(path, "pt") as stored:
+        header = stored.metadata()
+        weights = {name: stored.get_tensor(name) for name in stored.keys()}
+    encoder = build_encoder(json.loads(header["encoder"]))
+    encoder.load_state_dict(
+        {k: v.float() if v.is_floating_point() else v for k, v in weights.items()}
     )
-
-
-def describe(folder):
-    """What a card says of the training of one prior."""
-    flow = json.loads((folder / "training.json").read_text())
-    return {
-        "flow": f"{flow['steps']} steps of {flow['arguments']['batch_size']} x 2 s, validation NLL "
-        f"{flow['nll_before']:.2f} -> {flow['nll_after']:.2f} nats/dim, {flow['seconds']:.0f} s",
-        "seed": flow["arguments"]["seed"],
-    }
+    return encoder, json.loads(header["sources"])
 
 
 if __name__ == "__main__":

@@ -75,7 +75,7 @@ def write_model(folder: Path, config: dict[str, Any], state: State, half: bool =
         state (dict[str, torch.Tensor]): The state dict.
         half (bool): Store weights in 16 bits; they are read as float32.
     """
-    write_tensors(folder / WEIGHTS, state, half)
+    write_tensors(folder / WEIGHTS, state, 16 if half else 32)
     (folder / WEIGHTS).chmod(0o644)
     config = {"format": FORMAT, **config, "sha256": {WEIGHTS: hash_file(folder / WEIGHTS)}}
     text = json.dumps(config, indent=2, ensure_ascii=False) + "\n"

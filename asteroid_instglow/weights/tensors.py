@@ -13,9 +13,11 @@ from safetensors.torch import save
 
 State = dict[str, torch.Tensor]
 WORTHWHILE = 1024  # bytes: smaller tensors are stored as often as they occur
+SCALE = "|scale"  # ends the name of what the rows of an 8-bit matrix are multiplied by
+SMALL = 4096  # values up to which a tensor is not worth 8 bits
 
 
-def write_tensors(path: Path, state: State, half: bool = False) -> None:
+def write_tensors(path: Path, state: State, bits: int = 32) -> None:
     """Writes a state dict; tensors that are equal are stored once.
 
     The file's metadata names the others, as ``safetensors.torch.save_model`` does for tensors that
@@ -24,14 +26,17 @@ def write_tensors(path: Path, state: State, half: bool = False) -> None:
     Args:
         path (Path): The file.
         state (dict[str, torch.Tensor]): The state dict.
-        half (bool): Store weights in 16 bits; they are read as float32.
+        bits (int): 32, 16, or 8, which stores matrices as integers with a scale per row and all
+            other weights in 16 bits. All are read as float32.
 
     Raises:
         ValueError: If a weight is too large for 16 bits.
     """
     stored, aliases = {}, {}
     first: dict[Any, str] = {}
-    for name, value in (half_state(state) if half else state).items():
+    if bits == 8:
+        state = _quantised(state)
+    for name, value in (state if bits == 32 else half_state(state)).items():
         value = value.detach().cpu().clone().contiguous()
         key: Any = name
         if value.nbytes >= WORTHWHILE:
@@ -70,8 +75,16 @@ def read_tensors(path: Path, prefix: str = "") -> State:
             metadata = file.metadata() or {}
             aliases = {name: kept for name, kept in metadata.items() if kept in set(stored)}
             places = {**{name: name for name in stored}, **aliases}
-            wanted = {n: place for n, place in places.items() if n.startswith(prefix)}
+            wanted = {
+                name: place
+                for name, place in places.items()
+                if name.startswith(prefix) and not name.endswith(SCALE)
+            }
             tensors = {place: _full(file.get_tensor(place)) for place in set(wanted.values())}
+            for place, value in tensors.items():
+                if place + SCALE in places:
+                    scale = file.get_tensor(places[place + SCALE])
+                    tensors[place] = value.float() * scale.float()
     except (SafetensorError, OSError) as error:
         raise ValueError(f"{path.name} is damaged: {error}") from error
     return {name.removeprefix(prefix): tensors[place] for name, place in wanted.items()}
@@ -88,6 +101,19 @@ def half_state(state: State) -> State:
     if large:
         raise ValueError(f"half: {', '.join(large)} exceed what 16 bits can hold")
     return halved
+
+
+def _quantised(state):
+    # Matrices as 8-bit integers, each with the scales of its rows.
+    out = {}
+    for name, value in state.items():
+        if value.ndim < 2 or value.numel() <= SMALL or not value.is_floating_point():
+            out[name] = value
+            continue
+        scale = (value.abs().amax(-1, keepdim=True) / 127).half().float().clamp_min(1e-7)
+        out[name] = (value / scale).round().clamp(-127, 127).to(torch.int8)
+        out[name + SCALE] = scale
+    return out
 
 
 def load_pickle(path: str | Path) -> dict[str, Any]:
