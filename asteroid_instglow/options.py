@@ -22,6 +22,7 @@ class SeparationOptions:
             prior has an encoder, else "paper".
         quality (str): Encoder to use where a prior has two: "fast" takes the LSTM, "default" the
             band-split transformer, "best" a weighted mean of both.
+        fast_share (float): Weight of the LSTM's estimates in that mean, 0 to 1.
         n_iter (int, optional): Iterations of the search; by default 20 ("posterior") or 150
             ("paper").
         lr (float, optional): Learning rate of Adam; by default 0.05 or 0.01.
@@ -50,6 +51,7 @@ class SeparationOptions:
 
     solver: str = "auto"
     quality: str = "default"
+    fast_share: float = 0.3
     n_iter: int | None = None
     lr: float | None = None
     precision: str = "32"
@@ -67,6 +69,7 @@ class SeparationOptions:
     def __post_init__(self):
         check_one_of("solver", self.solver, SOLVERS)
         check_one_of("quality", self.quality, QUALITIES)
+        check_between("fast_share", self.fast_share, 0, 1)
         check_one_of("precision", self.precision, PRECISIONS)
         check_one_of("space", self.space, ("latent", "data"))
         check_one_of("stereo", self.stereo, ("auto", "mid", "channels"))

@@ -18,7 +18,6 @@ from .weights.base import PretrainedModel
 
 _log = logging.getLogger(__name__)
 RESIDUAL = "residual"
-BEST_SHARES = (0.6, 0.4)  # of the band-split and LSTM estimates with quality="best"
 SUBSONIC = 20.0  # Hz, below which there is no music
 
 
@@ -207,7 +206,7 @@ class GenerativeSeparator(Separator, PretrainedModel):
         mid = channels > 1 and options.stereo == "mid"
         heard = wav.mean(1) if mid else wav.flatten(0, 1)
         names = [prior.source for prior in self.priors]
-        shares = BEST_SHARES if len(sets) > 1 else (1.0,)
+        shares = (1 - options.fast_share, options.fast_share) if len(sets) > 1 else (1.0,)
         rows = []
         with solver.frozen([encoder for encoders in sets for encoder in encoders]):
             # One by one takes less memory, and no more time.

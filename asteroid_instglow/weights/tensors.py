@@ -14,6 +14,7 @@ from safetensors.torch import save
 State = dict[str, torch.Tensor]
 WORTHWHILE = 1024  # bytes: smaller tensors are stored as often as they occur
 SCALE = "|scale"  # ends the name of what the rows of an 8-bit matrix are multiplied by
+KERNEL = 16  # longest kernel of a convolution
 SMALL = 4096  # values up to which a tensor is not worth 8 bits
 
 
@@ -110,7 +111,9 @@ def _quantised(state):
         if value.ndim < 2 or value.numel() <= SMALL or not value.is_floating_point():
             out[name] = value
             continue
-        scale = (value.abs().amax(-1, keepdim=True) / 127).half().float().clamp_min(1e-7)
+        # A convolution's last axis is its kernel, too short for a scale of its own.
+        row = (-1,) if value.shape[-1] > KERNEL else tuple(range(1, value.ndim))
+        scale = (value.abs().amax(row, keepdim=True) / 127).half().float().clamp_min(1e-7)
         out[name] = (value / scale).round().clamp(-127, 127).to(torch.int8)
         out[name + SCALE] = scale
     return out

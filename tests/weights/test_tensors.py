@@ -10,7 +10,9 @@ def state():
     torch.manual_seed(0)
     matrix = torch.randn(80, 70) * torch.logspace(-3, 1, 80)[:, None]
     state = {"a.matrix": matrix, "b.matrix": matrix.clone(), "a.stack": torch.randn(4, 40, 50)}
-    return state | {"a.bias": torch.randn(80), "a.zero": torch.zeros(80, 70), "a.n": torch.tensor(3)}
+    state |= {"a.bias": torch.randn(80), "a.zero": torch.zeros(80, 70)}
+    state["a.kernel"] = torch.randn(70, 70, 1)
+    return state | {"a.n": torch.tensor(3)}
 
 
 @pytest.mark.parametrize("bits, error", [(32, 0.0), (16, 6e-4), (8, 4.5e-3)])
@@ -22,7 +24,8 @@ def test_weights_come_back_within_the_precision_of_their_bits(state, tmp_path, b
     for name, value in state.items():
         if value.is_floating_point():
             assert found[name].dtype == torch.float32
-            largest = value.abs().amax(-1, keepdim=True)
+            largest = value.abs().flatten(-2 if name == "a.kernel" else -1).amax(-1, keepdim=True)
+            largest = largest[..., None] if name == "a.kernel" else largest
             assert ((found[name] - value).abs() <= error * largest + 1e-12).all(), name
         else:
             assert torch.equal(found[name], value)
