@@ -17,8 +17,8 @@ from safetensors import safe_open
 
 from asteroid_instglow import GenerativeSeparator, GlowPrior
 from asteroid_instglow.encoder import build_encoder
-from asteroid_instglow.weights.folder import WEIGHTS
-from asteroid_instglow.weights.tensors import write_tensors
+from asteroid_instglow.weights.config import CONFIG
+from asteroid_instglow.weights.folder import write_model
 
 
 def main():
@@ -36,14 +36,15 @@ def main():
             joint, names = load_encoder(path)
             for source, prior in priors.items():
                 prior.add_encoder(joint.alone(names.index(source)), strong=kind == "strong_encoder")
-    separator = GenerativeSeparator(priors).eval()
+    separator = GenerativeSeparator(priors, **spec.get("options", {})).eval()
     separator.licenses = {
         name: (args.spec.parent / name).read_text() for name in spec.get("license_files", [])
     }
     shutil.rmtree(args.output, ignore_errors=True)
     separator.save_pretrained(args.output, card=spec["card"], half=True)
     if spec.get("bits", 16) != 16:
-        write_tensors(args.output / WEIGHTS, separator.state_dict(), spec["bits"])
+        config = json.loads((args.output / CONFIG).read_text())
+        write_model(args.output, config, separator.state_dict(), spec["bits"])
     size = sum(path.stat().st_size for path in args.output.rglob("*") if path.is_file())
     print(f"{args.output}: {size / 2**20:.1f} MB")
 

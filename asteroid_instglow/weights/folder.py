@@ -66,16 +66,16 @@ def _exchange(stage, folder):
         path.unlink(missing_ok=True)
 
 
-def write_model(folder: Path, config: dict[str, Any], state: State, half: bool = False) -> None:
+def write_model(folder: Path, config: dict[str, Any], state: State, bits: int = 32) -> None:
     """Writes configuration and weights into a folder that exists; not atomic.
 
     Args:
         folder (Path): The folder, see :func:`staged`.
         config (dict): Plain types; "format" and "sha256" are added.
         state (dict[str, torch.Tensor]): The state dict.
-        half (bool): Store weights in 16 bits; they are read as float32.
+        bits (int): See :func:`~.tensors.write_tensors`.
     """
-    write_tensors(folder / WEIGHTS, state, 16 if half else 32)
+    write_tensors(folder / WEIGHTS, state, bits)
     (folder / WEIGHTS).chmod(0o644)
     config = {"format": FORMAT, **config, "sha256": {WEIGHTS: hash_file(folder / WEIGHTS)}}
     text = json.dumps(config, indent=2, ensure_ascii=False) + "\n"

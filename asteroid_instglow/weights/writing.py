@@ -57,7 +57,7 @@ def fill_folder(
     cards = {name: getattr(prior, "card", None) for name, prior in priors.items()}
     if cards := {name: its.to_dict() for name, its in cards.items() if its is not None}:
         config["cards"] = cards
-    write_model(folder, config, model.state_dict(), half)
+    write_model(folder, config, model.state_dict(), 16 if half else 32)
     if with_bin:
         package = model.serialize() | ({} if card is None else {"card": card.to_dict()})
         if half:
