@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--priors",
         nargs="+",
-        default=["minislakh"],
+        default=["band"],
         metavar="DIR|NAME=DIR",
         help="folder, name or Hub id of a separator, or of priors (named by themselves or NAME)",
     )
