@@ -1,8 +1,11 @@
 """Runs independent tasks, one after the other or in several processes, with a progress bar."""
 
+import itertools
 import multiprocessing
+import os
+import signal
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from typing import Any
 
 import torch
@@ -45,13 +48,47 @@ def run_parallel(
         pool = ProcessPoolExecutor(
             max_workers=min(jobs, len(tasks)),
             mp_context=multiprocessing.get_context("spawn"),
-            initializer=torch.set_num_threads,
-            initargs=(1,),
+            initializer=_start_worker,
         )
+        waiting, running = iter(enumerate(tasks)), {}
         try:
-            futures = {pool.submit(function, *task): number for number, task in enumerate(tasks)}
-            for future in as_completed(futures):
-                yield futures[future], future.result()
-                bar.update()
+            while True:
+                # No more than are run at once: what a pool has taken it cannot give back.
+                for number, task in itertools.islice(waiting, jobs - len(running)):
+                    running[pool.submit(_run_task, function, task)] = number
+                if not running:
+                    return
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    yield running.pop(future), future.result()
+                    bar.update()
+        except KeyboardInterrupt:
+            for process in multiprocessing.active_children():
+                os.kill(process.pid or 0, signal.SIGINT)
+            raise
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+_is_running = False  # in a worker: whether there is a task to interrupt
+
+
+def _start_worker():
+    torch.set_num_threads(1)
+    signal.signal(signal.SIGINT, _interrupt)
+
+
+def _interrupt(*_):
+    # Once a task: its cleaning up is not interrupted, nor is a worker that has nothing to do.
+    global _is_running
+    if _is_running:
+        _is_running = False
+        raise KeyboardInterrupt
+
+
+def _run_task(function, task):
+    global _is_running
+    _is_running = True
+    try:
+        return function(*task)
+    finally:
+        _is_running = False

@@ -1,3 +1,9 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+
 import pytest
 import torch
 
@@ -30,3 +36,33 @@ def test_a_bar_only_where_it_has_a_name(capsys):
     list(run_parallel(divmod, [(1, 1)], name="dividing", unit="pair"))
     out, err = capsys.readouterr()
     assert "dividing" in err and "1/1" in err and not out
+
+
+def test_an_interrupt_ends_the_tasks_that_run_and_begins_no_other(tmp_path):
+    code = """
+import sys, time
+from pathlib import Path
+from asteroid_instglow.utils.parallel import run_parallel
+
+def work(number):
+    Path(sys.argv[1], f"begun{number}").touch()
+    try:
+        time.sleep(60)
+    finally:
+        Path(sys.argv[1], f"ended{number}").touch()
+
+if __name__ == "__main__":
+    list(run_parallel(work, [(n,) for n in range(4)], jobs=2))
+"""
+    script = tmp_path / "script.py"
+    script.write_text(code)
+    command = [sys.executable, str(script), str(tmp_path)]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL, start_new_session=True) as process:
+        deadline = time.monotonic() + 120
+        while len(list(tmp_path.glob("begun*"))) < 2 and time.monotonic() < deadline:
+            time.sleep(0.1)
+        # As Ctrl-C in a terminal does: to all processes.
+        os.killpg(process.pid, signal.SIGINT)
+        assert process.wait(30) != 0
+    assert sorted(p.name for p in tmp_path.glob("*ed*")) == ["ended0", "ended1"]
+    assert len(list(tmp_path.glob("begun*"))) == 2
