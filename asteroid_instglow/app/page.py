@@ -91,11 +91,12 @@ def build_page(studio: Studio, explain: Callable[[BaseException], str] = str) ->
             elem_id="mixer",
         )
         last = gr.State(None, delete_callback=studio.forget)
-        hidden = {"api_visibility": "private"}
-        band.input(sources_of, band, sources, **hidden)
-        adding.click(add, [band, spec], [band, sources, spec], **hidden)
-        spec.submit(add, [band, spec], [band, sources, spec], **hidden)
-        going.click(separate, [song, band, sources, quality, last], [mixer, last], **hidden)
+        band.input(sources_of, band, sources, api_visibility="private")
+        added = [band, sources, spec]
+        adding.click(add, [band, spec], added, api_visibility="private")
+        spec.submit(add, [band, spec], added, api_visibility="private")
+        given = [song, band, sources, quality, last]
+        going.click(separate, given, [mixer, last], api_visibility="private")
     return page
 
 

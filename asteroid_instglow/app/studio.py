@@ -146,9 +146,14 @@ class Studio:
                 lambda *_: progress(0.9 * report.fraction, "Separating the song")
             )
             # Browsers save the files under the names that they have here.
-            naming = {"name": "stems/{track} - {stem}", "track": song}
             stems = separator.file_separate(
-                path, folder, sources=sources, progress=report, **naming, **options
+                path,
+                folder,
+                name="stems/{track} - {stem}",
+                track=song,
+                sources=sources,
+                progress=report,
+                **options,
             )
             progress(0.9, "Drawing the spectrograms")
             mixture, rate = load_audio(path)

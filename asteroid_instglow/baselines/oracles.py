@@ -1,5 +1,6 @@
 """Bounds: what masks computed from the true sources would give."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import torch.nn.functional as F
 
 from .. import masking
 from ..audio.io import AUDIO_SUFFIXES, load_audio
-from ..audio.naming import TEMPLATE, song_folder, stem_paths
+from ..audio.naming import TEMPLATE, output_names, song_folder, stem_paths
 from ..audio.stems import StemSet
 from ..audio.stft import istft, stft
 from ..inference import as_wav
@@ -122,6 +123,8 @@ class Oracle(Untrained):
         mp3_bitrate: int | None = None,
         name: str = TEMPLATE,
         track: str | None = None,
+        sources: Sequence[str] | None = None,
+        two_stems: str | None = None,
         progress: Any = None,
         references: str | Path | None = None,
         **options: Any,
@@ -130,8 +133,9 @@ class Oracle(Untrained):
 
         Args:
             filename (str | Path): The mixture.
-            output_dir, force_overwrite, subtype, clip, suffix, mp3_bitrate, name, track: As for
-                any :class:`~asteroid_instglow.adapter.Separator`.
+            output_dir, force_overwrite, subtype, clip, suffix, mp3_bitrate: As for any
+                :class:`~asteroid_instglow.adapter.Separator`.
+            name, track, sources, two_stems: As for any separator, too.
             resample, progress: Ignored.
             references (str | Path, optional): Folder with ``<source>.wav``, or another suffix, for
                 every source; by default the folder of the mixture.
@@ -143,22 +147,24 @@ class Oracle(Untrained):
         path = Path(filename)
         truth_folder = path.parent if references is None else Path(references)
         folder, track = song_folder(path, output_dir, track)
-        paths = stem_paths(folder, track, self.sources, suffix, name)
+        outputs = output_names(self.sources, sources, two_stems)
+        paths = stem_paths(folder, track, list(outputs), suffix, name)
         writing = (suffix, subtype, clip, force_overwrite, mp3_bitrate)
         with StemSet(folder / track, paths, *writing) as stems:
             wav, rate = load_audio(path)
             files = [_find(truth_folder, name) for name in self.sources]
-            sources = [load_audio(file)[0] for file in files]
-            for file, source in zip(files, sources):
+            true_sources = [load_audio(file)[0] for file in files]
+            for file, source in zip(files, true_sources):
                 if source.shape != wav.shape:
                     raise ValueError(
                         f"references must have the shape of the mixture, {tuple(wav.shape)}, "
                         f"got {tuple(source.shape)} in {file}"
                     )
-            truth = torch.stack(sources)
+            truth = torch.stack(true_sources)
             out = self.torch_separate(wav[None], references=truth[None], **options)
             stems.start(rate, *wav.shape)
-            stems.write(out.reshape(truth.shape).numpy())
+            out = out.reshape(truth.shape)
+            stems.write(torch.stack([out[i].sum(0) for i in outputs.values()]).numpy())
         return stems.paths
 
     def _truth(self, mixture, n_axes, references):

@@ -32,15 +32,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> dict:
     """Diagnoses each song and averages the results."""
+    from ..audio.naming import song_folder
     from ..diagnosis import diagnose, summarise
     from ..options import OPTION_NAMES
     from .models import load_separator
-    from .separate import output_folders
 
     options = {n: getattr(args, n) for n in OPTION_NAMES if getattr(args, n, None) is not None}
     if args.seconds is not None and not args.seconds > 0:
         raise ValueError(f"seconds must be above 0, got {args.seconds}")
-    names = [folder.name for folder in output_folders(args.songs, Path())]
+    names = [song_folder(path, Path())[1] for path in args.songs]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ValueError(f"songs must differ in their names, got {', '.join(twice)} twice")
     separator = load_separator(args.priors)
     separator.options.updated(options)
     songs = {}

@@ -5,7 +5,7 @@ import multiprocessing
 import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from typing import Any
 
 import torch
@@ -50,7 +50,8 @@ def run_parallel(
             mp_context=multiprocessing.get_context("spawn"),
             initializer=_start_worker,
         )
-        waiting, running = iter(enumerate(tasks)), {}
+        waiting = iter(enumerate(tasks))
+        running: dict[Future, int] = {}
         try:
             while True:
                 # No more than are run at once: what a pool has taken it cannot give back.
@@ -72,12 +73,12 @@ def run_parallel(
 _is_running = False  # in a worker: whether there is a task to interrupt
 
 
-def _start_worker():
+def _start_worker() -> None:
     torch.set_num_threads(1)
     signal.signal(signal.SIGINT, _interrupt)
 
 
-def _interrupt(*_):
+def _interrupt(*_: object) -> None:
     # Once a task: its cleaning up is not interrupted, nor is a worker that has nothing to do.
     global _is_running
     if _is_running:
@@ -85,7 +86,7 @@ def _interrupt(*_):
         raise KeyboardInterrupt
 
 
-def _run_task(function, task):
+def _run_task(function: Callable[..., Any], task: tuple) -> Any:
     global _is_running
     _is_running = True
     try:
