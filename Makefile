@@ -6,7 +6,7 @@ PYTEST_ARGS ?=
 DEMO_OUTPUT ?= demo-output
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-train test docs lint typecheck format clean
+.PHONY: help setup demo demo-train test campaign docs lint typecheck format clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 16
@@ -28,6 +28,9 @@ demo-train: $(STAMP)  ## the whole job: synthesise a band, train four priors, se
 # One thread a worker: with more, the workers fight for the cores and the suite takes longer.
 test: $(STAMP)  ## run the tests; PYTEST_ARGS="-m slow" for the slow ones
 	@OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n $(JOBS) $(PYTEST_ARGS)
+
+campaign: $(STAMP)  ## try hostile inputs, kills and full disks; 20 minutes, counts to benchmarks/results
+	@OMP_NUM_THREADS=1 PYTHONPATH=tests $(VENV)/bin/python -P -m campaign.run --output benchmarks/results/campaign.json
 
 docs: $(STAMP)  ## build the documentation to docs/_build; warnings are errors
 	@$(VENV)/bin/python -m sphinx -W --keep-going -q -b html docs docs/_build
