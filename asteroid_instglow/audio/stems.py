@@ -1,18 +1,17 @@
 """Writes the stems of a song as a set: all of them appear in their folder, or none."""
 
-import errno
 import fcntl
 import logging
 import math
 import os
 import shutil
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import soundfile as sf
 
 from ..utils.checks import check_one_of, path_inside
+from ..utils.files import naming
 from .writing import CLIP_MODES, FORMATS, AudioWriter, check_bitrate, check_format, check_suffix
 
 _log = logging.getLogger(__name__)
@@ -112,7 +111,7 @@ class StemSet:
             where, subtype = self._stage / f"{name}{self.suffix}", self.subtype
             if self._is_staged:
                 where, subtype = self._stage / "float" / f"{name}.wav", "FLOAT"
-            with _naming(path):
+            with naming(path):
                 self._writers.append(
                     AudioWriter(where, *self._audio, subtype, frames, mp3_bitrate=self.mp3_bitrate)
                 )
@@ -128,13 +127,13 @@ class StemSet:
                 f"stems must lie in [-1, 1] with clip='none', got a peak of {peak:.6g}"
             )
         for path, writer, stem in zip(self.paths.values(), self._writers, block):
-            with _naming(path):
+            with naming(path):
                 writer.write(stem)
 
     def __exit__(self, kind, *error):
         try:
             for path, writer in zip(self.paths.values(), self._writers):
-                with _naming(path):
+                with naming(path):
                     writer.__exit__(kind, *error)
             if kind is None and self._lock is not None:
                 self._finish()
@@ -152,7 +151,7 @@ class StemSet:
                     -20 * math.log10(gain),
                 )
             for name, path in self.paths.items():
-                with _naming(path):
+                with naming(path):
                     self._encode(name, gain)
             (self._stage / "float").rmdir()
         (self._stage / _LOCK).unlink()
@@ -160,7 +159,7 @@ class StemSet:
             os.rename(self._stage, self.folder)
             return
         for path in self.paths.values():
-            with _naming(path):
+            with naming(path):
                 path.parent.mkdir(parents=True, exist_ok=True)
         # First all old ones go, so that old and new never stand side by side.
         for path in self.paths.values():
@@ -182,7 +181,7 @@ class StemSet:
     def _make_stage(self):
         above = [self._stage.parent, *self._stage.parent.parents]
         self._made = [path for path in above if not path.exists()]
-        with _naming(self.folder):
+        with naming(self.folder):
             self._stage.mkdir(parents=True, exist_ok=True)
             self._lock = (self._stage / _LOCK).open("w")
         try:
@@ -217,16 +216,3 @@ class StemSet:
                     path.rmdir()
                 except OSError:
                     break
-
-
-@contextmanager
-def _naming(path):
-    # An error of the system says which file could not be written.
-    try:
-        yield
-    except OSError as error:
-        if error.strerror is None:
-            raise
-        refused = error.errno in (errno.EACCES, errno.EPERM, errno.EROFS)
-        kind = PermissionError if refused else OSError
-        raise kind(f"cannot write {path}: {error.strerror}") from error

@@ -33,7 +33,7 @@ class AudioWriter:
     same kind is written back bit for bit.
 
     Args:
-        path (Path): File to write, which must not exist.
+        path (Path): File to write, replaced if it exists.
         sample_rate (int): Rate, in Hz.
         channels (int): Number of channels.
         subtype (str): "PCM_16", "PCM_24" or "FLOAT" (WAV only); OGG and MP3 have one kind.
@@ -60,7 +60,7 @@ class AudioWriter:
         if kind == "WAV" and frames * channels * (self._bits or 32) // 8 > _MAX_WAV:
             kind = "RF64"
         # Python's own error says why; libsndfile's is "System error".
-        path.open("xb").close()
+        path.open("wb").close()
         rate = {} if mp3_bitrate is None or kind != "MP3" else _constant(mp3_bitrate, sample_rate)
         self._file = sf.SoundFile(
             os.fsencode(path), "w", sample_rate, channels, subtype, None, kind, **rate

@@ -19,6 +19,7 @@ from ..data.corpora.tracks import save_stem
 from ..evaluation import Report, evaluate_folders
 from ..separator import GenerativeSeparator
 from ..utils.files import write_atomic, write_json
+from ..weights.tensors import write_pickle
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +41,7 @@ def assemble(exp: str | Path, sources: list[str], options: dict[str, Any]) -> Ge
     priors = {source: Path(exp) / "priors" / source for source in sources}
     separator = GenerativeSeparator.from_pretrained(priors, **options)
     package = separator.serialize()
-    write_atomic(Path(exp) / CHECKPOINT, lambda path: torch.save(package, path))
+    write_atomic(Path(exp) / CHECKPOINT, lambda path: write_pickle(path, package))
     return separator
 
 

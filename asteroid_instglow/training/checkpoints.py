@@ -1,6 +1,5 @@
 """Checkpoints of a run: written whole or not at all, by one process at a time, read safely."""
 
-import io
 import pickle
 import time
 from collections.abc import Iterator
@@ -13,7 +12,8 @@ from filelock import FileLock, Timeout
 from lightning_fabric.plugins.io import TorchCheckpointIO
 from pytorch_lightning.callbacks import Checkpoint
 
-from ..utils.files import write_atomic
+from ..utils.files import naming, write_atomic
+from ..weights.tensors import write_pickle
 from .options import TrainingOptions
 
 LAST = "last.ckpt"
@@ -96,10 +96,11 @@ class Checkpoints(Checkpoint):
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Keeps a folder for one training; removes what a killed one left half written.
+    """Keeps a folder for one training.
 
     Raises:
         ValueError: If another training is running there.
+        OSError: If something cannot be written; the message names the folder.
     """
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"output must be a folder, got the file {folder}")
@@ -112,10 +113,8 @@ def locked(folder: Path) -> Iterator[None]:
             f"another training is running in {folder}: wait for it, or choose another folder"
         ) from None
     try:
-        for name in (LAST, BEST):
-            for path in folder.glob(f"**/{FOLDER}/.{name}.*.tmp"):
-                path.unlink(missing_ok=True)
-        yield
+        with naming(folder, folder):
+            yield
     finally:
         lock.release()
 
@@ -186,7 +185,4 @@ def trained_weights(output: Path, keep: str) -> dict[str, torch.Tensor]:
 
 
 def _save(checkpoint, path):
-    # By way of memory, so that a full disk is an error of the file, which names it.
-    buffer = io.BytesIO()
-    torch.save(checkpoint, buffer)
-    write_atomic(path, lambda new: new.write_bytes(buffer.getbuffer()))
+    write_atomic(path, lambda new: write_pickle(new, checkpoint))

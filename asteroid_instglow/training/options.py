@@ -92,7 +92,7 @@ class TrainingOptions:
         for name, least in _WHOLE.items():
             value = getattr(self, name, None)
             if value is not None or name not in ("val_every", "val_batches") + _ENCODERS_AND_FLOWS:
-                check_whole(name, value, least)
+                check_whole(name, value, least, _MOST.get(name))
         for name in ("segment", "lr", "checkpoint_minutes"):
             check_above_zero(name, getattr(self, name))
         for name in ("minutes", "time_limit"):
@@ -213,6 +213,8 @@ _WHOLE = {
     "init_pieces": 1,
     "validation_items": 1,
 }
+# Torch takes no larger seed; more processes than these are a mistake that ends the machine.
+_MOST = {"seed": 2**63 - 1, "devices": 1024, "num_workers": 1024}
 # Options of the machine and the occasion, which do not change what is learned.
 _PLACE = frozenset(
     ("validation_data", "devices", "accelerator", "num_workers", "time_limit", "resume", "progress")

@@ -1,10 +1,10 @@
 """Writes files whole or not at all, and hashes them."""
 
 import errno
+import fcntl
 import hashlib
 import json
 import os
-import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,32 +15,94 @@ from typing import Any
 def atomic_path(path: str | Path) -> Iterator[Path]:
     """Yields a path to write to, and renames it to ``path`` at the end.
 
-    Readers see the old file or the new one. If the block fails, the old file stays.
+    Readers see the old file or the new one. If the block fails, the old file stays. What a killed
+    process left is overwritten; a process that writes the same file at the same time is waited for.
 
     Args:
         path (str | Path): The file; its folder is created if it does not exist.
 
     Yields:
-        Path: A hidden file in the same folder, which does not exist yet.
+        Path: A hidden file in the same folder, empty.
 
     Raises:
         OSError: If the file cannot be written; the message names it.
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.name[:200]}.{secrets.token_hex(4)}.tmp")
+    temporary = path.with_name(f".{path.name[:200]}.tmp")
     path.parent.mkdir(parents=True, exist_ok=True)
+    with naming(path, temporary), _reserved(temporary):
+        try:
+            yield temporary
+            os.replace(temporary, path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+
+
+@contextmanager
+def naming(path: str | Path, within: Path | None = None) -> Iterator[None]:
+    """Has errors of the system in the block say that ``path`` could not be written.
+
+    Args:
+        path (str | Path): The file or folder.
+        within (Path, optional): Only errors about a path that begins so, or about none.
+
+    Raises:
+        OSError: With the path and the reason.
+    """
     try:
-        yield temporary
-        os.replace(temporary, path)
+        yield
     except OSError as error:
-        if error.strerror is None or error.filename not in (None, str(temporary)):
+        about = "" if error.filename is None else os.fspath(error.filename)
+        if error.strerror is None or (about and not about.startswith(str(within or ""))):
             raise
         kind = PermissionError if error.errno == errno.EROFS else type(error)
         told = kind(f"cannot write {path}: {error.strerror}")
         told.errno = error.errno
         raise told from error
-    finally:
-        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def _reserved(path):
+    # Holds the lock of an empty file, which another process may have moved away while we waited.
+    while True:
+        with path.open("ab") as file:
+            lock(file.fileno())
+            if not is_at(file.fileno(), path):
+                continue
+            file.truncate(0)
+            yield
+            return
+
+
+def lock(descriptor: int, wait: bool = True) -> bool:
+    """Locks an open file or folder until it is closed, or the process ends however it may.
+
+    Where the file system has no locks, nothing is locked.
+
+    Args:
+        descriptor (int): File descriptor.
+        wait (bool): Wait for another process to let go.
+
+    Returns:
+        bool: False if another process has the lock.
+    """
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        if error.errno not in (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL):
+            raise
+    return True
+
+
+def is_at(descriptor: int, path: Path) -> bool:
+    """Returns True if an open file or folder is still the one at this path."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def write_atomic(path: str | Path, content: str | bytes | Callable[[Path], Any]) -> None:

@@ -18,12 +18,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ..utils.files import hash_file
+from ..utils.files import hash_file, is_at, lock, naming
 from .config import CONFIG, FORMAT, read_config
 from .tensors import State, read_tensors, write_tensors
 
 WEIGHTS = "model.safetensors"
 ASTEROID_FILE = "pytorch_model.bin"
+_STAGE = ".saving-"
 LICENSES = ("LICENSE*", "NOTICE*", "COPYING*")
 
 
@@ -32,7 +33,8 @@ def staged(folder: str | Path) -> Iterator[Path]:
     """Yields a new folder to write a model to, which replaces the model in ``folder`` at the end.
 
     Other files in ``folder`` stay. If the block fails, the folder stays as it was. If the exchange
-    itself is cut short, the hash in the configuration, which comes last, tells.
+    itself is cut short, the hash in the configuration, which comes last, tells. What killed
+    processes left is removed.
 
     Args:
         folder (str | Path): The folder, created if it does not exist.
@@ -43,16 +45,41 @@ def staged(folder: str | Path) -> Iterator[Path]:
     is_new = not folder.exists()
     parent = folder.parent if is_new else folder
     parent.mkdir(parents=True, exist_ok=True)
-    stage = Path(tempfile.mkdtemp(dir=parent, prefix=".saving-"))
+    _remove_stale(parent)
+    stage, descriptor = _make_stage(parent)
     try:
-        yield stage
-        stage.chmod(0o755)
-        if is_new and not folder.exists():
-            stage.rename(folder)
-        else:
-            _exchange(stage, folder)
+        with naming(folder, stage):
+            yield stage
+            stage.chmod(0o755)
+            if is_new and not folder.exists():
+                stage.rename(folder)
+            else:
+                _exchange(stage, folder)
     finally:
         shutil.rmtree(stage, ignore_errors=True)
+        os.close(descriptor)
+
+
+def _make_stage(parent):
+    # A new folder, locked. Another process may remove it before it is.
+    while True:
+        stage = Path(tempfile.mkdtemp(dir=parent, prefix=_STAGE))
+        descriptor = os.open(stage, os.O_RDONLY)
+        lock(descriptor)
+        if is_at(descriptor, stage):
+            return stage, descriptor
+        os.close(descriptor)
+
+
+def _remove_stale(parent):
+    for stage in parent.glob(f"{_STAGE}*"):
+        try:
+            descriptor = os.open(stage, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        except OSError:  # gone, or no folder of ours
+            continue
+        if lock(descriptor, wait=False):
+            shutil.rmtree(stage, ignore_errors=True)
+        os.close(descriptor)
 
 
 def _exchange(stage, folder):

@@ -1,6 +1,7 @@
 """Files of tensors: safetensors in which equal tensors are stored once, and Asteroid's pickles."""
 
 import hashlib
+import io
 import json
 import pickle
 import struct
@@ -32,6 +33,7 @@ def write_tensors(path: Path, state: State, bits: int = 32) -> None:
 
     Raises:
         ValueError: If a weight is too large for 16 bits.
+        OSError: If the file cannot be written.
     """
     stored, aliases = {}, {}
     first: dict[Any, str] = {}
@@ -117,6 +119,23 @@ def _quantised(state):
         out[name] = (value / scale).round().clamp(-127, 127).to(torch.int8)
         out[name + SCALE] = scale
     return out
+
+
+def write_pickle(path: Path, content: Any) -> None:
+    """Writes a file of ``torch.save``.
+
+    It is made in memory first, so that a full disk is an error of the system, which says so.
+
+    Args:
+        path (Path): ``.pth``, ``.bin`` or ``.ckpt``.
+        content (Any): Tensors and plain types.
+
+    Raises:
+        OSError: If the file cannot be written.
+    """
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    path.write_bytes(buffer.getbuffer())
 
 
 def load_pickle(path: str | Path) -> dict[str, Any]:

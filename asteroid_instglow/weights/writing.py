@@ -4,12 +4,10 @@ import inspect
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from . import hub
 from .card import Card, card_text
 from .folder import ASTEROID_FILE, write_model
-from .tensors import half_state
+from .tensors import half_state, write_pickle
 
 
 def fill_folder(
@@ -62,7 +60,7 @@ def fill_folder(
         package = model.serialize() | ({} if card is None else {"card": card.to_dict()})
         if half:
             package["state_dict"] = half_state(package["state_dict"])
-        torch.save(package, folder / ASTEROID_FILE)
+        write_pickle(folder / ASTEROID_FILE, package)
 
 
 def has_priors(model: Any) -> bool:

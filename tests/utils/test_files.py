@@ -1,4 +1,7 @@
 import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -19,6 +22,29 @@ def test_a_failure_keeps_the_old_file_and_leaves_nothing_behind(tmp_path):
         raise KeyError
     assert path.read_text() == "old"
     assert os.listdir(path.parent) == ["a.txt"]
+
+
+def test_what_a_killed_process_left_is_overwritten(tmp_path):
+    path = tmp_path / "a.txt"
+    killed = f"""
+import os, signal
+from pathlib import Path
+from asteroid_instglow.utils.files import atomic_path
+with atomic_path(Path({str(path)!r})) as temporary:
+    temporary.write_text("half of a long text")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+    subprocess.run([sys.executable, "-c", killed], check=False)
+    assert [name for name in os.listdir(tmp_path) if name != path.name]  # it was killed within
+    write_atomic(path, "whole")
+    assert os.listdir(tmp_path) == ["a.txt"] and path.read_text() == "whole"
+
+
+def test_writers_of_one_file_take_turns(tmp_path):
+    path, contents = tmp_path / "a.txt", [str(i) * 10**6 for i in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda content: write_atomic(path, content), contents * 4))
+    assert path.read_text() in contents and os.listdir(tmp_path) == ["a.txt"]
 
 
 @pytest.mark.parametrize("content", ["text", b"text", lambda path: path.write_text("text")])

@@ -2,7 +2,10 @@
 
 import json
 import os
+import resource
 import shutil
+import subprocess
+import sys
 
 import asteroid.models
 import pytest
@@ -384,3 +387,35 @@ def test_what_ships_with_the_package(separator, prior, tmp_path, monkeypatch):
         GlowPrior.from_pretrained("band", revision="v1")
     prior.save_pretrained("band")
     assert same_weights(GlowPrior.from_pretrained("band"), prior)
+
+
+def test_what_a_killed_process_left_is_removed(prior, tmp_path):
+    killed = f"""
+import os, signal
+from asteroid_instglow.weights.folder import staged
+with staged({str(tmp_path / "a")!r}) as stage:
+    (stage / "config.json").write_text("half")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+    subprocess.run([sys.executable, "-c", killed], check=False)
+    assert [path.name[:8] for path in tmp_path.iterdir()] == [".saving-"]
+    with staged(tmp_path / "b"):  # one that is being written stays
+        prior.save_pretrained(tmp_path / "a")
+        assert len(list(tmp_path.iterdir())) == 2
+    assert files(tmp_path) == ["a/config.json", "a/model.safetensors"]
+
+
+def test_a_full_disk_names_the_file(prior, tmp_path):
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    for with_bin in (False, True):
+        try:
+            # The weights fit, the pickle, which is larger, does not.
+            prior.save_pretrained(tmp_path / "whole", with_bin=True)
+            sizes = {p.name: p.stat().st_size for p in (tmp_path / "whole").iterdir()}
+            limit = sizes["model.safetensors"] + (1 if with_bin else -1)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
+            with pytest.raises(OSError, match="cannot write .*a: File too large"):
+                prior.save_pretrained(tmp_path / "a", with_bin=with_bin)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        assert sorted(os.listdir(tmp_path)) == ["whole"]
