@@ -139,6 +139,9 @@ def as_wav(wav: torch.Tensor) -> tuple[torch.Tensor, int]:
         tuple: float32 (batch, channels, time), and the number of axes that it had.
     """
     shape = tuple(wav.shape)
+    if wav.layout != torch.strided or wav.is_meta or wav.is_quantized:
+        kind = "quantized" if wav.is_quantized else "meta" if wav.is_meta else wav.layout
+        raise ValueError(f"wav must be a dense tensor with values, got a {kind} one")
     if wav.ndim not in (1, 2, 3):
         raise ValueError(
             f"wav must be (time,), (batch, time) or (batch, channels, time), got {shape}"

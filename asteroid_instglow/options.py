@@ -3,11 +3,12 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
 
-from .utils.checks import check_above_zero, check_at_least, check_between, check_one_of, check_whole
+from .utils.checks import check_at_least, check_between, check_one_of, check_whole
 from .utils.precision import PRECISIONS
 
 SOLVERS = ("auto", "posterior", "encoder", "paper")
 QUALITIES = ("fast", "default", "best")
+MIN_CHUNK, MAX_CHUNK = 0.01, 1e9  # seconds; shorter pieces would be padding alone
 SEARCHES = {"posterior": (20, 0.05), "paper": (150, 0.01)}  # n_iter, lr
 
 
@@ -40,7 +41,7 @@ class SeparationOptions:
         stereo (str): "mid" separates the mean of the channels and applies its masks to each
             channel; "channels" separates each channel; "auto" is "mid" for "paper" with the final
             filter, else "channels".
-        chunk (float): Longest piece that is separated at once, seconds.
+        chunk (float): Longest piece that is separated at once, seconds, at least 0.01.
         overlap (float): Crossfade between pieces, seconds, at most half of ``chunk``.
         seed (int): Random seed for initial latents and dither.
 
@@ -82,7 +83,7 @@ class SeparationOptions:
                 raise ValueError(f"{name} must be finite, got inf")
         if self.lr is not None:
             check_between("lr", self.lr, 1e-12, 1e6)
-        check_above_zero("chunk", self.chunk)
+        check_between("chunk", self.chunk, MIN_CHUNK, MAX_CHUNK)
         if self.solver == "posterior" and self.wiener is False:
             raise ValueError('solver="posterior" sums to the mixture: wiener must not be False')
         if self.overlap > self.chunk / 2:

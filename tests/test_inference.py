@@ -121,6 +121,25 @@ def test_numbers_that_are_none_are_refused(option, value):
         SeparationOptions(**{option: value})
 
 
+@pytest.mark.parametrize("chunk", [1e-9, 0.009, 1e300])
+def test_pieces_that_are_padding_alone_are_refused(chunk):
+    with pytest.raises(ValueError, match="chunk must be a number from 0.01 to"):
+        SeparationOptions(chunk=chunk, overlap=0)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda wav: wav.to_sparse(),
+        lambda wav: wav.to("meta"),
+        lambda wav: torch.quantize_per_tensor(wav, 0.1, 0, torch.qint8),
+    ],
+)
+def test_tensors_without_samples_are_refused(separator, change):
+    with pytest.raises(ValueError, match="wav must be a dense tensor with values"):
+        separator.separate(change(noise(2, 2000)))
+
+
 def test_progress_counts_pieces(separator, capsys):
     options = {"chunk": 0.5, "overlap": 0.1}
     seen = []

@@ -267,7 +267,7 @@ def test_read_only_output(capsys, folder, priors, tmp_path, monkeypatch):
 
 def test_bad_options(capsys, folder, priors, tmp_path):
     args = ["separate", folder / "song.wav", *priors, "-o", tmp_path / "out"]
-    check_mistake(capsys, *args, "--chunk", "-1", says="chunk must be above 0")
+    check_mistake(capsys, *args, "--chunk", "-1", says="--chunk must be a number from 0.01")
     check_mistake(capsys, *args, "--sources", "violin", says=["violin", "bass"])
     with pytest.raises(SystemExit) as error:
         main(["separate", "x.wav", "-o", str(tmp_path), "--solver", "magic"])
