@@ -93,16 +93,18 @@ def _exchange(stage, folder):
         path.unlink(missing_ok=True)
 
 
-def write_model(folder: Path, config: dict[str, Any], state: State, bits: int = 32) -> None:
+def write_model(
+    folder: Path, config: dict[str, Any], state: State, bits: int = 32, part: str = ""
+) -> None:
     """Writes configuration and weights into a folder that exists; not atomic.
 
     Args:
         folder (Path): The folder, see :func:`staged`.
         config (dict): Plain types; "format" and "sha256" are added.
         state (dict[str, torch.Tensor]): The state dict.
-        bits (int): See :func:`~.tensors.write_tensors`.
+        bits, part: See :func:`~.tensors.write_tensors`.
     """
-    write_tensors(folder / WEIGHTS, state, bits)
+    write_tensors(folder / WEIGHTS, state, bits, part)
     (folder / WEIGHTS).chmod(0o644)
     config = {"format": FORMAT, **config, "sha256": {WEIGHTS: hash_file(folder / WEIGHTS)}}
     text = json.dumps(config, indent=2, ensure_ascii=False) + "\n"
