@@ -112,7 +112,7 @@ class Separator:
 
     def numpy_separate(self, wav: np.ndarray, **options) -> np.ndarray:
         """Separates an array as :meth:`torch_separate` does a tensor."""
-        return self.torch_separate(torch.from_numpy(np.ascontiguousarray(wav)), **options).numpy()
+        return self.torch_separate(torch.from_numpy(np.asarray(wav, order="C")), **options).numpy()
 
     def torch_separate(
         self,
@@ -148,7 +148,11 @@ class Separator:
         if mixture.shape[1] == 1:
             out = out.squeeze(2)
         out = out[0] if n_axes == 1 else out
-        return out.to(wav.dtype) if wav.is_floating_point() else out
+        if not wav.is_floating_point():
+            return out
+        if wav.dtype == torch.float16:  # What is beyond its range would be infinite.
+            out = out.clamp(-65504, 65504)
+        return out.to(wav.dtype)
 
     def file_separate(
         self,

@@ -140,6 +140,22 @@ def test_tensors_without_samples_are_refused(separator, change):
         separator.separate(change(noise(2, 2000)))
 
 
+def test_a_number_is_no_wav(separator):
+    for number in (torch.tensor(0.5), np.array(0.5)):
+        with pytest.raises(ValueError, match=r"wav must be \(time,\)"):
+            separator.separate(number)
+
+
+def test_float16_stays_finite(separator):
+    wav = (60000 * torch.ones(1, 2000)).half()
+    wav[0, ::2] *= -1
+    with torch.no_grad():
+        loud = separator.separate(wav.float(), solver="paper", n_iter=2, lr=1e6)
+    assert loud.abs().max() > 65504
+    out = separator.separate(wav, solver="paper", n_iter=2, lr=1e6)
+    assert out.dtype == torch.float16 and out.isfinite().all()
+
+
 def test_progress_counts_pieces(separator, capsys):
     options = {"chunk": 0.5, "overlap": 0.1}
     seen = []

@@ -12,6 +12,10 @@ _MAX_FRAMES_PER_BYTE = 8192
 _CLAIMED = re.compile(r"^ *(?:data|riff|SSND|Data Size) *: (\d+) \(should be (\d+)\)", re.MULTILINE)
 _OGG = re.compile(r"^Ogg ?: (Junk after the last page|Last page lacks an end)", re.MULTILINE)
 
+# Identifiers of the ASF header, and of the object in it that has the size of the file.
+_ASF = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
+_ASF_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
+
 # kbit/s of MPEG layer III, by MPEG-1 or 2; Hz of MPEG-1.
 _BIT_RATES = {
     True: (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),
@@ -58,8 +62,21 @@ def check_decoded(path: Path, stream: dict, seconds: float) -> None:
         raise ValueError(
             f"{path} is cut short: its header says {claimed:.2f} s, got {seconds:.2f} s"
         )
+    if (size := _asf_size(path)) and path.stat().st_size < size:
+        raise ValueError(f"{path} is cut short: {path.stat().st_size} bytes of {size}")
     if stream["codec_name"] == "mp3" and _ends_within_frame(path):
         raise ValueError(f"{path} is cut short: its last MPEG frame is not complete")
+
+
+def _asf_size(path):
+    # Size that the header of an ASF file (.wma) states; 0 where it states none.
+    with path.open("rb") as file:
+        head = file.read(4096)
+    start = head.find(_ASF_PROPERTIES)
+    if not head.startswith(_ASF) or not 0 < start < len(head) - 92:
+        return 0
+    is_broadcast = head[start + 88] & 1
+    return 0 if is_broadcast else int.from_bytes(head[start + 40 : start + 48], "little")
 
 
 def mp3_has_length(path: Path) -> bool:

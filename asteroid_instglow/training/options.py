@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ..utils.checks import check_above_zero, check_one_of, check_whole
+from ..utils.checks import check_above_zero, check_between, check_one_of, check_whole
 from ..utils.precision import PRECISIONS
 
 if TYPE_CHECKING:
@@ -93,8 +93,9 @@ class TrainingOptions:
             value = getattr(self, name, None)
             if value is not None or name not in ("val_every", "val_batches") + _ENCODERS_AND_FLOWS:
                 check_whole(name, value, least, _MOST.get(name))
-        for name in ("segment", "lr", "checkpoint_minutes"):
+        for name in ("segment", "checkpoint_minutes"):
             check_above_zero(name, getattr(self, name))
+        check_between("lr", self.lr, 1e-12, 1e6)
         for name in ("minutes", "time_limit"):
             if getattr(self, name) is not None:
                 check_above_zero(name, getattr(self, name))

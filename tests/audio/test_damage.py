@@ -54,6 +54,17 @@ def test_whole_files_are_read_and_cut_ones_refused(songs, tmp_path, kind, part):
 
 
 @needs_ffmpeg
+def test_a_wma_that_ends_between_packets_is_refused(songs, tmp_path):
+    data = (songs / "a.wma").read_bytes()
+    properties = data.find(bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365"))
+    packet = int.from_bytes(data[properties + 92 : properties + 96], "little")
+    begin = 50 + data.find(bytes.fromhex("3626b2758e66cf11a6d900aa0062ce6c"))
+    (tmp_path / "a.wma").write_bytes(data[: begin + 2 * packet])
+    with pytest.raises(ValueError, match="a.wma is cut short"):
+        load_audio(tmp_path / "a.wma")
+
+
+@needs_ffmpeg
 def test_audio_shorter_than_the_video_beside_it_is_whole(songs, tmp_path):
     video = ["-f", "lavfi", "-i", "color=black:s=16x16:d=9:r=5"]
     line = ["ffmpeg", "-v", "error", "-i", songs / "a.wav", *video, "-c:a", "aac"]

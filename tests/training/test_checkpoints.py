@@ -139,6 +139,12 @@ def test_numbers_beyond_the_machine_are_refused(name, value):
         PriorOptions(**{name: value})
 
 
+@pytest.mark.parametrize("lr", [0.0, -1.0, 1e308, float("nan"), float("inf")])
+def test_a_learning_rate_that_no_optimizer_takes_is_refused(lr):
+    with pytest.raises(ValueError, match="lr must be a number from"):
+        PriorOptions(lr=lr)
+
+
 def test_a_full_disk_names_the_folder_of_the_training(tmp_path):
     with pytest.raises(OSError, match="cannot write .*prior: No space"), locked(tmp_path / "prior"):
         raise OSError(errno.ENOSPC, "No space left on device")

@@ -323,7 +323,7 @@ class TestTraining:
             ({"batch_size": 2.0}, "batch_size must be a whole number"),
             ({"batch_size": 3, "devices": 2}, "batch_size must be a multiple of devices = 2"),
             ({"seed": -1}, "seed must be"),
-            ({"lr": 0.0}, "lr must be above 0"),
+            ({"lr": 0.0}, "lr must be a number from"),
             ({"precision": "16"}, "precision must be one of 32, bf16-mixed"),
             ({"keep": "all"}, "keep must be one of"),
             ({"ema": 1.0}, "ema must be"),
