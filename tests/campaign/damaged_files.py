@@ -9,7 +9,7 @@ import numpy as np
 import soundfile as sf
 
 from .judge import Case, Fault, check_answer, check_audio, check_whole, command
-from .world import KINDS, SECONDS, SOURCES
+from .world import KINDS, LENGTH, SOURCES
 
 NO_LENGTH = {"aac", "ac3"}  # streams that may end anywhere
 EXTREMES = (0, 1, 2, 255, 65535, 2**31 - 1, 2**31, 2**32 - 1, 44101, 1_000_003, 5_882_350)
@@ -148,7 +148,7 @@ def case(world, seed: int, number: int) -> Case:
         suffix = str(rng.choice([KINDS[k][0] for k in KINDS] + ["", ".txt", ".WAV"]))
     least = 0
     if damage is truncate and kind not in NO_LENGTH and len(hurt) < 0.8 * len(data):
-        least = SECONDS - 0.1
+        least = LENGTH - 0.1
     many = what == 4
 
     def run(place):
@@ -192,6 +192,6 @@ def _separate(world, place: Path, path: Path, least: float, many: bool):
         frames = {check_audio(stem) for stem in stems.values()}
         seconds = max(frames) / sf.info(os.fsencode(next(iter(stems.values())))).samplerate
         if source == str(path) and seconds < least:
-            raise Fault(f"took a file that is cut short: {seconds:.2f} s of {SECONDS} s")
+            raise Fault(f"took a file that is cut short: {seconds:.2f} s of {LENGTH} s")
     if many and len(written) < 2:
         raise Fault(f"one bad file ended the batch: {answer.err[-300:]}")

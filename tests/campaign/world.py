@@ -41,7 +41,7 @@ KINDS = {
     "aac": (".aac", RATE, ["-c:a", "aac", "-f", "adts"]),
     "ac3": (".ac3", 48000, ["-c:a", "ac3"]),
 }
-SECONDS = 1.5
+LENGTH = 1.5  # of a song, seconds
 
 
 class World:
@@ -76,7 +76,7 @@ class World:
 
     def _write_songs(self):
         rng = np.random.default_rng(0)
-        stems = {name: 0.1 * rng.standard_normal((int(RATE * SECONDS), 2)) for name in SOURCES}
+        stems = {name: 0.1 * rng.standard_normal((int(RATE * LENGTH), 2)) for name in SOURCES}
         for place, leak in (("references", 0.0), ("estimates", 0.2), ("solos", 0.0)):
             for track in ("a", "b", "c"):
                 folder = self.root / place / track
