@@ -63,7 +63,7 @@ def naming(path: str | Path, within: Path | None = None) -> Iterator[None]:
 
 
 @contextmanager
-def _reserved(path):
+def _reserved(path: Path) -> Iterator[None]:
     # Holds the lock of an empty file, which another process may have moved away while we waited.
     while True:
         with path.open("ab") as file:
