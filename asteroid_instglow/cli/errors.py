@@ -37,7 +37,9 @@ def explain(error: BaseException, parser: argparse.ArgumentParser | None = None)
         text = f"{text or 'failed'} ({type(error).__name__}; --debug shows where)"
     for name, option in _option_names(parser).items():
         # A word such as "sources" means the option only where something is asked of it.
-        pattern = rf"\b{name}\b" if "_" in name else rf"(?<![\w.-]){name}(?= must )|^{name}(?=:)"
+        # A "source name" is a thing, not the option --name.
+        asked = rf"(?<![\w.-])(?<!source ){name}(?= must )|^{name}(?=:)"
+        pattern = rf"\b{name}\b" if "_" in name else asked
         text = re.sub(pattern, option, text)
     for name, option in _SPELLED.items():
         text = re.sub(rf"(?<![\w-]){name}\b", option, text)

@@ -183,9 +183,9 @@ def test_the_examples_run_as_printed(model):
     exec(python, {})
     command = shlex.split(bash)
     assert command[0] == "instglow" and main([*command[1:], "--quiet"]) == 0
-    assert (model / "stems" / "bass.wav").is_file()
+    assert (model / "stems" / "song" / "bass.wav").is_file()
     stem = model / "separated" / "song" / "bass.wav"
-    assert stem.read_bytes() == (model / "stems" / "bass.wav").read_bytes()
+    assert stem.read_bytes() == (model / "stems" / "song" / "bass.wav").read_bytes()
 
 
 def test_plain_asteroid_is_mentioned_where_it_works():
