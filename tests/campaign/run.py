@@ -91,6 +91,7 @@ def main():
 
 
 def _try_kind(kind, n, seed, first):
+    # More threads would wait for each other, on the processor.
     torch.set_num_threads(1)
     _limit_memory()
     with tempfile.TemporaryDirectory() as folder:
