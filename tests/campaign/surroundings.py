@@ -27,7 +27,7 @@ ACTIONS = {
     "publish": "{root}/models/bass --repo-id user/bass -o {out}",
 }
 REASONS = ("No space left", "too full", "File too large")
-CLOCKS = (0.0, -1.0, 1.0, 2.0**31, 2.0**33, 253402300800.0, 1e15, -1e12)
+CLOCKS = (0.0, -1.0, 1.0, 2.0**31, 2.0**33, 253402300800.0)
 
 
 @contextlib.contextmanager
