@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
 # Makes the environment and nothing else: the Debian packages that are missing, where they may be
-# installed, and a virtual environment with this package in it (editable, with its extras [dev], [app]
-# and [baselines], which the tests of what it is compared with need).
+# installed, and a virtual environment with this package in it (editable, with its extra [dev]).
 # Usage: scripts/setup.sh [VENV]     PYTHON=... chooses the interpreter.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -95,7 +94,7 @@ make_venv() {
 # Shows only the large downloads: they are what the time goes into.
 pip_install() {
   PIP_DISABLE_PIP_VERSION_CHECK=1 "$venv/bin/python" -m pip install --retries 10 --timeout 60 \
-    --progress-bar off -e '.[dev,baselines,app]' 2>&1 | tee "$venv/pip.log" |
+    --progress-bar off -e '.[dev]' 2>&1 | tee "$venv/pip.log" |
     sed -unE 's/^ *Downloading ([^ ]*\/)?([^ \/]+) \(([0-9]{2,}\.[0-9] MB)\).*/setup:     \2 (\3)/p
               s/^Installing collected packages.*/setup:     unpacking/p'
 }

@@ -30,15 +30,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Serves the page until it is interrupted."""
-    try:
-        from ..app.page import serve
-    except ModuleNotFoundError as error:
-        if error.name != "gradio":
-            raise
-        raise ModuleNotFoundError(
-            "install it with: pip install 'asteroid-instglow[app]'", name="gradio"
-        ) from error
+    from ..utils.extras import check_installed
+
+    check_installed("gradio")
     from ..app import Studio
+    from ..app.page import serve
     from ..weights.config import shipped_names
     from .errors import explain
     from .separate import load_on_device

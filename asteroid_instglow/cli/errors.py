@@ -4,6 +4,8 @@ import argparse
 import re
 import sys
 
+from ..utils.extras import install_hint
+
 # What functions call an option that the command line spells otherwise.
 _SPELLED = {
     "force_overwrite": "--overwrite",
@@ -30,7 +32,8 @@ def explain(error: BaseException, parser: argparse.ArgumentParser | None = None)
     elif isinstance(error, OSError) and error.strerror and error.filename is not None:
         text = f"{error.filename}: {error.strerror}"
     elif isinstance(error, ModuleNotFoundError):
-        text = f"the package {error.name} is not installed: {text}"
+        hint = install_hint(error.name or "")
+        text = f"the package {error.name} is not installed: {hint or text}"
     elif isinstance(error, KeyError):
         text = f"there is no entry {text}"
     if not isinstance(error, (ValueError, TypeError, OSError, RuntimeError, MemoryError)):

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ..audio.io import load_audio
 from ..utils.checks import check_above_zero, check_one_of, check_whole
+from ..utils.extras import check_installed
 from ..utils.files import write_atomic
 from ..utils.parallel import run_parallel
 from .layout import Track, check_layout, find_tracks
@@ -83,6 +84,8 @@ def evaluate_folders(
         average  20.00              -
     """
     names = parse_protocols(protocol)
+    if output:
+        check_installed("matplotlib")
     check_options(baseline, backend)
     check_one_of("missing", missing, ("error", "skip"))
     check_whole("jobs", jobs, 1)

@@ -6,6 +6,7 @@ import pytorch_lightning as pl
 from pytorch_lightning.loggers import TensorBoardLogger
 from torch.multiprocessing.spawn import ProcessExitedException, ProcessRaisedException
 
+from ..utils.extras import check_installed
 from ..utils.precision import resolve_precision
 from .callbacks import Notices, Quiet, SeedSteps, Stop, TrainingBar
 from .checkpoints import AtomicFiles, Checkpoints
@@ -37,6 +38,7 @@ def fit(
         Terminated: After SIGTERM, likewise; it ends the program with exit code 143.
         RuntimeError: If a process fails; the others are ended.
     """
+    check_installed("tensorboard")
     precision = resolve_precision(options.precision, options.accelerator)
     stop = Stop(options.n_steps, options.time_limit)
     quiet = Quiet()
