@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 
 import pytest
-import yaml
 
 from asteroid_instglow.cli import main
 from asteroid_instglow.utils.extras import EXTRAS, check_installed
