@@ -35,6 +35,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     card.add_argument("--license-name", help="with --license other")
     card.add_argument("--license-link")
     card.add_argument("--datasets", nargs="+", metavar="NAME", help="what it was trained on")
+    card.add_argument(
+        "--examples",
+        type=Path,
+        metavar="DIR",
+        help="audio and pictures to show, mixture.* first (default: examples/ of the model)",
+    )
     card.add_argument("--results-on", metavar="TEXT", help="data and protocol of the results")
 
 
@@ -43,6 +49,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     import tempfile
 
     from ..weights.base import load_model
+    from ..weights.examples import FOLDER, copy_examples
     from ..weights.hub import hub_name, upload
     from .models import check_output_folder
 
@@ -53,6 +60,9 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     model = load_model(args.model, token=token)
     with tempfile.TemporaryDirectory() as temporary:
         folder = args.output or Path(temporary, "model")
+        examples = args.examples or Path(args.model, FOLDER)
+        if args.examples or examples.is_dir():
+            copy_examples(examples, folder)
         model.save_pretrained(folder, read_card(args, model.card), args.half, True, name)
         paths = sorted(path for path in folder.rglob("*") if path.is_file())
         answer = {

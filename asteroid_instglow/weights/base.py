@@ -9,6 +9,7 @@ from asteroid.models import BaseModel
 from . import hub
 from .building import PACKAGE, build_model
 from .card import Card
+from .examples import copy_examples, find_examples
 from .folder import staged
 from .reading import PRIOR, read_package
 from .registry import BASELINES, MODELS, model_class, register
@@ -62,7 +63,8 @@ class PretrainedModel(BaseModel):
         Args:
             folder (str | Path): The folder, created if it does not exist.
             card (Card | dict, optional): Also write ``README.md``, the model card; by default the
-                card that the model was loaded with.
+                card that the model was loaded with. It shows the audio and the pictures in the
+                folder's ``examples/``.
             half (bool): Store the weights in 16 bits; they load as float32.
             with_bin (bool): Also write ``pytorch_model.bin``, for plain Asteroid.
             hub_name (str, optional): Name on the Hub to use in the card.
@@ -80,7 +82,8 @@ class PretrainedModel(BaseModel):
             'bass'
         """
         with staged(folder) as stage:
-            fill_folder(stage, self, Card.of(card) or self.card, half, with_bin, hub_name)
+            examples = find_examples(folder)
+            fill_folder(stage, self, Card.of(card) or self.card, half, with_bin, hub_name, examples)
         return Path(folder)
 
     def push_to_hub(
@@ -92,6 +95,7 @@ class PretrainedModel(BaseModel):
         commit_message: str | None = None,
         card: Card | dict | None = None,
         half: bool = False,
+        examples: str | Path | None = None,
     ) -> str:
         """Publishes the model as one commit: all of it or nothing.
 
@@ -103,6 +107,8 @@ class PretrainedModel(BaseModel):
             commit_message (str, optional): By default it names the model.
             card (Card | dict, optional): By default that of the model.
             half (bool): Store the weights in 16 bits.
+            examples (str | Path, optional): Folder of audio and pictures to send along, which the
+                card shows; see :func:`.examples.copy_examples`.
 
         Returns:
             str: "user/name@commit", which :meth:`from_pretrained` takes.
@@ -119,6 +125,8 @@ class PretrainedModel(BaseModel):
         name = hub.hub_name(repo_id, revision)
         with tempfile.TemporaryDirectory() as folder:
             card = Card.of(card) or self.card or Card()
+            if examples is not None:
+                copy_examples(examples, Path(folder, "model"))
             stage = self.save_pretrained(Path(folder, "model"), card, half, True, name)
             message = commit_message or f"Upload {type(self).__name__}"
             return hub.upload(stage, repo_id, private, token, revision, message)

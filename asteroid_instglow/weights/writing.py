@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from . import hub
-from .card import Card, card_text
+from .card import Card
+from .card_page import card_text
+from .examples import NONE, Examples
 from .folder import ASTEROID_FILE, write_model
 from .tensors import half_state, write_pickle
 
@@ -17,6 +19,7 @@ def fill_folder(
     half: bool = False,
     with_bin: bool = False,
     hub_name: str | None = None,
+    examples: Examples = NONE,
 ) -> None:
     """Writes a model into an empty folder.
 
@@ -25,6 +28,7 @@ def fill_folder(
         model (PretrainedModel): The model.
         card (Card, optional): Its card.
         half, with_bin, hub_name: See ``PretrainedModel.save_pretrained``.
+        examples (Examples): What the card shows.
     """
     if hub_name is not None and hub.parse_name(hub_name) is None:
         raise ValueError(f'hub_name must be like "user/name" or "user/name@v1", got {hub_name!r}')
@@ -50,6 +54,7 @@ def fill_folder(
             hub_name,
             bool(priors),
             with_bin,
+            examples,
         )
         (folder / hub.CARD).write_text(text, encoding="utf-8")
     cards = {name: getattr(prior, "card", None) for name, prior in priors.items()}

@@ -11,7 +11,9 @@ from markdown_it import MarkdownIt
 
 from asteroid_instglow import GenerativeSeparator, save_audio
 from asteroid_instglow.cli import main
-from asteroid_instglow.weights.card import Card, card_text, training_rows
+from asteroid_instglow.weights.card import Card, training_rows
+from asteroid_instglow.weights.card_page import card_text
+from asteroid_instglow.weights.examples import MAX_BYTES, Examples, find_examples
 
 FULL = {
     "title": "A band",
@@ -77,7 +79,7 @@ def test_text_cannot_get_into_the_head(title):
 
 def test_a_head_that_reads_otherwise_is_refused(monkeypatch):
     monkeypatch.setattr(
-        "asteroid_instglow.weights.card.ModelCard", lambda text: ModelCard("---\na: b\n---\n")
+        "asteroid_instglow.weights.card_page.ModelCard", lambda text: ModelCard("---\na: b\n---\n")
     )
     with pytest.raises(ValueError, match="cannot be written as YAML"):
         text_of({"license": "mit"})
@@ -191,3 +193,37 @@ def test_the_examples_run_as_printed(model):
 def test_plain_asteroid_is_mentioned_where_it_works():
     assert 'BaseModel.from_pretrained("user/band")' in text_of({}, with_bin=True)
     assert "BaseModel" not in text_of({}) + text_of({}, name=None, with_bin=True)
+
+
+def test_the_card_plays_and_shows_what_lies_in_examples(tmp_path, capsys):
+    prior = tiny_prior("bass", 1, n_blocks=1)
+    prior.save_pretrained(tmp_path / "bass", card=Card())
+    assert "<audio" not in (tmp_path / "bass" / "README.md").read_text()
+    (tmp_path / "bass" / "examples").mkdir()
+    for name in ("vocals.mp3", "mixture.wav", 'a"><b>.ogg', "sep.png", "notes.txt", ".x.wav"):
+        (tmp_path / "bass" / "examples" / name).write_bytes(b"x")
+    args = ["publish", str(tmp_path / "bass"), "--repo-id", "me/bass", "--revision", "v1"]
+    assert main([*args, "-o", str(tmp_path / "out")]) == 0
+    shown = capsys.readouterr().out
+
+    assert "examples/mixture.wav" in shown and "notes.txt" not in shown
+    kept = ("mixture.wav", 'a"><b>.ogg', "vocals.mp3")
+    assert find_examples(tmp_path / "out") == Examples(kept, ("sep.png",))
+    text = (tmp_path / "out" / "README.md").read_text()
+    address = "https://huggingface.co/me/bass/resolve/v1/examples/"
+    (example,) = ModelCard(text).data.to_dict()["widget"]
+    assert example == {"src": f"{address}mixture.wav", "example_title": "mixture"}
+    page = MarkdownIt().enable("table").render(text.split("---\n", 2)[2])
+    played = re.findall(r'<audio controls preload="none" src="([^"]*)"></audio>', page)
+    assert played == [address + n for n in ("mixture.wav", "a%22%3E%3Cb%3E.ogg", "vocals.mp3")]
+    assert '<img src="examples/sep.png"' in page and "<b>" not in page
+
+
+def test_examples_that_are_none_or_too_large_are_refused(tmp_path):
+    prior = tiny_prior("bass", 1, n_blocks=1)
+    with pytest.raises(ValueError, match="examples must be a folder with files in"):
+        prior.push_to_hub("me/bass", examples=tmp_path)
+    with open(tmp_path / "long.wav", "wb") as file:
+        file.truncate(MAX_BYTES + 1)
+    with pytest.raises(ValueError, match="examples must be at most 50 MB"):
+        prior.push_to_hub("me/bass", examples=tmp_path)
