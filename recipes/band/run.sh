@@ -16,6 +16,8 @@ python_path=python # Python with requirements.txt, for stages 0 to 3
 train_python_path=python # Python with the package, for stages 4 and 5
 midi_dir=          # POP909's folder of songs (README.md)
 yuki_dir=          # the yuki voice bank, for stage 1 (README.md)
+repositories=https://github.com # or a folder with copies: <repositories>/<owner>/<name>
+scale=1            # of the minutes that stages 1 to 3 make of each group
 sources_dir=data/sources # recorded sounds, what stage 0 brings
 pool_dir=data/pool # what is made: <pool_dir>/<group>/<source>/*.ogg and <group>/LICENCES.md
 plan=local/plan.yml # which groups are drawn how often, and what is trained
@@ -51,20 +53,21 @@ pool_dir=$(realpath "$pool_dir")
 
 if runs 0; then
     echo "Stage 0: fetching recorded sounds to $sources_dir"
-    local/fetch.sh "$sources_dir" "$python_path"
+    [ -d "$repositories" ] && repositories=$(realpath "$repositories")
+    local/fetch.sh "$sources_dir" "$python_path" "$repositories"
 fi
 if runs 1; then
     echo "Stage 1: vocals"
     ln -sfn "$(realpath "$yuki_dir")" "$sources_dir/yuki"
-    local/vocals.sh "$sources_dir" "$midi_dir" "$pool_dir" "$python_path"
+    local/vocals.sh "$sources_dir" "$midi_dir" "$pool_dir" "$python_path" "$scale"
 fi
 if runs 2; then
     echo "Stage 2: guitar and bass"
-    local/guitar_bass.sh "$sources_dir" "$midi_dir" "$pool_dir" "$python_path"
+    local/guitar_bass.sh "$sources_dir" "$midi_dir" "$pool_dir" "$python_path" "$scale"
 fi
 if runs 3; then
     echo "Stage 3: drums, keyboards and other"
-    local/drums_keys.sh "$sources_dir" "$midi_dir" "$pool_dir" "$python_path"
+    local/drums_keys.sh "$sources_dir" "$midi_dir" "$pool_dir" "$python_path" "$scale"
 fi
 if runs 4; then
     echo "Stage 4: training encoders (a GPU is needed; see $plan)"

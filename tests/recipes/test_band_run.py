@@ -49,9 +49,9 @@ def test_the_plan_draws_from_groups_that_the_stages_make():
         assert set(job["sources"]) <= set(job["solos"]) and set(job["parts"]) == set(job["solos"])
         for source, groups in job["solos"].items():
             for group, weight in groups.items():
-                assert group in made or group.startswith("mini_"), group
+                assert group in made, group
                 assert f"`{group}`" in described and weight > 0, group
-                assert group.startswith((source, "mini_"))
+                assert group.startswith(source)
 
 
 def test_flows_are_trained_by_the_plan(tmp_path):

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Makes the drums, piano and other folders of the pool: drums_keys.sh SOURCES POP909 POOL [PYTHON]
+# Makes the drums, piano and other folders of the pool: drums_keys.sh SOURCES POP909 POOL [PYTHON [SCALE]]
 #
 # SOURCES holds, unpacked (`fetch.sh` brings them):
 #   muldjord gogodze frankensnare discord rumpf     drum kits, their folders of samples
@@ -10,13 +10,18 @@
 #   *.sf2                                           General MIDI sound fonts
 # pool_licences.py says where each is from and under which licence. POP909 is the folder of the
 # POP909 songs (MIT). PYTHON needs requirements.txt; FluidSynth must be installed.
+# SCALE multiplies the minutes of each group.
 set -euo pipefail
 
-sources=$1 pop909=$2 pool=$3 python=${4:-python}
+sources=$1 pop909=$2 pool=$3 python=${4:-python} scale=${5:-1}
 cd "$(dirname "$0")"
 
+scaled() { # MINUTES
+  awk -v minutes="$1" -v scale="$scale" 'BEGIN { print minutes * scale }'
+}
+
 render() { # SCRIPT GROUP MINUTES SEED [OPTION...]
-  "$python" "$1" --data "$sources" --pool "$pool" --group "$2" --minutes "$3" --seed "$4" "${@:5}"
+  "$python" "$1" --data "$sources" --pool "$pool" --group "$2" --minutes "$(scaled "$3")" --seed "$4" "${@:5}"
 }
 
 "$python" drums_loops.py --stems "$sources/cc0_drums" --pool "$pool"

@@ -1,10 +1,11 @@
 #!/bin/bash
-# Brings the recorded sounds of every solo: fetch.sh SOURCES [PYTHON]
+# Brings the recorded sounds of every solo: fetch.sh SOURCES [PYTHON [REPOSITORIES]]
 #
 # Needs git, npm, ffmpeg, apt-get and dpkg (Debian), and some 6 GB. Folders that are there stay.
+# REPOSITORIES is what stands before OWNER/NAME: a URL, or a folder with copies.
 set -euo pipefail
 
-sources=$1 python=${2:-python}
+sources=$1 python=${2:-python} repositories=${3:-https://github.com}
 here=$(cd "$(dirname "$0")" && pwd)
 mkdir -p "$sources/raw"
 cd "$sources"
@@ -12,7 +13,7 @@ cd "$sources"
 clone() { # OWNER/NAME
   local folder="raw/${1##*/}"
   [ -d "$folder" ] && return
-  git clone --no-checkout --depth 1 "https://github.com/$1" "$folder.part"
+  git clone --no-checkout --depth 1 "$repositories/$1" "$folder.part"
   echo "* -text" >"$folder.part/.git/info/attributes" # else Git rewrites bytes of some WAV files
   git -C "$folder.part" checkout --quiet
   mv "$folder.part" "$folder"

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Makes the guitar and bass folders of the pool: guitar_bass.sh SOURCES POP909 POOL [PYTHON]
+# Makes the guitar and bass folders of the pool: guitar_bass.sh SOURCES POP909 POOL [PYTHON [SCALE]]
 #
 # SOURCES holds, unpacked:
 #   emilyguitar shinyguitar growlybass pastabass meatbass   GitHub sfzinstruments/karoryfer.* (CC0)
@@ -11,16 +11,20 @@
 #   FluidR3_GM.sf2 MuseScore_General_Lite.sf3   Debian fluid-soundfont-gm and
 #                musescore-general-soundfont-small (MIT)
 # POP909 is the folder of the POP909 songs (MIT). PYTHON needs requirements.txt; FluidSynth must
-# be installed.
+# be installed. SCALE multiplies the minutes of each group.
 set -euo pipefail
 
-sources=$1 pop909=$2 pool=$3 python=${4:-python}
+sources=$1 pop909=$2 pool=$3 python=${4:-python} scale=${5:-1}
 cd "$(dirname "$0")"
+
+scaled() { # MINUTES
+  awk -v minutes="$1" -v scale="$scale" 'BEGIN { print minutes * scale }'
+}
 fonts=("$sources/FluidR3_GM.sf2" "$sources/MuseScore_General_Lite.sf3")
 
 render() { # SCRIPT GROUP MINUTES SEED
   "$python" "$1" "$2" --samples "$sources" --fonts "${fonts[@]}" --pop909 "$pop909" \
-    --out "$pool" --minutes "$3" --seed "$4"
+    --out "$pool" --minutes "$(scaled "$3")" --seed "$4"
 }
 
 "$python" sampler_recorded.py "$sources/sectoid" "$pool/guitar_metal/guitar" \

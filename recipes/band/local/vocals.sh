@@ -1,5 +1,5 @@
 #!/bin/bash
-# Makes the vocals folders of the pool: vocals.sh SOURCES POP909 POOL [PYTHON]
+# Makes the vocals folders of the pool: vocals.sh SOURCES POP909 POOL [PYTHON [SCALE]]
 #
 # SOURCES holds:
 #   vocals vocals_more   vocal stems of "Everything is free / remixed" by ichbinsoftware (CC0 1.0),
@@ -7,18 +7,23 @@
 #   yuki         a voice bank: short recordings of sung syllables (public-domain dedication)
 #   kokoro       what vocals_speech.py --out SOURCES/kokoro has spoken (Apache 2.0)
 # `fetch.sh` brings all but yuki.
-# POP909 is the folder of the POP909 songs (MIT). PYTHON needs requirements.txt.
+# POP909 is the folder of the POP909 songs (MIT). PYTHON needs requirements.txt. SCALE multiplies
+# the minutes of each rendered group.
 set -euo pipefail
 
-sources=$1 pop909=$2 pool=$3 python=${4:-python}
+sources=$1 pop909=$2 pool=$3 python=${4:-python} scale=${5:-1}
 cd "$(dirname "$0")"
 
+scaled() { # MINUTES
+  awk -v minutes="$1" -v scale="$scale" 'BEGIN { print minutes * scale }'
+}
+
 stems() { # FOLDER GROUP MINUTES_OF_OTHER_SINGERS
-  "$python" vocals_cc0.py --stems "$sources/$1" --out "$pool" --group "$2" --minutes "$3"
+  "$python" vocals_cc0.py --stems "$sources/$1" --out "$pool" --group "$2" --minutes "$(scaled "$3")"
 }
 sing() { # BANK MINUTES SEED SOURCE [OPTION...]
   "$python" vocals_sing.py --bank "$sources/$1" --midi "$pop909" --out "$pool" \
-    --group "vocals_$1" --minutes "$2" --seed "$3" --source "$4" "${@:5}"
+    --group "vocals_$1" --minutes "$(scaled "$2")" --seed "$3" --source "$4" "${@:5}"
 }
 
 stems vocals vocals_cc0 20

