@@ -25,6 +25,7 @@ from .tensors import State, read_tensors, write_tensors
 WEIGHTS = "model.safetensors"
 ASTEROID_FILE = "pytorch_model.bin"
 _STAGE = ".saving-"
+_KEPT = ".saving.safetensors"  # old weights, until the configuration is that of the new ones
 LICENSES = ("LICENSE*", "NOTICE*", "COPYING*")
 
 
@@ -32,9 +33,9 @@ LICENSES = ("LICENSE*", "NOTICE*", "COPYING*")
 def staged(folder: str | Path) -> Iterator[Path]:
     """Yields a new folder to write a model to, which replaces the model in ``folder`` at the end.
 
-    Other files in ``folder`` stay. If the block fails, the folder stays as it was. If the exchange
-    itself is cut short, the hash in the configuration, which comes last, tells. What killed
-    processes left is removed.
+    Other files in ``folder`` stay. If the block fails, the folder stays as it was. Whenever the
+    process is killed, :func:`read_model` finds the old model or the new one. What killed processes
+    left is removed.
 
     Args:
         folder (str | Path): The folder, created if it does not exist.
@@ -83,14 +84,40 @@ def _remove_stale(parent):
 
 
 def _exchange(stage, folder):
+    _keep_weights(folder)
     names = sorted((path.name for path in stage.iterdir()), key=lambda name: name == CONFIG)
     for name in names:
         os.replace(stage / name, folder / name)
     # Weights of an earlier model must not be taken for this one's.
     stale = [folder / name for name in (WEIGHTS, ASTEROID_FILE) if name not in names]
     stale += [path for name in (CONFIG, WEIGHTS) for path in folder.glob(f"priors/*/{name}")]
-    for path in stale:
+    for path in (*stale, folder / _KEPT):
         path.unlink(missing_ok=True)
+
+
+def _keep_weights(folder):
+    # Gives the weights a second name, under which they outlast their replacement.
+    try:
+        config = read_config(folder)
+    except (FileNotFoundError, ValueError):  # no model is there
+        return
+    weights, kept = folder / WEIGHTS, folder / _KEPT
+    if _find_weights(folder, config) != weights:
+        return
+    kept.unlink(missing_ok=True)
+    try:
+        os.link(weights, kept)
+    except OSError:  # a file system without links
+        os.replace(weights, kept)
+
+
+def _find_weights(folder, config):
+    # The weights that the configuration was written with, or None.
+    digest = config.get("sha256", {}).get(WEIGHTS)
+    for path in (folder / _KEPT, folder / WEIGHTS):
+        if path.is_file() and digest in (None, hash_file(path)):
+            return path
+    return None
 
 
 def write_model(
@@ -130,10 +157,13 @@ def read_model(
     """
     label = label or folder
     config = read_config(folder, label)
-    path = Path(folder) / WEIGHTS
-    if not path.is_file():
+    path = _find_weights(Path(folder), config)
+    if path is None:  # unless another process is just exchanging them
+        config = read_config(folder, label)
+        path = _find_weights(Path(folder), config)
+    if path is None and not (Path(folder) / WEIGHTS).is_file():
         raise FileNotFoundError(f"{label} has no {WEIGHTS}")
-    if config.get("sha256", {}).get(WEIGHTS) not in (None, hash_file(path)):
+    if path is None:
         raise ValueError(
             f"{label}: {WEIGHTS} is damaged, or not what {CONFIG} was written with: hashes differ"
         )
