@@ -19,8 +19,9 @@ class SeparationOptions:
     Args:
         solver (str): "encoder" takes the estimates of the priors' encoders and makes them sum to
             the mixture (fast). "posterior" starts there and searches for sources that the flows
-            find likely. "paper" is the published search over latents. "auto" is "encoder" if every
-            prior has an encoder, else "paper".
+            find likely. "paper" is the published search over latents, whose result depends on the
+            level of the mixture; only a piece with a peak below 0.01 is raised to full scale.
+            "auto" is "encoder" if every prior has an encoder, else "paper".
         quality (str): Encoder to use where a prior has two: "fast" takes the LSTM, "default" the
             band-split transformer, "best" a weighted mean of both.
         fast_share (float): Weight of the LSTM's estimates in that mean, 0 to 1.

@@ -19,6 +19,7 @@ from .weights.base import PretrainedModel
 _log = logging.getLogger(__name__)
 RESIDUAL = "residual"
 SUBSONIC = 20.0  # Hz, below which there is no music
+QUIET = 0.01  # peak below which the paper's search finds nothing
 
 
 class GenerativeSeparator(Separator, PretrainedModel):
@@ -227,8 +228,12 @@ class GenerativeSeparator(Separator, PretrainedModel):
         return out.view(-1, batch, channels, n)
 
     def _search(self, guesses, wav, options, report):
-        # From guesses (n_src, batch, time) that sum to wav (batch, time) to more likely ones.
+        # From guesses (n_src, batch, time) that sum to wav (batch, time) to more likely ones, at
+        # full scale: what is likely depends on the level.
         first = self.priors[0]
+        level = wav.abs().amax(-1, keepdim=True)
+        level = torch.where(level > 0, level, 1)
+        guesses, wav = guesses / level, wav / level
         spec = stft(wav, first.n_fft, first.hop_length)
         solved = even_frames(spec, first.n_sqz)
         sources = stft(guesses, first.n_fft, first.hop_length)
@@ -236,10 +241,13 @@ class GenerativeSeparator(Separator, PretrainedModel):
             even_frames(sources, first.n_sqz), solved, list(self.priors), options, report.step
         )
         sources[..., : found.shape[-1]] = found
-        return istft(sources, first.n_fft, first.hop_length, wav.shape[-1])
+        return istft(sources, first.n_fft, first.hop_length, wav.shape[-1]) * level
 
     def _solve_paper(self, wav, options, report):
         first = self.priors[0]
+        peak = wav.abs().amax()
+        level = torch.where((peak > 0) & (peak < QUIET), peak, 1)
+        wav = wav / level
         spec = stft(wav, first.n_fft, first.hop_length)
         if wav.shape[1] > 1 and options.stereo == "mid":
             heard = stft(wav.mean(1, keepdim=True), first.n_fft, first.hop_length)
@@ -253,7 +261,7 @@ class GenerativeSeparator(Separator, PretrainedModel):
             x = torch.cat([x, masking.residual_magnitude(magnitude, x)[None]])
         x = x.unflatten(1, (len(wav), -1))
         out = masking.shares(x) * spec if options.wiener else apply_phase(x, spec)
-        return istft(out, first.n_fft, first.hop_length, wav.shape[-1])
+        return istft(out, first.n_fft, first.hop_length, wav.shape[-1]) * level
 
     def _check_fits(self, name, prior):
         pairs = [(self.priors[0], prior, ("sample_rate", "n_fft", "hop_length", "n_sqz"), "")]
