@@ -36,12 +36,15 @@ def main():
     parser.add_argument("songs", type=Path)
     parser.add_argument("--systems", nargs="*", default=[], metavar="NAME|DIR")
     parser.add_argument("--sources", nargs="+", default=["bass", "drums", "guitar", "vocals"])
+    parser.add_argument("--seconds", type=float, help="first seconds of each song; all by default")
     parser.add_argument("--options", default="{}", help="JSON with options of the separation")
     parser.add_argument("--output", type=Path, help="JSON file of the results")
     args = parser.parse_args()
     torch.set_num_threads(1)
     songs = [
-        read_song(path, args.sources) for path in sorted(args.songs.iterdir()) if path.is_dir()
+        read_song(path, args.sources, args.seconds)
+        for path in sorted(args.songs.iterdir())
+        if path.is_dir()
     ]
     options = json.loads(args.options)
     systems = {"mixture": even_split, "ratio mask": ratio_mask}
@@ -49,6 +52,7 @@ def main():
     result = {
         "command": "python benchmarks/real.py SONGS --systems " + " ".join(args.systems),
         "options": options,
+        "seconds": args.seconds,
         "machine": machine(),
         "songs": [name for name, _ in songs],
         "systems": {name: score(system, songs, args.sources) for name, system in systems.items()},
@@ -61,7 +65,7 @@ def main():
         args.output.write_text(json.dumps(result, indent=1) + "\n")
 
 
-def read_song(folder, sources):
+def read_song(folder, sources, seconds=None):
     """Returns the name of a song and its stems by source, (time,) each."""
     stems = {}
     for source in sources:
@@ -69,6 +73,7 @@ def read_song(folder, sources):
             wav, rate = load_audio(path)
             stems[source] = resample(wav.mean(0), rate, RATE)
     length = min(len(wav) for wav in stems.values())
+    length = length if seconds is None else min(length, round(seconds * RATE))
     return folder.name, {source: wav[:length] for source, wav in stems.items()}
 
 

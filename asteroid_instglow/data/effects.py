@@ -1,6 +1,7 @@
 """Random effects on batches of excerpts, on any device: what recording and mixing do to a sound."""
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -35,10 +36,8 @@ def apply_effects(
     flat = wav.reshape(-1, wav.shape[-1])
     if eq_db:
         flat = equalise(flat, eq_db, generator)
-    if p_effect:
-        flat = soft_clip(flat, p_effect, generator)
-        flat = reverberate(flat, p_effect, generator)
-        flat = ride(flat, p_effect, generator)
+    for effect in (soft_clip, reverberate, ride) if p_effect else ():
+        flat = change_some(effect, flat, p_effect, generator)
     return flat.view_as(wav)
 
 
@@ -81,17 +80,34 @@ def equalise(
     return _as_loud(torch.fft.irfft(torch.fft.rfft(wav) * gain, n), wav)
 
 
-def soft_clip(wav: torch.Tensor, chance: float, generator: torch.Generator | None) -> torch.Tensor:
-    """Drives some excerpts into a soft limiter, by 0 to 18 dB above their peak's linear range."""
+def change_some(
+    effect: Callable, wav: torch.Tensor, chance: float, generator: torch.Generator | None = None
+) -> torch.Tensor:
+    """Applies an effect to some excerpts.
+
+    Args:
+        effect (Callable): Changes excerpts (batch, time), with random numbers from a generator.
+        wav (torch.Tensor): (batch, time).
+        chance (float): Chance that an excerpt is changed.
+        generator (torch.Generator, optional): On the device of ``wav``.
+    """
+    chosen = torch.rand(len(wav), device=wav.device, generator=generator) < chance
+    if wav.device.type != "cpu":  # to count the chosen ones would wait for the device
+        return torch.where(chosen[:, None], effect(wav, generator), wav)
+    if not chosen.any():
+        return wav
+    return wav.index_put((chosen.nonzero()[:, 0],), effect(wav[chosen], generator))
+
+
+def soft_clip(wav: torch.Tensor, generator: torch.Generator | None) -> torch.Tensor:
+    """Drives excerpts into a soft limiter, by 0 to 18 dB above their peak's linear range."""
     drive = 10 ** (torch.rand(len(wav), 1, device=wav.device, generator=generator) * 18 / 20)
     peak = wav.abs().amax(1, keepdim=True).clamp_min(1e-5)
-    return _some(wav, _as_loud(torch.tanh(wav / peak * drive), wav), chance, generator)
+    return _as_loud(torch.tanh(wav / peak * drive), wav)
 
 
-def reverberate(
-    wav: torch.Tensor, chance: float, generator: torch.Generator | None
-) -> torch.Tensor:
-    """Adds the sound of a random room to some excerpts: noise that decays exponentially."""
+def reverberate(wav: torch.Tensor, generator: torch.Generator | None) -> torch.Tensor:
+    """Adds the sound of a random room to excerpts: noise that decays exponentially."""
     batch, n = wav.shape
     random = torch.rand(3, batch, 1, device=wav.device, generator=generator)
     length = max(1, int(LONGEST_DECAY * n))
@@ -105,21 +121,16 @@ def reverberate(
     size = 2 ** (n + length - 1).bit_length()  # fast to transform
     wet = torch.fft.irfft(torch.fft.rfft(wav, size) * torch.fft.rfft(room, size), size)[:, :n]
     level = 10 ** ((random[2] * 15 - 18) / 20)  # -18 to -3 dB beside the dry sound
-    return _some(wav, _as_loud(wav + level * wet, wav), chance, generator)
+    return _as_loud(wav + level * wet, wav)
 
 
-def ride(wav: torch.Tensor, chance: float, generator: torch.Generator | None) -> torch.Tensor:
-    """Moves the level of some excerpts smoothly, within about 3 dB."""
+def ride(wav: torch.Tensor, generator: torch.Generator | None) -> torch.Tensor:
+    """Moves the level of excerpts smoothly, within about 3 dB."""
     points = torch.randn(len(wav), 1, 6, device=wav.device, generator=generator) * 3
     curve = F.interpolate(points, size=wav.shape[-1], mode="linear", align_corners=True)[:, 0]
-    return _some(wav, wav * 10 ** (curve / 20), chance, generator)
+    return wav * 10 ** (curve / 20)
 
 
 def _as_loud(changed, wav):
     energy = wav.square().sum(1, keepdim=True)
     return changed * (energy / changed.square().sum(1, keepdim=True).clamp_min(1e-12)).sqrt()
-
-
-def _some(wav, changed, chance, generator):
-    chosen = torch.rand(len(wav), 1, device=wav.device, generator=generator) < chance
-    return torch.where(chosen, changed, wav)
