@@ -29,6 +29,7 @@ COMMANDS = {
     "report": "report",
     "publish": "publish",
     "import-published": "import_published",
+    "export": "export",
     "completion": "completion",
 }
 

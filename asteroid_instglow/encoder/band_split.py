@@ -117,14 +117,14 @@ class BandSplitEncoder(Encoder):
             h = h.view(batch, n_frames, n_bands, width)
         return h
 
-    def mask_of(self, hidden):
+    def mask_parts(self, hidden):
         masks, start = [], 0
         for (n, size), linear in zip(self.bands, self.mask):
             mask = linear(hidden[:, :, start : start + n]).float()
             mask = mask.view(*mask.shape[:3], self.n_src, size, 2).transpose(2, 3)
             masks.append(mask.reshape(*mask.shape[:3], n * size, 2))
             start += n
-        return torch.view_as_complex(torch.cat(masks, 3)).permute(0, 2, 3, 1)
+        return torch.cat(masks, 3)
 
     def matrices(self):
         blocks = [*self.time, *self.freq]

@@ -26,8 +26,8 @@ SILENCE = 1e-8  # added to the level, so that digital silence can be divided by 
 class Encoder(nn.Module):
     """Estimates one or more sources from the spectrogram of a mixture.
 
-    Subclasses define :meth:`body` (spectrogram to features), :meth:`mask_of` (features to complex
-    masks) and :meth:`source_part` (the share of one source in a parameter of the mask).
+    Subclasses define :meth:`body` (spectrogram to features), :meth:`mask_parts` (features to masks)
+    and :meth:`source_part` (the share of one source in a parameter of the mask).
 
     Args:
         n_fft (int): Window and transform length, samples.
@@ -65,9 +65,13 @@ class Encoder(nn.Module):
         """Computes features from a scaled spectrogram, complex (batch, n_freq, n_frames)."""
         raise NotImplementedError
 
+    def mask_parts(self, hidden: torch.Tensor) -> torch.Tensor:
+        """Computes real and imaginary parts of masks, (batch, n_frames, n_src, n_bins, 2)."""
+        raise NotImplementedError
+
     def mask_of(self, hidden: torch.Tensor) -> torch.Tensor:
         """Computes masks, complex (batch, n_src, n_bins, n_frames), from the features."""
-        raise NotImplementedError
+        return torch.view_as_complex(self.mask_parts(hidden)).permute(0, 2, 3, 1)
 
     def source_part(self, name: str, value: torch.Tensor, index: int) -> torch.Tensor:
         """Returns the part of a mask parameter that belongs to source ``index``."""

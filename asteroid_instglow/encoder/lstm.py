@@ -65,14 +65,17 @@ class SourceEncoder(Encoder):
 
     def body(self, spec):
         bins = spec[:, : self.n_bins].transpose(1, 2).contiguous()
-        h = _normed(self.bin_norm, (bins.abs() + FLOOR).log())
+        return self.features(bins.abs())
+
+    def features(self, magnitude: torch.Tensor) -> torch.Tensor:
+        """Computes features from magnitudes, (batch, n_frames, n_bins)."""
+        h = _normed(self.bin_norm, (magnitude + FLOOR).log())
         h = torch.tanh(_normed(self.narrow_norm, self.narrow(h)))
         h = torch.cat([h, self.lstm(h)[0]], -1)
         return F.relu(_normed(self.join_norm, self.join(h)))
 
-    def mask_of(self, hidden):
-        mask = self.mask(hidden).float().view(*hidden.shape[:2], self.n_src, self.n_bins, 2)
-        return torch.view_as_complex(mask).permute(0, 2, 3, 1)
+    def mask_parts(self, hidden):
+        return self.mask(hidden).float().view(*hidden.shape[:2], self.n_src, self.n_bins, 2)
 
     def matrices(self):
         return {4: [p for p in self.lstm.parameters() if p.ndim > 1], 1: [self.join.weight]}

@@ -13,7 +13,6 @@ EXTRAS = {
     "openunmix": "baselines",
     "demucs": "baselines",
     "onnx": "export",
-    "onnxscript": "export",
 }
 
 
