@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from asteroid_instglow.cli import main
 from asteroid_instglow.utils.extras import EXTRAS, check_installed
@@ -57,3 +58,24 @@ def test_a_missing_extra_is_named(monkeypatch, tmp_path, capsys):
     assert main(["evaluate", str(tmp_path), str(tmp_path), "-o", str(tmp_path / "out")]) == 2
     said = capsys.readouterr().err
     assert "the package matplotlib is not installed: install it with: pip install" in said
+
+
+def test_ci_runs_on_every_python_and_on_the_lowest_torch(config):
+    (job,) = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text())["jobs"].values()
+    classifiers = config["metadata"]["classifiers"].splitlines()
+    pythons = [line.split(" :: ")[-1] for line in classifiers if re.search(r":: 3\.\d+$", line)]
+    matrix = job["strategy"]["matrix"]
+    assert matrix["python"] == pythons and matrix["include"][0]["torch"] == "lowest"
+    assert job["steps"][-1]["run"] == "bash .ci/run"
+    lowest = dict(re.findall(r"^(\w+)==(\d+\.\d+)", (ROOT / ".ci/lowest.txt").read_text(), re.M))
+    required = config["options"]["install_requires"]
+    assert lowest == dict(re.findall(r"^(torch\w*)>=([\d.]+)", required, re.M))
+
+
+def test_the_installation_without_a_compiler_names_every_package(config):
+    """Asteroid's metrics alone need pesq: everything else is installed by name."""
+    page = (ROOT / "docs/install.md").read_text()
+    listed = page.split("pip install torch ", 1)[1].split("pip install --no-deps", 1)[0]
+    named = {word.replace("-", "_").lower() for word in re.findall(r"[a-zA-Z][\w-]*", listed)}
+    required = names_of(config["options"]["install_requires"]) - {"asteroid"}
+    assert required - named == {"torch"}
