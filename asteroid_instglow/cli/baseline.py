@@ -96,10 +96,10 @@ def _train(args):
 
 
 def _separate(args):
+    from ..audio.songs import find_songs
     from ..baselines import load_baseline, system_class
     from ..utils.devices import pick_device
     from .separate import separate_songs
-    from .songs import find_songs
 
     device = pick_device(args.device)
     model = load_baseline(args.model).to(device)

@@ -16,6 +16,7 @@ from .errors import report
 # Command to module. It has HELP, add_arguments(parser), run(args) -> dict, describe(dict) -> str.
 COMMANDS = {
     "separate": "separate",
+    "corpus": "corpus",
     "add": "add",
     "list": "listing",
     "train": "train",

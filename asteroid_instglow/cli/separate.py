@@ -7,25 +7,40 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .errors import explain
-from .songs import Song, find_songs
 
 if TYPE_CHECKING:
     from ..adapter import Separator
+    from ..audio.songs import Song
     from ..separator import GenerativeSeparator
 
 HELP = "separate files into their sources"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declares the options; those of the search are named as in SeparationOptions."""
-    from ..options import PRECISIONS, QUALITIES, SOLVERS
-
+    """Declares the options."""
     parser.add_argument(
         "files",
         nargs="+",
         metavar="FILE|DIR|PATTERN",
         help="audio files, folders of them, or patterns such as 'music/**/*.mp3'",
     )
+    add_model_arguments(parser)
+    parser.add_argument("--device", default="auto", help="auto (CUDA, MPS, CPU), cpu, cuda, cuda:1")
+    parser.add_argument("--jobs", type=int, default=1, help="files at once, each in a process")
+    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+    output = parser.add_argument_group("output")
+    output.add_argument(
+        "-o", "--output", type=Path, metavar="OUT", help="folder (default: beside each file)"
+    )
+    output.add_argument("--overwrite", action="store_true", help="replace existing files")
+    output.add_argument(
+        "--skip-existing", action="store_true", help="skip files whose stems are all there"
+    )
+    add_separation_arguments(parser, output)
+
+
+def add_model_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares which priors separate, and which of their sources are written."""
     parser.add_argument(
         "--priors",
         nargs="+",
@@ -39,21 +54,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--two-stems", metavar="NAME", help="write this source, and all others as no_NAME"
     )
     parser.add_argument("--residual", action="store_true", help="add what no prior explains")
-    parser.add_argument("--device", default="auto", help="auto (CUDA, MPS, CPU), cpu, cuda, cuda:1")
-    parser.add_argument("--jobs", type=int, default=1, help="files at once, each in a process")
-    parser.add_argument("--quiet", action="store_true", help="no progress bar")
-    output = parser.add_argument_group("output")
-    output.add_argument(
-        "-o", "--output", type=Path, metavar="OUT", help="folder (default: beside each file)"
-    )
+
+
+def add_separation_arguments(
+    parser: argparse.ArgumentParser, output: argparse._ArgumentGroup
+) -> None:
+    """Declares how files are written, and the search, with the names of SeparationOptions."""
+    from ..options import PRECISIONS, QUALITIES, SOLVERS
+
     output.add_argument(
         "--name",
         metavar="TEMPLATE",
         help="of the files in OUT (default: {track}/{stem}), such as '{track} ({stem})'",
-    )
-    output.add_argument("--overwrite", action="store_true", help="replace existing files")
-    output.add_argument(
-        "--skip-existing", action="store_true", help="skip files whose stems are all there"
     )
     output.add_argument("--suffix", default=".wav", choices=[".wav", ".flac", ".ogg", ".mp3"])
     output.add_argument("--subtype", default="PCM_16", choices=["PCM_16", "PCM_24", "FLOAT"])
@@ -82,24 +94,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Separates every file; a file that fails is reported and the others go on."""
+    from ..audio.songs import find_songs
+    from ..utils.checks import check_whole
+
+    # Mistakes in the command are one mistake, not one a file, and are found before the work.
+    check_whole("jobs", args.jobs, 1)
+    options = read_separation_options(args)
+    songs = find_songs(args.files, args.output)
+    model = (args.priors, args.residual, args.device)
+    separator = load_on_device(*model)
+    check_search(separator, options)
+    return separate_songs(separator, songs, args, model, **options)
+
+
+def read_separation_options(args: argparse.Namespace) -> dict[str, Any]:
+    """Reads the options of ``file_separate``, checked as far as they can be without a model."""
     from ..audio.naming import TEMPLATE, check_template
     from ..audio.writing import check_bitrate, check_suffix
     from ..options import OPTION_NAMES
     from ..separator import RESIDUAL
-    from ..utils.checks import check_whole
 
-    search = {n: getattr(args, n) for n in OPTION_NAMES if getattr(args, n, None) is not None}
     if args.mp3_bitrate is not None and args.suffix == ".wav":
         args.suffix = ".mp3"
-    # Mistakes in the command are one mistake, not one a file, and are found before the work.
-    check_whole("jobs", args.jobs, 1)
     check_suffix(args.suffix, args.subtype)
     check_bitrate(args.suffix, args.mp3_bitrate)
     check_template(args.name or TEMPLATE)
-    songs = find_songs(args.files, args.output)
-    model = (args.priors, args.residual, args.device)
-    separator = load_on_device(*model)
-    separator.resolved(separator.options.updated(search))
     if args.sources and args.residual:
         args.sources = [*dict.fromkeys([*args.sources, RESIDUAL])]
     writing = {
@@ -111,12 +130,21 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         "sources": args.sources,
         "two_stems": args.two_stems,
     }
-    return separate_songs(separator, songs, args, model, **writing, **search)
+    search = {n: getattr(args, n) for n in OPTION_NAMES if getattr(args, n, None) is not None}
+    return {**writing, **search}
+
+
+def check_search(separator: "GenerativeSeparator", options: dict[str, Any]) -> None:
+    """Refuses options of the search that a separator cannot follow."""
+    from ..options import OPTION_NAMES
+
+    search = {name: value for name, value in options.items() if name in OPTION_NAMES}
+    separator.resolved(separator.options.updated(search))
 
 
 def separate_songs(
     separator: "Separator",
-    songs: Sequence[Song],
+    songs: Sequence["Song"],
     args: argparse.Namespace,
     model: tuple | None = None,
     **options: Any,
@@ -125,7 +153,7 @@ def separate_songs(
 
     Args:
         separator (Separator): Any model that separates files.
-        songs (Sequence[Song]): From :func:`~.songs.find_songs`.
+        songs (Sequence[Song]): From :func:`~asteroid_instglow.audio.songs.find_songs`.
         args (Namespace): With ``overwrite``, ``skip_existing``, ``quiet``, ``debug``, ``parser``.
         model (tuple, optional): Arguments of :func:`load_on_device` that load ``separator`` in
             other processes, for ``args.jobs`` of them.

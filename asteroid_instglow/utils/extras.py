@@ -13,6 +13,8 @@ EXTRAS = {
     "openunmix": "baselines",
     "demucs": "baselines",
     "onnx": "export",
+    "fsspec": "ray",
+    "ray": "ray",
 }
 
 

@@ -10,8 +10,8 @@ from conftest import tiny_prior
 
 from asteroid_instglow import GenerativeSeparator
 from asteroid_instglow.audio.io import audio_info, load_audio
+from asteroid_instglow.audio.songs import find_songs
 from asteroid_instglow.cli import main
-from asteroid_instglow.cli.songs import find_songs
 
 RATE = 8000
 

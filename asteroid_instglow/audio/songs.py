@@ -3,10 +3,14 @@
 import glob
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
-from typing import NamedTuple
+from pathlib import Path, PurePath
+from typing import NamedTuple, TypeVar
+
+from .finding import find_audio
+from .naming import song_folder
 
 MIXTURE = "mixture"
+AnyPath = TypeVar("AnyPath", bound=PurePath)
 
 
 class Song(NamedTuple):
@@ -40,8 +44,6 @@ def find_songs(inputs: Sequence[str | Path], output: str | Path | None = None) -
         >>> [song.track for song in find_songs(["x.wav", "x.mp3"], "out")]
         ['x.wav', 'x.mp3']
     """
-    from ..audio.naming import song_folder
-
     if output is not None and Path(output).exists() and not Path(output).is_dir():
         raise ValueError(f"output must be a folder, got the file {output}")
     found: dict[Path, tuple[Path, str]] = {}
@@ -50,7 +52,7 @@ def find_songs(inputs: Sequence[str | Path], output: str | Path | None = None) -
             track = "/".join([*above, song_folder(path, output)[1]])
             found.setdefault(path.absolute(), (path, track))
     paths = [path for path, _ in found.values()]
-    tracks = _distinct(paths, [track for _, track in found.values()], output is None)
+    tracks = distinct_names(paths, [track for _, track in found.values()], output is None)
     return [Song(path, *song_folder(path, output, track)) for path, track in zip(paths, tracks)]
 
 
@@ -68,26 +70,60 @@ def _expand(item, output):
 
 
 def _walk(folder, output):
-    from ..audio.finding import find_audio
-
     if output is None:
         raise ValueError(f"a folder needs --output, where the stems go, got the folder {folder}")
     out = Path(output).resolve()
     files = [path for path in find_audio(folder)[0] if out not in path.resolve().parents]
-    songs = {path.parent for path in files if path.stem == MIXTURE}
-    files = [path for path in files if path.stem == MIXTURE or path.parent not in songs]
-    if not files:
+    pairs = songs_below(folder, files)
+    if not pairs:
         raise FileNotFoundError(f"there is no audio file in the folder {folder}")
+    return pairs
+
+
+def songs_below(
+    folder: PurePath, files: Sequence[AnyPath]
+) -> list[tuple[AnyPath, tuple[str, ...]]]:
+    """Leaves out the stems beside a ``mixture.*``, and names the folders above each song.
+
+    Args:
+        folder (PurePath): The folder.
+        files (Sequence[PurePath]): Audio files below it.
+
+    Returns:
+        list: Pairs of a file and the folders that go before its name.
+
+    Examples:
+        >>> files = [PurePath("all/a/mixture.wav"), PurePath("all/a/bass.wav")]
+        >>> [(path.name, above) for path, above in songs_below(PurePath("all"), files)]
+        [('mixture.wav', ())]
+    """
+    songs = {path.parent for path in files if path.stem == MIXTURE}
     pairs = []
     for path in files:
         above = path.relative_to(folder).parts[:-1]
         # A mixture is named by its own folder already.
-        pairs.append((path, above[:-1] if path.stem == MIXTURE else above))
+        if path.stem == MIXTURE:
+            pairs.append((path, above[:-1]))
+        elif path.parent not in songs:
+            pairs.append((path, above))
     return pairs
 
 
-def _distinct(paths, tracks, is_beside):
-    # Beside their files, songs of different folders do not meet.
+def distinct_names(
+    paths: Sequence[Path], tracks: Sequence[str], is_beside: bool = False
+) -> list[str]:
+    """Makes the names of songs differ, by their suffixes and then by folders above them.
+
+    Args:
+        paths (Sequence[Path]): Their files.
+        tracks (Sequence[str]): Their names.
+        is_beside (bool): Whether the stems go beside each file, where songs of different folders
+            do not meet.
+
+    Examples:
+        >>> distinct_names([Path("a/x.wav"), Path("b/x.wav")], ["x", "x"])
+        ['a/x', 'b/x']
+    """
     places = [path.absolute().parent for path in paths]
     count = Counter(zip(places, tracks))
     tracks = [
@@ -98,11 +134,11 @@ def _distinct(paths, tracks, is_beside):
         return tracks
     named = list(tracks)
     for depth in range(1, max((len(place.parts) for place in places), default=0)):
-        count = Counter(named)
-        if max(count.values()) == 1:
+        times = Counter(named)
+        if max(times.values()) == 1:
             break
         for i, (path, place) in enumerate(zip(paths, places)):
-            if count[named[i]] > 1:
+            if times[named[i]] > 1:
                 above = place.parts[1:-1] if path.stem == MIXTURE else place.parts[1:]
                 named[i] = "/".join([*above[-depth:], tracks[i].rpartition("/")[2]])
     return named

@@ -1,0 +1,6 @@
+"""Separation of a corpus on many machines, with Ray: resumable, one model a worker."""
+
+from .listing import CorpusSong, list_songs
+from .run import separate_corpus
+
+__all__ = ["CorpusSong", "list_songs", "separate_corpus"]
