@@ -1,8 +1,8 @@
 """Trains encoders of several sets of sources on one GPU, one after the other, and scores them.
 
-    train_gpu.py PLAN.yml --data DIR --out DIR [--scale 0.01]
+    train_gpu.py PLAN.yml [PLAN.yml ...] --data DIR --out DIR [--scale 0.01] [--within SECONDS]
 
-The plan lists jobs. Each names its sources, the folders of solos with their weights, how excerpts
+A plan lists jobs. Each names its sources, the folders of solos with their weights, how excerpts
 are drawn, the architecture, what to start from and for how many seconds to train. A job writes
 <name>.safetensors (16-bit weights; the encoder's arguments and the sources are in its header) and
 adds its record to log.json. Songs with known stems score what was trained, alone and averaged.
@@ -29,22 +29,28 @@ from asteroid_instglow.training.device import DeviceRun, train_on_device
 
 RATE = 22050
 SEGMENT = 3.0  # seconds
+AROUND = 45.0  # seconds of a job besides its steps: decoding, compiling, scoring
 SILENCE = 1e-3  # root mean square of a window below which a stem counts as silent
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("plan", type=Path)
+    parser.add_argument("plan", type=Path, nargs="+")
     parser.add_argument("--data", type=Path, required=True, help="<group>/<source>/*.ogg")
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--scale", type=float, default=1.0, help="of the plan's seconds")
+    parser.add_argument("--scale", type=float, default=1.0, help="of the seconds of the plans")
+    parser.add_argument("--within", type=float, help="shorten the jobs to fit into these seconds")
     args = parser.parse_args()
-    plan = yaml.safe_load(args.plan.read_text())
+    jobs = [job for plan in args.plan for job in yaml.safe_load(plan.read_text())["jobs"]]
+    if args.within is not None:
+        planned = sum(job["seconds"] for job in jobs)
+        usable = max(0.1 * args.within, args.within - AROUND * len(jobs))
+        args.scale = min(args.scale, usable / planned)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
     args.out.mkdir(parents=True, exist_ok=True)
     solos, trained, log = {}, {}, []
-    for job in plan["jobs"]:
+    for job in jobs:
         began = time.monotonic()
         record = {"name": job["name"]}
         log.append(record)
