@@ -68,6 +68,24 @@ def test_the_pool_closes_gaps_and_sets_the_level(module, tmp_path):
     assert 20 * np.log10(pool.level_of(read)) == pytest.approx(-20, abs=0.3)
 
 
+def test_what_is_stopped_while_it_writes_is_not_in_the_pool(module, tmp_path, monkeypatch):
+    pool = module("pool")
+    noise = np.random.default_rng(0).standard_normal(5 * pool.RATE)
+    encode, longest = sf.SoundFile.write, []
+
+    def stop(file, part):
+        longest.append(len(part))
+        if len(longest) == 3:
+            raise KeyboardInterrupt
+        encode(file, part)
+
+    monkeypatch.setattr(sf.SoundFile, "write", stop)
+    with pytest.raises(KeyboardInterrupt):
+        pool.write(tmp_path / "group" / "drums", "a", noise)
+    assert not any((tmp_path / "group" / "drums").iterdir())
+    assert max(longest) <= pool.RATE  # the encoder fails at long writes
+
+
 def test_the_pool_leaves_out_silence(module, tmp_path):
     pool = module("pool")
     assert pool.write(tmp_path, "a", np.zeros(10 * pool.RATE)) == 0.0

@@ -1,5 +1,6 @@
 """Writes solos to the pool: one level, no long silences, Ogg Vorbis at 22 050 Hz."""
 
+import io
 from pathlib import Path
 
 import numpy as np
@@ -59,11 +60,26 @@ def write(folder: Path, name: str, wav: np.ndarray, db: float = -20.0, quality: 
         return 0.0
     wav = wav * 10 ** (db / 20) / level_of(wav)
     wav = wav * min(1.0, 0.98 / np.abs(wav).max())
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    with sf.SoundFile(folder / f"{name}.ogg", "w", RATE, 1, format="OGG", subtype="VORBIS",
+    write_vorbis(Path(folder) / f"{name}.ogg", wav, quality)
+    return len(wav) / RATE
+
+
+def write_vorbis(path: Path, wav: np.ndarray, quality: float):
+    """Writes an Ogg Vorbis file at `RATE`, whole or not at all.
+
+    Args:
+        path (pathlib.Path): File to write; its folder is made.
+        wav (numpy.ndarray): Samples, shape (time,).
+        quality (float): Vorbis quality in [0, 1].
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    encoded = io.BytesIO()
+    with sf.SoundFile(encoded, "w", RATE, 1, format="OGG", subtype="VORBIS",
                       compression_level=1 - quality) as file:  # fmt: skip
         # libsndfile's encoder overflows its stack on long writes.
         for start in range(0, len(wav), RATE):
             file.write(wav[start : start + RATE])
-    return len(wav) / RATE
+    # Beside the folder of the source, where training would find what a stopped run leaves.
+    staged = path.parent.parent / f".{path.name}"
+    staged.write_bytes(encoded.getvalue())
+    staged.replace(path)

@@ -8,6 +8,7 @@ import math
 import numpy as np
 import soundfile as sf
 from effects import random_chain
+from pool import write_vorbis
 from scipy import signal
 
 RATE = 22050
@@ -159,6 +160,4 @@ def write(path, wav, quality=0.3):
         wav (numpy.ndarray): Samples at `RATE`.
         quality (float): Vorbis quality, 0 to 1.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    samples = to_level(np.asarray(wav, dtype=np.float64)).astype(np.float32)
-    sf.write(path, samples, RATE, format="OGG", subtype="VORBIS", compression_level=1 - quality)
+    write_vorbis(path, to_level(np.asarray(wav, dtype=np.float64)).astype(np.float32), quality)
