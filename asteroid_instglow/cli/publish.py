@@ -98,21 +98,36 @@ def read_card(args: argparse.Namespace, saved: Any) -> Any:
         saved (Card | None): The model's card.
 
     Returns:
-        Card: With rows from ``training.json`` beside the model, unless the card describes the
-        training already.
+        Card: With rows from ``training.json`` and ``encoder.json`` beside the model, unless the
+        card describes the training already.
     """
     from ..utils.files import read_json
-    from ..weights.card import Card, training_rows
+    from ..weights.card import Card
 
     fields = {} if saved is None else saved.to_dict()
-    record = Path(args.model, "training.json")
-    if record.is_file() and not fields.get("training"):
-        fields["training"] = training_rows(read_json(record))
+    if rows := training_rows_of(Path(args.model)):
+        fields.setdefault("training", rows)
     if args.card is not None:
         fields |= read_json(args.card)
     names = ("title", "description", "license", "license_name", "license_link", "results_on")
     fields |= {n: getattr(args, n) for n in (*names, "datasets") if getattr(args, n) is not None}
     return Card.of(fields)
+
+
+def training_rows_of(folder: Path) -> dict[str, Any]:
+    """Reads what the records of a folder say of the trainings of its flow and its encoder."""
+    from ..utils.files import read_json
+    from ..weights.card import training_rows
+
+    names = {"flow": "training.json", "encoder": "encoder.json"}
+    paths = {kind: folder / name for kind, name in names.items()}
+    found = {k: training_rows(read_json(path)) for k, path in paths.items() if path.is_file()}
+    if len(found) < 2:
+        return next(iter(found.values()), {})
+    flow, encoder = found.values()
+    same = {key: value for key, value in flow.items() if encoder.get(key) == value}
+    own = {k: {n: v for n, v in rows.items() if n not in same} for k, rows in found.items()}
+    return {**own, **same}
 
 
 def describe(answer: dict[str, Any]) -> str:

@@ -93,6 +93,8 @@ _TRAINING = {
     "best_step": "best step",
     "nll_before": "validation NLL before (nats/dim)",
     "nll_after": "validation NLL after (nats/dim)",
+    "loss_before": "error before (bel)",
+    "loss_after": "error after (bel)",
     "seconds": "training time (s)",
     "arguments.batch_size": "batch size",
     "arguments.segment": "segment (s)",

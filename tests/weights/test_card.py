@@ -11,6 +11,8 @@ from markdown_it import MarkdownIt
 
 from asteroid_instglow import GenerativeSeparator, save_audio
 from asteroid_instglow.cli import main
+from asteroid_instglow.cli.publish import training_rows_of
+from asteroid_instglow.utils.files import write_json
 from asteroid_instglow.weights.card import Card, training_rows
 from asteroid_instglow.weights.card_page import card_text
 from asteroid_instglow.weights.examples import MAX_BYTES, Examples, find_examples
@@ -131,6 +133,18 @@ def test_the_record_of_a_training_without_its_paths():
     }
     text = text_of({"training": rows})
     assert "/home" not in text and "arguments" not in text
+
+
+def test_a_card_tells_the_trainings_of_flow_and_encoder(tmp_path):
+    common = {"arguments": {"seed": 3}, "hardware": {"machine": "x86_64"}}
+    write_json(tmp_path / "training.json", {**common, "steps": 9, "nll_after": 1.5})
+    assert training_rows_of(tmp_path)["steps"] == 9
+    write_json(tmp_path / "encoder.json", {**common, "steps": 4, "loss_after": -1.25})
+    rows = training_rows_of(tmp_path)
+    assert rows["flow"] == {"steps": 9, "validation NLL after (nats/dim)": 1.5}
+    assert rows["encoder"] == {"steps": 4, "error after (bel)": -1.25}
+    assert rows["seed"] == 3 and "| encoder, steps | 4 |" in text_of({"training": rows})
+    assert training_rows_of(tmp_path / "none") == {}
 
 
 HOSTILE = "a](http://x) <img src=y> `z` | # _b_ *c*\n\n## Heading"
