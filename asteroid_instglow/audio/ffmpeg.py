@@ -31,10 +31,10 @@ def check_file(path: str | Path) -> Path:
     """Checks that there is a file to read.
 
     Args:
-        path (str | Path): What was asked for.
+        path (str | Path): Path of the file.
 
     Returns:
-        Path: The same.
+        Path: The same path.
 
     Raises:
         FileNotFoundError: If nothing is there.
@@ -59,7 +59,7 @@ def open_decoded(path: Path, stream: int = 0) -> Iterator[tuple[sf.SoundFile, bo
 
     Args:
         path (Path): An existing file.
-        stream (int): Which audio stream of a container.
+        stream (int): Index of the audio stream in a container.
 
     Yields:
         tuple: soundfile.SoundFile, open for reading, its length known; and whether it is a copy
@@ -80,9 +80,9 @@ def open_decoded(path: Path, stream: int = 0) -> Iterator[tuple[sf.SoundFile, bo
     with tempfile.TemporaryDirectory() as folder:
         decoded = Path(folder) / "decoded.wav"
         options = ["-map", f"0:a:{stream}", "-c:a", "pcm_f32le", "-rf64", "auto"]
-        _run(path, "ffmpeg", "-xerror", "-nostdin", *options, str(decoded))
+        said = _run(path, "ffmpeg", "-xerror", "-nostdin", *options, str(decoded)).stderr
         with sf.SoundFile(os.fsencode(decoded)) as file:
-            check_decoded(path, streams[stream], file.frames / file.samplerate)
+            check_decoded(path, streams[stream], file.frames / file.samplerate, said)
             yield _with_frames(path, file), True
 
 
@@ -109,8 +109,8 @@ def read_frames(file: sf.SoundFile, path: Path, start: int | None, frames: int) 
 
     Args:
         file (soundfile.SoundFile): Open for reading.
-        path (Path): Its name, for the error.
-        start (int, optional): First frame; None: the next.
+        path (Path): Path of the file, for messages.
+        start (int, optional): First frame; by default the next one.
         frames (int): Number of frames.
 
     Returns:
@@ -158,9 +158,8 @@ def probe(path: Path) -> list[dict]:
     wanted = (
         "stream=codec_name,duration:stream_tags=DURATION:format=duration,nb_streams,format_name"
     )
-    found = json.loads(
-        _run(path, "ffprobe", "-select_streams", "a", "-show_entries", wanted, "-of", "json")
-    )
+    options = ("-select_streams", "a", "-show_entries", wanted, "-of", "json")
+    found = json.loads(_run(path, "ffprobe", *options).stdout)
     streams = found.get("streams")
     if not streams:
         raise ValueError(f"{path} must be an audio file, got one without an audio stream")
@@ -190,7 +189,7 @@ def _run(path, command, *options):
     # "file:", so that no name is taken for an option or an address.
     source = f"file:{path.absolute()}"
     limits = ["-protocol_whitelist", "file", "-format_whitelist", _DEMUXERS]
-    line = [program, "-v", "error", *limits, "-i", source, *options]
+    line = [program, "-v", "warning", *limits, "-i", source, *options]
     done = subprocess.run(line, capture_output=True, text=True, errors="replace", check=False)
     if done.returncode:
         reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
@@ -198,4 +197,4 @@ def _run(path, command, *options):
             f"{path} must be an audio file (WAV, FLAC, OGG, MP3 or what ffmpeg reads), got one "
             f"that cannot be decoded: {reason.removeprefix(source).removeprefix(': ')}"
         )
-    return done.stdout
+    return done

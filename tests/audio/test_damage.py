@@ -12,7 +12,13 @@ from asteroid_instglow.audio.io import AUDIO_SUFFIXES, load_audio
 RATE = 44100
 BY_LIBSNDFILE = ["wav", "flac", "ogg", "opus", "mp3", "aiff", "au", "w64"]
 BY_FFMPEG = ["noxing.mp3", "webm", "mka", "m4a", "aac", "ac3", "wma", "wv", "tta", "flv"]
+# Containers without a length, or of video.
+BY_FFMPEG += ["ts", "m2ts", "mpg", "mp2", "avi", "live.webm", "parts.m4a", "flac.ogg"]
 OPTIONS = {
+    "avi": ["-c:a", "libmp3lame"],
+    "flac.ogg": ["-c:a", "flac"],
+    "live.webm": ["-c:a", "libopus", "-live", "1"],
+    "parts.m4a": ["-movflags", "frag_keyframe+empty_moov", "-frag_duration", "200000"],
     "noxing.mp3": ["-write_xing", "0"],
     "webm": ["-c:a", "libopus"],
     "m4a": ["-movflags", "faststart"],
@@ -41,7 +47,7 @@ def songs(tmp_path_factory):
 @pytest.mark.parametrize(
     "kind", [*BY_LIBSNDFILE, *(pytest.param(kind, marks=needs_ffmpeg) for kind in BY_FFMPEG)]
 )
-@pytest.mark.parametrize("part", [0.35, 0.8])
+@pytest.mark.parametrize("part", [0.35, 0.801])
 def test_whole_files_are_read_and_cut_ones_refused(songs, tmp_path, kind, part):
     whole, cut = songs / f"a.{kind}", tmp_path / f"a.{kind}"
     data = whole.read_bytes()
@@ -87,4 +93,4 @@ def test_a_header_that_claims_more_than_a_file_can_hold(songs, tmp_path):
 def test_every_suffix_that_is_looked_for_is_tried():
     kinds = {f".{kind.split('.')[-1]}" for kind in BY_LIBSNDFILE + BY_FFMPEG}
     # Read, but not looked for in folders: video.
-    assert kinds - set(AUDIO_SUFFIXES) == {".flv"}
+    assert kinds - set(AUDIO_SUFFIXES) == {".flv", ".ts", ".m2ts", ".mpg", ".mp2", ".avi"}

@@ -4,6 +4,7 @@ import contextlib
 import io
 import os
 import subprocess
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +41,14 @@ KINDS = {
     "tta": (".tta", RATE, ["-c:a", "tta"]),
     "aac": (".aac", RATE, ["-c:a", "aac", "-f", "adts"]),
     "ac3": (".ac3", 48000, ["-c:a", "ac3"]),
+    "ts": (".ts", 48000, ["-c:a", "mp2", "-f", "mpegts"]),
+    "tsaac": (".ts", 48000, ["-c:a", "aac", "-f", "mpegts"]),
+    "mpg": (".mpg", 48000, ["-c:a", "mp2", "-f", "mpeg"]),
+    "mp2": (".mp2", 48000, ["-c:a", "mp2"]),
+    "avi": (".avi", RATE, ["-c:a", "libmp3lame"]),
+    "webmlive": (".webm", 48000, ["-c:a", "libopus", "-live", "1"]),
+    "m4aparts": (".m4a", RATE, ["-movflags", "empty_moov", "-frag_duration", "200000"]),
+    "oggflac": (".ogg", RATE, ["-c:a", "flac"]),
 }
 LENGTH = 1.5  # of a song, seconds
 
@@ -70,8 +79,6 @@ class World:
         self.separator.save_pretrained(self.band)
         self.song = root / "song.wav"
         self._write_songs()
-        self.audio = {}
-        self._write_kinds()
         self._write_oddities()
 
     def _write_songs(self):
@@ -85,14 +92,17 @@ class World:
                     sf.write(folder / f"{name}.wav", stems[name] + leak * stems[other], RATE)
         sf.write(self.song, sum(stems.values()), RATE)
 
-    def _write_kinds(self):
-        folder = self.root / "audio"
+    @cached_property
+    def audio(self):
+        # Not before a case asks for it: that takes seconds.
+        folder, paths = self.root / "audio", {}
         folder.mkdir()
         for kind, (suffix, rate, options) in KINDS.items():
             path = folder / f"{kind}{suffix}"
             line = ["ffmpeg", "-v", "error", "-y", "-i", self.song, "-ar", str(rate), *options]
             subprocess.run([*line, path], check=True, stdin=subprocess.DEVNULL)
-            self.audio[kind] = path
+            paths[kind] = path
+        return paths
 
     def _write_oddities(self):
         # Scores to report, and things that are no files.
