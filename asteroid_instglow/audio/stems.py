@@ -11,7 +11,7 @@ import numpy as np
 import soundfile as sf
 
 from ..utils.checks import check_one_of, path_inside
-from ..utils.files import naming
+from ..utils.files import exchange, naming, uninterrupted
 from .writing import CLIP_MODES, FORMATS, AudioWriter, check_bitrate, check_format, check_suffix
 
 _log = logging.getLogger(__name__)
@@ -34,7 +34,7 @@ class StemSet:
         clip (str): What happens beyond full scale in integer formats: "rescale" divides all stems
             by one factor, so that they still sum up, "clamp" cuts, "none" refuses.
         overwrite (bool): Replace existing files.
-        mp3_bitrate (int, optional): Of MP3 files, kbit/s; by default it varies.
+        mp3_bitrate (int, optional): Bit rate of MP3 files, kbit/s; variable by default.
 
     Attributes:
         paths (dict[str, Path]): File of each source.
@@ -94,9 +94,9 @@ class StemSet:
         """Begins to write; checks first that the format, the folder and the disk can take it.
 
         Args:
-            sample_rate (int): Rate, in Hz.
-            channels (int): Of each stem.
-            frames (int): Length.
+            sample_rate (int): Sample rate, Hz.
+            channels (int): Channels of each stem.
+            frames (int): Frames of each stem.
         """
         self._audio = (sample_rate, channels)
         self._frames = frames
@@ -155,17 +155,33 @@ class StemSet:
                     self._encode(name, gain)
             (self._stage / "float").rmdir()
         (self._stage / _LOCK).unlink()
-        if self._is_own_folder and not self.folder.exists():
-            os.rename(self._stage, self.folder)
+        if self._is_own_folder and self._take_place():
             return
         for path in self.paths.values():
             with naming(path):
                 path.parent.mkdir(parents=True, exist_ok=True)
         # First all old ones go, so that old and new never stand side by side.
-        for path in self.paths.values():
-            path.unlink(missing_ok=True)
-        for name, path in self.paths.items():
-            os.replace(self._stage / f"{name}{self.suffix}", path)
+        with uninterrupted():
+            for path in self.paths.values():
+                path.unlink(missing_ok=True)
+            for name, path in self.paths.items():
+                os.replace(self._stage / f"{name}{self.suffix}", path)
+
+    def _take_place(self):
+        # Makes the stage the folder in one step, where that can be; it takes over all other files.
+        if not self.folder.exists():
+            os.rename(self._stage, self.folder)
+            return True
+        others = [path for path in self.folder.iterdir() if path not in self.paths.values()]
+        if self.folder.is_symlink() or any(path.is_dir() for path in others):
+            return False
+        try:
+            for path in others:
+                os.link(path, self._stage / path.name, follow_symlinks=False)
+            shutil.copystat(self.folder, self._stage)
+        except OSError:  # a file system without links
+            return False
+        return exchange(self.folder, self._stage)
 
     def _encode(self, name, gain):
         source, target = self._stage / "float" / f"{name}.wav", self._stage / f"{name}{self.suffix}"

@@ -5,10 +5,14 @@ import importlib
 import json
 import logging
 import os
+import signal
 import sys
+import threading
 import warnings
-from collections.abc import Sequence
-from types import ModuleType
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType, ModuleType
+from typing import Any
 
 from .. import __version__
 from .errors import report
@@ -42,8 +46,56 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv (list[str], optional): Arguments; by default those of the process.
 
     Returns:
-        int: Exit code: 0 done, 1 done in part, 2 failed, 130 interrupted.
+        int: Exit code: 0 done, 1 done in part, 2 failed, 130 interrupted, 143 terminated.
     """
+    try:
+        with _interruptible():
+            return _run(argv)
+    except _Terminated:
+        sys.stderr.write("instglow: terminated\n")
+        return 128 + signal.SIGTERM
+    except KeyboardInterrupt:
+        sys.stderr.write("instglow: interrupted\n")
+        return 128 + signal.SIGINT
+
+
+class _Terminated(KeyboardInterrupt):
+    """SIGTERM, after which the same is cleaned up as after Ctrl-C."""
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    caught: list[int] = []
+
+    def end(number: int, frame: FrameType | None) -> None:
+        # It often comes twice, to the process and to its group.
+        if not caught:
+            caught.append(number)
+            raise _Terminated
+
+    def again(lost: Any) -> None:
+        # Where Python swallows an interrupt, in a destructor say, it comes once more.
+        if not isinstance(lost.exc_value, KeyboardInterrupt):
+            show(lost)
+            return
+        number = caught.pop() if caught else signal.SIGINT
+        threading.Timer(0.01, os.kill, (os.getpid(), number)).start()
+
+    # Only the main thread may catch signals; a handler of the caller's stays.
+    is_main = threading.current_thread() is threading.main_thread()
+    if not is_main or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
+        yield
+        return
+    show, sys.unraisablehook = sys.unraisablehook, again
+    signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        sys.unraisablehook = show
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _run(argv: Sequence[str] | None) -> int:
     argv = list(sys.argv[1:] if argv is None else argv)
     for stream in (sys.stdout, sys.stderr):
         # Names that the terminal's encoding does not have are written as escapes.
@@ -70,9 +122,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         text = json.dumps(answer, indent=2, default=str) if args.json else module.describe(answer)
         sys.stdout.write(text.rstrip("\n") + "\n")
         sys.stdout.flush()
-    except KeyboardInterrupt:
-        sys.stderr.write("instglow: interrupted\n")
-        return 130
     except BrokenPipeError:
         # The reader of the output has gone. Python would complain again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,5 +1,7 @@
 """Runs Lightning on a system, with checkpoints, logs, a bar, and a clean end on signals."""
 
+import threading
+import time
 from pathlib import Path
 
 import pytorch_lightning as pl
@@ -37,7 +39,10 @@ def fit(
         KeyboardInterrupt: After Ctrl-C, when the checkpoint is written.
         Terminated: After SIGTERM, likewise; it ends the program with exit code 143.
         RuntimeError: If a process fails; the others are ended.
+        ValueError: If the clock is centuries before 1970, which TensorBoard cannot wait for.
     """
+    if (clock := time.time()) < -threading.TIMEOUT_MAX:
+        raise ValueError(f"the machine's clock must be set, it says {clock:g} s after 1970")
     check_installed("tensorboard")
     precision = resolve_precision(options.precision, options.accelerator)
     stop = Stop(options.n_steps, options.time_limit)

@@ -1,10 +1,13 @@
 """Writes files whole or not at all, and hashes them."""
 
+import ctypes
 import errno
 import fcntl
 import hashlib
 import json
 import os
+import signal
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -103,6 +106,40 @@ def is_at(descriptor: int, path: Path) -> bool:
         return os.path.samestat(os.fstat(descriptor), path.stat())
     except FileNotFoundError:
         return False
+
+
+def exchange(one: Path, other: Path) -> bool:
+    """Swaps two folders of one file system in a single step.
+
+    Returns:
+        bool: False if the system cannot, and nothing is changed.
+    """
+    here, swap = -100, 2  # AT_FDCWD, RENAME_EXCHANGE
+    try:
+        rename = ctypes.CDLL(None).renameat2
+    except (OSError, AttributeError):  # no Linux
+        return False
+    return rename(here, os.fsencode(one), here, os.fsencode(other), swap) == 0
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Holds Ctrl-C and SIGTERM back until the block is done."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # which no signal interrupts
+        return
+    caught: list[int] = []
+    before = {
+        number: signal.signal(number, lambda number, frame: caught.append(number))
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        for caught_one in caught[:1]:
+            signal.raise_signal(caught_one)
 
 
 def write_atomic(path: str | Path, content: str | bytes | Callable[[Path], Any]) -> None:

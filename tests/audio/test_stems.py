@@ -2,9 +2,11 @@
 
 import fcntl
 import os
+import signal
 import subprocess
 import sys
 from collections import namedtuple
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -80,24 +82,36 @@ def test_a_failure_keeps_what_was_there(tmp_path, monkeypatch, error):
     assert [path.name for path in tmp_path.iterdir()] == ["song"]
 
 
-def test_old_and_new_never_stand_side_by_side(tmp_path, monkeypatch):
+@pytest.mark.parametrize("can_exchange", [True, False])
+def test_old_and_new_never_stand_side_by_side(tmp_path, monkeypatch, can_exchange):
     write(tmp_path / "song")
     (tmp_path / "song" / "notes.txt").write_text("mine")
-    old = {path.read_bytes() for path in (tmp_path / "song").glob("*.wav")}
-    seen = []
+    old, seen = {path.read_bytes() for path in (tmp_path / "song").glob("*.wav")}, set()
 
-    def step(function):
-        def watched(*args, **options):
-            function(*args, **options)
+    def watched(function):
+        def wrapper(*args, **options):
+            done = function(*args, **options)
             now = {path.read_bytes() for path in (tmp_path / "song").glob("*.wav")}
-            seen.append((bool(now & old), bool(now - old)))
+            seen.add((len(now & old), len(now - old)))
+            if function.__name__ == "replace":
+                os.kill(os.getpid(), signal.SIGINT)
+            return done
 
-        return watched
+        return wrapper
 
-    monkeypatch.setattr(module.Path, "unlink", step(module.Path.unlink))
-    monkeypatch.setattr(module.os, "replace", step(os.replace))
-    write(tmp_path / "song", wav=noise(seed=1), overwrite=True)
-    assert (True, False) in seen and (False, True) in seen and (True, True) not in seen
+    if not can_exchange:
+        monkeypatch.setattr(module, "exchange", lambda *folders: False)
+    for place, name in (
+        *((module.Path, "unlink"), (module.os, "replace")),
+        *((module.os, "link"), (module, "exchange")),
+    ):
+        monkeypatch.setattr(place, name, watched(getattr(place, name)))
+    with nullcontext() if can_exchange else pytest.raises(KeyboardInterrupt):
+        write(tmp_path / "song", wav=noise(seed=1), overwrite=True)
+    if can_exchange:
+        assert seen == {(2, 0), (0, 2)}
+    else:
+        assert {(2, 0), (0, 2)} < seen and (1, 1) not in seen
     assert files(tmp_path) == ["song/bass.wav", "song/drums.wav", "song/notes.txt"]
 
 

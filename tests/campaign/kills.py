@@ -1,4 +1,4 @@
-"""Commands that are killed at a random moment, or just before a random operation on a file."""
+"""Commands that are killed or told to end at a random moment, or before an operation on a file."""
 
 import json
 import os
@@ -38,6 +38,8 @@ ACTIONS = {
     ),
     "publish": "publish {root}/models/bass --repo-id tester/bass --push -o {out} --overwrite",
 }
+NAMES = (*ACTIONS, "two trainings")
+ENDED = (130, 143)  # exit codes of SIGINT and SIGTERM
 SECONDS = 60  # that a case may take: it runs the command three times
 EVENTS = ("open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncate", "os.link")
 
@@ -78,6 +80,8 @@ def start(argv, log, events=None, kill_at=None, hub=None) -> int:
         code = main(argv)
     except SystemExit as stop:
         code = stop.code if isinstance(stop.code, int) else 70
+    except KeyboardInterrupt:  # before the command began
+        code = ENDED[0]
     except BaseException:
         traceback.print_exc()
     finally:
@@ -214,33 +218,54 @@ def same(one, other):
 def case(world, seed: int, number: int) -> Case:
     """Returns the kill with this number; the first of each command is without one."""
     rng = np.random.default_rng([seed, number, 4])
-    name = list(ACTIONS)[number % len(ACTIONS)]
-    at_event = number // len(ACTIONS) % 2 == 0
+    name = NAMES[number % len(NAMES)]
+    how = ("at an operation", "told to end", "killed")[number // len(NAMES) % 3]
 
     def run(place: Path):
         with HubServer() as hub:
+            if name == "two trainings":
+                _try_two(Scene(world, place, "train", hub))
+                return
             operations, seconds = _measure(world, place, name, hub)
             scene = Scene(world, place, name, hub)
             scene.prepare()
-            if at_event:
+            if how == "at an operation":
                 kill_at = int(rng.integers(0, operations))
                 finish(scene.run(events=scene.out.parent, kill_at=kill_at), scene.log)
-                what = f"before operation {kill_at} of {operations}"
+                what = f"killed before operation {kill_at} of {operations}"
             else:
                 delay = float(rng.uniform(0, seconds))
+                signals = (signal.SIGINT, signal.SIGTERM) if how != "killed" else (signal.SIGKILL,)
+                number = signals[rng.integers(0, len(signals))]
+                what = f"{number.name} after {delay:.2f} s"
                 pid = scene.run()
                 time.sleep(delay)
-                os.kill(pid, signal.SIGKILL)
-                finish(pid, scene.log)
-                what = f"after {delay:.2f} s"
+                os.kill(pid, number)
+                code, _ = finish(pid, scene.log)
+                if code not in (0, *ENDED, -number):
+                    raise Fault(f"{what}: exit code {code}: {scene.log.read_text()[-600:]}")
+                if code in ENDED:
+                    check_whole(scene.out)
             try:
                 scene.check_killed()
                 scene.complete()
                 scene.check_done()
             except Fault as fault:
-                raise Fault(f"killed {what}: {fault}") from fault
+                raise Fault(f"{what}: {fault}") from fault
 
-    return Case(name, run)
+    return Case(f"{name}, {how}", run)
+
+
+def _try_two(scene):
+    # Two trainings into one folder at once: the second is refused, or comes after the first.
+    scene.prepare()
+    logs = [scene.world.beside / f"{i}.log" for i in range(2)]
+    pids = [start(scene.argv, log) for log in logs]
+    codes = [finish(pid, log)[0] for pid, log in zip(pids, logs)]
+    told = "".join(log.read_text() for log in logs)
+    if 0 not in codes or (2 in codes) != ("another training is running" in told) or max(codes) > 2:
+        raise Fault(f"exit codes {codes}: {told[-600:]}")
+    scene.check_done()
 
 
 def _measure(world, place, name, hub):

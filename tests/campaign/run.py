@@ -28,7 +28,7 @@ KINDS = {
     "invocations": (invocations, 400),
     "models": (models, 150),
     "surroundings": (surroundings, 84),
-    "kills": (kills, 60),
+    "kills": (kills, 75),
 }
 
 

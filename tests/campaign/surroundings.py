@@ -27,7 +27,7 @@ ACTIONS = {
     "publish": "{root}/models/bass --repo-id user/bass -o {out}",
 }
 REASONS = ("No space left", "too full", "File too large")
-CLOCKS = (0.0, -1.0, 1.0, 2.0**31, 2.0**33, 253402300800.0)
+CLOCKS = (0.0, -1.0, 1.0, 2.0**31, 2.0**33, 253402300800.0, 1e15, -1e12)
 
 
 @contextlib.contextmanager
@@ -138,6 +138,6 @@ def _try_clock(world, place, name, start, jump):
     with odd_clock(start, jump):
         answer = command(argv)
     check_answer(answer)
-    if answer.code:
+    if answer.code and "clock must be set" not in answer.err:
         raise Fault(f"failed for the clock after {time.monotonic() - begin:.1f} s: {answer.err}")
     check_whole(place / "out")

@@ -3,8 +3,10 @@
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 
 import pytest
 import yaml
@@ -45,6 +47,34 @@ def test_every_failure_is_one_line(error, tmp_path, monkeypatch, capsys):
     assert "Traceback" not in text and len(text) > len("instglow: error: \n")
     with pytest.raises(type(error)):
         main(["list", "--debug"])
+
+
+@pytest.mark.parametrize(
+    "number, code, told",
+    [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")],
+)
+def test_a_signal_ends_a_command_that_cleans_up(number, code, told, monkeypatch, capsys):
+    cleaned = []
+
+    class Swallows:
+        def __del__(self):
+            os.kill(os.getpid(), number)
+            time.sleep(0.1)
+
+    def work(args):
+        try:
+            Swallows()
+            time.sleep(5)
+        finally:
+            if number == signal.SIGTERM:  # which comes to the group, too
+                os.kill(os.getpid(), number)
+            cleaned.append(True)
+
+    before = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setattr("asteroid_instglow.cli.listing.run", work)
+    assert main(["list"]) == code
+    assert cleaned and capsys.readouterr().err == f"instglow: {told}\n"
+    assert signal.getsignal(signal.SIGTERM) == before
 
 
 @pytest.mark.parametrize(

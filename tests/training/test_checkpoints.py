@@ -112,6 +112,12 @@ def test_a_killed_training_does_not_keep_the_folder(tmp_path):
         pass
 
 
+def test_a_clock_that_the_logger_cannot_wait_for_is_refused(solos, tmp_path, monkeypatch):
+    monkeypatch.setattr(time, "time", lambda: -1e12)
+    with pytest.raises(ValueError, match="clock must be set, it says -1e\\+12 s after 1970"):
+        train(solos, tmp_path / "prior")
+
+
 def test_other_recordings_are_noticed(solos, tmp_path):
     train(solos, tmp_path / "prior")
     moved = solos.rename(tmp_path / "moved")
