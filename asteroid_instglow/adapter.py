@@ -126,8 +126,8 @@ class Separator:
         Args:
             wav (torch.Tensor): (time,), (batch, time) or (batch, channels, time), finite; floating
                 point or int16.
-            sample_rate (int, optional): Of ``wav``, Hz; by default the model's. Another is
-                resampled in and back out.
+            sample_rate (int, optional): Sample rate of ``wav``, Hz; by default the model's.
+                Another is resampled in and back out.
             progress (bool | Callable, optional): True shows a bar; for a callable see
                 :class:`~asteroid_instglow.utils.progress.SeparationProgress`.
             **options: Of ``options``.
@@ -206,15 +206,17 @@ class Separator:
         paths = stem_paths(folder, track, list(outputs), suffix, name)
         check_file(path)
         writing = (suffix, subtype, clip, force_overwrite, mp3_bitrate)
-        with (
-            StemSet(folder / track, paths, *writing) as stems,
-            open_decoded(path) as (file, _),
-            as_progress(progress) as report,
-        ):
+        with StemSet(folder / track, paths, *writing) as stems:
+            self._separate_into(stems, path, list(outputs.values()), resample, progress, options)
+        return stems.paths
+
+    def _separate_into(self, stems, path, outputs, resample, progress, options):
+        # Writes the stems of a file; each of the outputs is a sum of sources, by their indices.
+        with open_decoded(path) as (file, _), as_progress(progress) as report:
             rate, channels, n = file.samplerate, file.channels, file.frames
             if rate != self.sample_rate and not resample:
                 raise ValueError(
-                    f"{filename} must have {self.sample_rate} Hz as the priors, got {rate} Hz; "
+                    f"{path} must have {self.sample_rate} Hz as the priors, got {rate} Hz; "
                     "pass resample=True"
                 )
             # Read once before the work: a file that is damaged at its end is refused at once.
@@ -228,8 +230,7 @@ class Separator:
                 return torch.from_numpy(read_frames(file, path, None, frames).T.copy())[None]
 
             for block in separate_blocks(solve, read, n, *pieces):
-                stems.write(np.stack([block[i, 0].sum(0).numpy() for i in outputs.values()]))
-        return stems.paths
+                stems.write(np.stack([block[i, 0].sum(0).numpy() for i in outputs]))
 
     def _piecewise(self, rate, n_items, n_samples, options, report):
         # What separates a piece, and the longest piece and the overlap in samples.

@@ -1,6 +1,5 @@
 """Bounds: what masks computed from the true sources would give."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +8,6 @@ import torch.nn.functional as F
 
 from .. import masking
 from ..audio.io import AUDIO_SUFFIXES, load_audio
-from ..audio.naming import TEMPLATE, output_names, song_folder, stem_paths
-from ..audio.stems import StemSet
 from ..audio.stft import istft, stft
 from ..inference import as_wav
 from .base import Baseline, constructor_arguments, require
@@ -47,8 +44,9 @@ class EqualShares(Untrained):
 class Oracle(Untrained):
     """Masks the mixture by the true sources, which every separation gets as ``references``.
 
-    Audio of any sample rate is separated at that rate. Parts of the mixture that belong to none of
-    the true sources are masked out.
+    For a file they are the folder with ``<source>.wav``, or another suffix, for every source; by
+    default that of the mixture. Audio of any sample rate is separated at that rate. Parts of the
+    mixture that belong to none of the true sources are masked out.
 
     Args:
         sources (list[str]): Names of the sources.
@@ -111,61 +109,23 @@ class Oracle(Untrained):
         out = out.squeeze(2) if mixture.shape[1] == 1 else out
         return out[0] if n_axes == 1 else out
 
-    def file_separate(
-        self,
-        filename: str | Path,
-        output_dir: str | Path | None = None,
-        force_overwrite: bool = False,
-        resample: bool = True,
-        subtype: str = "PCM_16",
-        clip: str = "rescale",
-        suffix: str = ".wav",
-        mp3_bitrate: int | None = None,
-        name: str = TEMPLATE,
-        track: str | None = None,
-        sources: Sequence[str] | None = None,
-        two_stems: str | None = None,
-        progress: Any = None,
-        references: str | Path | None = None,
-        **options: Any,
-    ) -> dict[str, Path]:
-        """Separates a file, given the folder of the true sources.
-
-        Args:
-            filename (str | Path): The mixture.
-            output_dir, force_overwrite, subtype, clip, suffix, mp3_bitrate: As for any
-                :class:`~asteroid_instglow.adapter.Separator`.
-            name, track, sources, two_stems: As for any separator, too.
-            resample, progress: Ignored.
-            references (str | Path, optional): Folder with ``<source>.wav``, or another suffix, for
-                every source; by default the folder of the mixture.
-            **options: Refused.
-
-        Returns:
-            dict[str, Path]: Name of each source to its file.
-        """
-        path = Path(filename)
-        truth_folder = path.parent if references is None else Path(references)
-        folder, track = song_folder(path, output_dir, track)
-        outputs = output_names(self.sources, sources, two_stems)
-        paths = stem_paths(folder, track, list(outputs), suffix, name)
-        writing = (suffix, subtype, clip, force_overwrite, mp3_bitrate)
-        with StemSet(folder / track, paths, *writing) as stems:
-            wav, rate = load_audio(path)
-            files = [_find(truth_folder, name) for name in self.sources]
-            true_sources = [load_audio(file)[0] for file in files]
-            for file, source in zip(files, true_sources):
-                if source.shape != wav.shape:
-                    raise ValueError(
-                        f"references must have the shape of the mixture, {tuple(wav.shape)}, "
-                        f"got {tuple(source.shape)} in {file}"
-                    )
-            truth = torch.stack(true_sources)
-            out = self.torch_separate(wav[None], references=truth[None], **options)
-            stems.start(rate, *wav.shape)
-            out = out.reshape(truth.shape)
-            stems.write(torch.stack([out[i].sum(0) for i in outputs.values()]).numpy())
-        return stems.paths
+    def _separate_into(self, stems, path, outputs, resample, progress, options):
+        references = options.pop("references", None)
+        folder = path.parent if references is None else Path(references)
+        wav, rate = load_audio(path)
+        files = [_find(folder, name) for name in self.sources]
+        true_sources = [load_audio(file)[0] for file in files]
+        for file, source in zip(files, true_sources):
+            if source.shape != wav.shape:
+                raise ValueError(
+                    f"references must have the shape of the mixture, {tuple(wav.shape)}, "
+                    f"got {tuple(source.shape)} in {file}"
+                )
+        truth = torch.stack(true_sources)
+        out = self.torch_separate(wav[None], references=truth[None], **options)
+        out = out.reshape(truth.shape)
+        stems.start(rate, *wav.shape)
+        stems.write(torch.stack([out[i].sum(0) for i in outputs]).numpy())
 
     def _truth(self, mixture, n_axes, references):
         wanted = (len(mixture), len(self.sources), *mixture.shape[1:])

@@ -1,14 +1,14 @@
 """Drives the app in headless Chromium: upload, separate, solo, A/B, download; nothing leaves it."""
 
 import functools
-import shutil
 import zipfile
 
 import numpy as np
 import pytest
 import soundfile as sf
+from browsers import browser, needs_chromium, opener  # noqa: F401 - a fixture
 from conftest import tiny_prior
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
 from asteroid_instglow import GenerativeSeparator
 from asteroid_instglow.audio.io import load_audio
@@ -20,8 +20,7 @@ from asteroid_instglow.app.page import serve  # noqa: E402
 from asteroid_instglow.cli.separate import load_on_device  # noqa: E402
 
 RATE = 8000
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium (issue 15)")
+pytestmark = needs_chromium
 
 
 @pytest.fixture(scope="module")
@@ -45,35 +44,12 @@ def address(folder):
     page.close(verbose=False)
 
 
-@pytest.fixture(scope="module")
-def browser():
-    flags = ["--no-sandbox", "--disable-gpu", "--autoplay-policy=no-user-gesture-required"]
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
-        yield browser
-        browser.close()
-
-
 @pytest.fixture
-def open_page(browser, address):
-    """Opens the app at a size; the page must not ask any other machine, or fail."""
-    problems = []
-
-    def open_(width=1200, height=900, **options):
-        context = browser.new_context(viewport={"width": width, "height": height}, **options)
-        context.set_default_timeout(60_000)
-        page = context.new_page()
-        page.on("pageerror", lambda error: problems.append(str(error)))
-        page.on(
-            "request",
-            lambda r: r.url.startswith((address, "data:", "blob:")) or problems.append(r.url),
-        )
-        page.goto(address)
-        return page
-
+def open_page(browser, address):  # noqa: F811
+    """Opens the app at a size."""
     expect.set_options(timeout=60_000)
-    yield open_
-    assert not problems
+    with opener(browser, address, 60_000) as open_:
+        yield open_
 
 
 def separate(page, song):

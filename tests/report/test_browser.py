@@ -1,18 +1,17 @@
 """Drives the report in headless Chromium: it plays, switches, downloads and fits a phone."""
 
 import csv
-import shutil
 
 import numpy as np
 import pytest
 import soundfile as sf
-from playwright.sync_api import expect, sync_playwright
+from browsers import browser, needs_chromium, opener  # noqa: F401 - a fixture
+from playwright.sync_api import expect
 
 from asteroid_instglow.report import write_page
 
 RATE = 8000
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium (issue 15)")
+pytestmark = needs_chromium
 
 
 @pytest.fixture(scope="module")
@@ -31,31 +30,11 @@ def report(tmp_path_factory):
     return (folder / "report.html").as_uri()
 
 
-@pytest.fixture(scope="module")
-def browser():
-    flags = ["--no-sandbox", "--disable-gpu", "--autoplay-policy=no-user-gesture-required"]
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
-        yield browser
-        browser.close()
-
-
 @pytest.fixture
-def open_page(browser, report):
-    """Opens the report at a size; the page must not log an error or ask for another file."""
-    problems = []
-
-    def open_(width=1200, height=900, **options):
-        context = browser.new_context(viewport={"width": width, "height": height}, **options)
-        page = context.new_page()
-        page.on("console", lambda message: problems.append(message.text))
-        page.on("pageerror", lambda error: problems.append(str(error)))
-        page.on("request", lambda r: r.url.startswith(("data:", report)) or problems.append(r.url))
-        page.goto(report)
-        return page
-
-    yield open_
-    assert not problems
+def open_page(browser, report):  # noqa: F811
+    """Opens the report at a size."""
+    with opener(browser, report, 30_000, logs=True) as open_:
+        yield open_
 
 
 def test_stems_and_versions_play_in_time(open_page):
