@@ -26,11 +26,11 @@ def build_page(studio: Studio, explain: Callable[[BaseException], str] = str) ->
     """Builds the page.
 
     Args:
-        studio (Studio): What does the work.
-        explain (Callable): Returns what to tell of an error.
+        studio (Studio): Separates the songs and keeps their files.
+        explain (Callable): Turns an error into a line for the user.
 
     Returns:
-        gradio.Blocks: For :func:`serve`.
+        gradio.Blocks: The page, which :func:`serve` serves.
     """
     first = next(iter(studio.sets))
 
@@ -101,7 +101,7 @@ def build_page(studio: Studio, explain: Callable[[BaseException], str] = str) ->
 
 
 def describe_mix(mix: Mix) -> dict[str, Any]:
-    """Returns what the mixer's script shows, with the addresses of the files."""
+    """Returns the data of the mixer's script: names, files' addresses and spectrograms' ticks."""
     return {
         "song": mix.song,
         "sample_rate": mix.sample_rate,
@@ -125,11 +125,11 @@ def serve(
     """Serves the app from a thread of its own.
 
     Args:
-        studio (Studio): What does the work.
+        studio (Studio): Separates the songs and keeps their files.
         host (str): Address to listen at; "0.0.0.0" is reachable from other machines.
-        port (int, optional): By default the first that is free from 7860 on.
+        port (int, optional): Port; by default the first free one from 7860 on.
         browser (bool): Open the page in a browser.
-        explain (Callable): Returns what to tell of an error.
+        explain (Callable): Turns an error into a line for the user.
 
     Returns:
         gradio.Blocks: The page, with its address in ``local_url``, and ``close()``.

@@ -42,10 +42,10 @@ class Mix:
     """A separated song.
 
     Attributes:
-        song (str): Its name.
-        folder (Path): Holds all its files.
-        sample_rate (int): Of its clips, Hz.
-        seconds (float): Length.
+        song (str): Name of the song.
+        folder (Path): Folder of the files below.
+        sample_rate (int): Sample rate of the clips, Hz.
+        seconds (float): Length of the song.
         clips (list[Clip]): The mixture, and then the stems.
         archive (Path): ZIP file with the stems.
         ticks (list[tuple[str, float]]): Label and height (0 to 1) on the frequency axis.
@@ -124,7 +124,7 @@ class Studio:
         progress: Callable[[float, str], Any] = lambda fraction, what: None,
         **options: Any,
     ) -> Mix:
-        """Separates a song and prepares what the mixer shows of it.
+        """Separates a song, and writes the clips and spectrograms that the mixer shows.
 
         Args:
             path (str | Path): An audio file.

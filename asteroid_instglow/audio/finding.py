@@ -45,7 +45,7 @@ def find_audio(folder: str | Path) -> tuple[list[Path], list[Path]]:
     folders such as ``.Trash-0`` and ``@eaDir``.
 
     Args:
-        folder (str | Path): Where to look.
+        folder (str | Path): Folder to search.
 
     Returns:
         tuple: The audio files, and what was left out: other files, and folders that were skipped.

@@ -38,7 +38,7 @@ def audio_info(path: str | Path, stream: int = 0) -> AudioInfo:
 
     Args:
         path (str | Path): File of any of the kinds in ``AUDIO_SUFFIXES``.
-        stream (int): Which audio stream of a container (stem.mp4 has five).
+        stream (int): Index of the audio stream in a container (stem.mp4 has five).
 
     Returns:
         AudioInfo: Its description.
@@ -79,7 +79,7 @@ def load_audio(
         sample_rate (int, optional): Rate wanted, in Hz; the file's own by default.
         start (int): First frame, counted at the rate that is returned.
         frames (int, optional): Number of frames from there; to the end by default.
-        stream (int): Which audio stream of a container; the first of a stem.mp4 is its mixture.
+        stream (int): Index of the audio stream; the first of a stem.mp4 is its mixture.
 
     Returns:
         tuple: ``wav`` float32 (channels, time), in [-1, 1] for integer formats, and its

@@ -51,10 +51,10 @@ def stem_paths(
     """Returns the file of each stem of a song.
 
     Args:
-        folder (str | Path): Where all of them go.
+        folder (str | Path): Output folder.
         track (str): Name of the song; "/" separates folders.
         sources (Sequence[str]): Names of the stems.
-        suffix (str): ".wav" say.
+        suffix (str): Suffix of the files, such as ".wav".
         name (str): Template of a path in ``folder``: ``{track}`` and ``{stem}`` are replaced.
             ``.{ext}`` at its end is the suffix, which is appended anyway.
 

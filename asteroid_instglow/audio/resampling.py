@@ -19,8 +19,8 @@ def resample(wav: torch.Tensor, orig_rate: int, new_rate: int) -> torch.Tensor:
     Args:
         wav (torch.Tensor): (..., time), floating point, any device. The result is differentiable,
             except between rates with hardly a common factor, such as 44100 and 22051.
-        orig_rate (int): Its rate, in Hz.
-        new_rate (int): Rate wanted, in Hz.
+        orig_rate (int): Sample rate of ``wav``, Hz.
+        new_rate (int): Sample rate of the result, Hz.
 
     Returns:
         torch.Tensor: (..., ceil(time * new_rate / orig_rate)).
@@ -87,8 +87,8 @@ def source_range(start: int, stop: int, length: int, orig: int, new: int) -> tup
         start (int): First sample of the part, after resampling.
         stop (int): End of the part, after resampling.
         length (int): Length of the signal before resampling.
-        orig (int): Its rate, in Hz.
-        new (int): Rate wanted, in Hz.
+        orig (int): Sample rate of the signal, Hz.
+        new (int): Sample rate after resampling, Hz.
 
     Returns:
         tuple: First sample and end of the range, and the samples to skip once it is resampled.

@@ -39,7 +39,7 @@ class AudioWriter:
         subtype (str): "PCM_16", "PCM_24" or "FLOAT" (WAV only); OGG and MP3 have one kind.
         frames (int): Length to be written, or an estimate.
         suffix (str, optional): Chooses the format in place of the suffix of ``path``.
-        mp3_bitrate (int, optional): Of an MP3, kbit/s; by default it varies.
+        mp3_bitrate (int, optional): Bit rate of an MP3, kbit/s; variable by default.
     """
 
     def __init__(

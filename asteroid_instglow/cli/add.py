@@ -32,5 +32,5 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def describe(answer: dict[str, Any]) -> str:
-    """Tells what the new separator separates."""
+    """Lists the sources of the new separator."""
     return f"{answer['separator']} separates {', '.join(answer['sources'])}"

@@ -68,5 +68,5 @@ def wait() -> None:
 
 
 def describe(answer: dict[str, Any]) -> str:
-    """Tells where the app was."""
+    """Reports the address that the app had."""
     return f"The app was at {answer['address']}"

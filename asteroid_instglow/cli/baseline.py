@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> dict:
 
 
 def describe(answer: dict) -> str:
-    """Tells what was trained or written."""
+    """Reports the trained model or the written files."""
     from . import separate
 
     if "files" in answer:

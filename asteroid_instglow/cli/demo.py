@@ -44,7 +44,7 @@ def run(args):
 
 
 def describe(answer):
-    """The table of scores and where the stems and the picture are."""
+    """Formats the scores and the paths of the stems and the picture."""
     lines = [answer["table"], "", f"picture: {answer['picture']}"]
     lines += [f"{name}: {path}" for name, path in answer["stems"].items()]
     return "\n".join(lines)

@@ -71,7 +71,7 @@ def describe(answer: dict[str, Any]) -> str:
 
 
 def check_tensors(checkpoint: dict, path: Path) -> None:
-    """Raises ValueError if the weights of a checkpoint are no tensors."""
+    """Raises ValueError if the weights of a checkpoint are not tensors."""
     import torch
 
     weights = checkpoint.get("model", checkpoint.get("state_dict", checkpoint))

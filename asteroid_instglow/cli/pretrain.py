@@ -36,7 +36,7 @@ def run(args):
 
 
 def describe(answer):
-    """Tells what was trained, and how far."""
+    """Reports the trained encoder and its number of steps."""
     return (
         f"{', '.join(answer['sources'])}: {answer['steps']} steps in {answer['seconds']} s, "
         f"validation loss {answer['loss_before']:.3f} -> {answer['loss_after']:.3f}"

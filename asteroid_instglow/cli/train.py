@@ -56,7 +56,7 @@ def add_arguments(parser):
 
 
 def run(args):
-    """Trains as long as it may take, or for given steps."""
+    """Trains for a given time or number of steps."""
     from ..training import EncoderOptions, PriorOptions
 
     args.output = args.output or Path("priors") / args.source
@@ -123,7 +123,7 @@ def _names(cls):
 
 
 def describe(answer):
-    """Tells what was trained, and how far."""
+    """Reports the trained models and their numbers of steps."""
     flow, encoder = answer["flow"], answer["encoder"]
     lines = [
         f"{answer['prior']}: {flow['source']}, {flow['steps']} steps in {flow['seconds']} s, "

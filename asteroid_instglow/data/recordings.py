@@ -30,7 +30,7 @@ class Recordings:
         sample_rate (int): Sample rate in Hz.
         cache_gb (float): Memory for decoded audio, in 1e9 bytes.
         min_seconds (float): Recordings shorter than this are left out.
-        short (str): What fills a piece longer than its recording: ``"zero"`` or ``"loop"``.
+        short (str): Filling of pieces longer than their recording: ``"zero"`` or ``"loop"``.
         progress (bool): Whether a bar shows the decoding.
 
     Raises:

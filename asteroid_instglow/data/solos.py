@@ -73,7 +73,7 @@ class SoloDataset(EpochDataset):
         gain_db (tuple): Range of a random gain in dB.
         seed (int): Random seed of the pieces, gains and dither.
         cache_gb (float): Memory for decoded audio, in 1e9 bytes; the rest is read from disk.
-        short (str): What fills recordings shorter than a piece: ``"zero"`` or ``"loop"``.
+        short (str): Filling of recordings shorter than a piece: ``"zero"`` or ``"loop"``.
         min_seconds (float): Recordings shorter than this are left out.
         random (bool): False gives consecutive pieces instead, the same in every epoch.
         files (list): Paths or ``Solo`` tuples, in place of root and source.

@@ -190,7 +190,7 @@ def estimate_each(encoders: Sequence[Encoder], spec: torch.Tensor) -> torch.Tens
     """Estimates one source per encoder; a shared body runs once.
 
     Args:
-        encoders (Sequence[Encoder]): Of one STFT setting and one source each.
+        encoders (Sequence[Encoder]): Encoders of one source each, with the same STFT.
         spec (torch.Tensor): Mixture, scaled, complex (batch, n_freq, n_frames).
 
     Returns:

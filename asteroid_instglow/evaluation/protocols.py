@@ -165,7 +165,7 @@ def evaluate_signals(
         estimates (array-like | Tensor): Same shape, same order of sources.
         mixture (array-like | Tensor, optional): (channels, time) or (time,); the sum of the
             references by default.
-        sample_rate (int): In Hz.
+        sample_rate (int): Sample rate, Hz.
         protocol (str | list[str]): Names in ``PROTOCOLS``, or ``"all"``.
         sources (list[str], optional): Names in the order of the signals; ``"0"``, ``"1"``, ... by
             default.

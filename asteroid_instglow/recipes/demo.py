@@ -63,7 +63,7 @@ def train_and_separate(
 
     Args:
         output (str | Path): Folder for the band, the priors, the stems and the picture.
-        seed (int): Of the band and the training.
+        seed (int): Random seed for the band and the training.
         n_steps (int): Training steps of each flow.
         joint_steps (int): Training steps of the encoders together.
         encoder_steps (int): Training steps of each encoder from there.

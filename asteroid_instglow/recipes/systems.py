@@ -22,7 +22,7 @@ def train_system(
     options: str = "",
     progress: bool = True,
 ) -> Baseline:
-    """Trains a baseline on prepared data, or goes on with it.
+    """Trains a baseline on prepared data, or resumes its training.
 
     Args:
         name (str): One of :data:`~asteroid_instglow.baselines.SYSTEMS`.

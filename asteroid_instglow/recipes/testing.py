@@ -56,7 +56,7 @@ def evaluate(
     example_seconds: float = 30.0,
     progress: bool = True,
 ) -> Report:
-    """Separates the test set and scores it, or goes on with the track where it was stopped.
+    """Separates the test set and scores it, or resumes at the track where it stopped.
 
     Args:
         separator (GenerativeSeparator): Separator, on its device.

@@ -25,7 +25,7 @@ def pretrain_sources(
     pretrain: dict[str, Any],
     progress: bool = True,
 ) -> Path:
-    """Trains the encoders of several sources together, or goes on with it.
+    """Trains the encoders of several sources together, or resumes the training.
 
     ``<exp>/checkpoints/encoders/joint`` is a link to its checkpoints.
 
@@ -70,7 +70,7 @@ def train_source(
     progress: bool = True,
     init: str | Path | None = None,
 ) -> Path:
-    """Trains the prior of one source, and its encoder if that has any steps, or goes on with it.
+    """Trains or resumes the prior of one source, and its encoder if that has any steps.
 
     ``<exp>/checkpoints/<source>`` gets links to the checkpoints of both.
 

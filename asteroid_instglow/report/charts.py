@@ -83,7 +83,7 @@ def loss_chart(title: str, unit: str, history: Sequence[Any]) -> dict[str, Any] 
     """Lays out the loss curves of one training.
 
     Args:
-        title (str): What was trained.
+        title (str): Name of the trained model.
         unit (str): Unit of the loss.
         history (list[dict]): Rows with "step" and "nll" or "loss", "train_nll" or "train_loss".
 

@@ -32,9 +32,9 @@ class Clip:
 
     Attributes:
         audio (bytes): MP3 or OGG file.
-        mime (str): Its media type.
+        mime (str): Media type of the audio.
         image (bytes): WebP file of its spectrogram.
-        seconds (float): Length.
+        seconds (float): Length of the audio.
         silent (bool): Whether all samples are zero.
     """
 
@@ -145,7 +145,7 @@ def mel_spectrogram(wav: NDArray, sample_rate: int, top: float) -> NDArray[np.fl
 
     Args:
         wav (ndarray): (channels, time).
-        sample_rate (int): In Hz.
+        sample_rate (int): Sample rate, Hz.
         top (float): Highest frequency in Hz.
 
     Returns:

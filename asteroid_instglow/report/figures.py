@@ -25,7 +25,7 @@ def separation_figure(
     Args:
         mixture (array-like): (time,).
         estimates (dict[str, array-like]): Signal of each source, (time,).
-        sample_rate (int): In Hz.
+        sample_rate (int): Sample rate, Hz.
         references (dict[str, array-like], optional): True sources, drawn below the estimates.
         titles (dict[str, str], optional): Titles of the estimates, by source ("bass, 8.1 dB");
             the source's name by default.

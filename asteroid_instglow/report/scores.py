@@ -25,7 +25,7 @@ def list_headlines(scores: dict[str, Any] | None) -> list[dict[str, Any]]:
     """Returns the average score under each protocol.
 
     Args:
-        scores (dict | None): In the format of ``Report.to_dict()``.
+        scores (dict | None): Scores in the format of ``Report.to_dict()``.
 
     Returns:
         list[dict]: "protocol", "metric", "value", "low", "high" (dB or None), "baseline" (what the
@@ -60,7 +60,7 @@ def list_tables(scores: dict[str, Any] | None) -> list[Table]:
     """Returns a table per protocol: the main metric with its interval, other metrics, counts.
 
     Args:
-        scores (dict | None): In the format of ``Report.to_dict()``.
+        scores (dict | None): Scores in the format of ``Report.to_dict()``.
 
     Returns:
         list[Table]: Variables of the template.

@@ -127,7 +127,7 @@ def checkpoint_to_resume(
     Args:
         output (Path): Folder of the run.
         options (TrainingOptions): ``resume=False`` removes the checkpoints instead.
-        arguments (dict): What the earlier run must have in common, the system's ``config``.
+        arguments (dict): The system's ``config``, which the earlier run must have in common.
         data_digest (str): Digest of the recordings, see
             :func:`~asteroid_instglow.data.data_digest`.
 

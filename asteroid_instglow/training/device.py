@@ -60,11 +60,11 @@ def train_on_device(
     run: DeviceRun,
     progress: Callable[[int, int, float], None] | None = None,
 ) -> dict:
-    """Trains an encoder in place; it has the averaged weights then.
+    """Trains an encoder in place and leaves it the averaged weights.
 
     Args:
-        encoder (Encoder): On the device of ``mixtures``, for its ``n_src`` sources.
-        mixtures (DeviceMixtures): What to draw batches from.
+        encoder (Encoder): Encoder of ``n_src`` sources, on the device of ``mixtures``.
+        mixtures (DeviceMixtures): Source of the batches.
         run (DeviceRun): Length, rates and checkpoint.
         progress (Callable, optional): Called every ``REPORT_EVERY`` steps with the step, the number
             of steps and the averaged loss.

@@ -231,13 +231,13 @@ def save_trained(
     keep: str,
     started: float,
 ) -> dict[str, Any]:
-    """Saves a model whose encoder was trained, and what was done.
+    """Saves a model whose encoder was trained, and the record of the training.
 
     Args:
         model (GlowPrior | JointEncoder): The model.
-        folder (Path): Its folder; the run is in ``encoder/`` of it.
+        folder (Path): Folder of the model; the run lies in ``encoder/`` below it.
         arguments (dict): Arguments of the training, "source" or "sources" among them.
-        keep (str): Whether it has the "best" or the "last" weights.
+        keep (str): "best" or "last", the weights that the model has.
         started (float): ``time.monotonic()`` at its beginning.
 
     Returns:

@@ -59,7 +59,7 @@ def stream_loader(dataset: Dataset, batch_size: int, num_workers: int = 0) -> Da
     """Makes an endless training loader that can resume at any batch.
 
     Args:
-        dataset (Dataset): Its item i depends on i alone, up to ``ENDLESS * batch_size``.
+        dataset (Dataset): Dataset whose item i depends on i alone, up to ``ENDLESS * batch_size``.
         batch_size (int): Size over all processes.
         num_workers (int): Number of processes that read.
 

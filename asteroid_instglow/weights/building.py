@@ -32,8 +32,8 @@ def build_model(
     """Builds a model and loads its weights.
 
     Args:
-        cls (type): Its class.
-        package (dict): Its package, see :mod:`.reading`.
+        cls (type): Class of the model.
+        package (dict): Package of the model, see :mod:`.reading`.
         model_args (dict): Arguments that replace saved ones.
         where (str | Path): Name of the package in messages.
 

@@ -116,7 +116,7 @@ def training_rows(record: dict[str, Any]) -> dict[str, Any]:
     """Returns what a card says of ``training.json``; folders are left out.
 
     Args:
-        record (dict): What ``train_prior`` recorded.
+        record (dict): Record of ``train_prior``.
 
     Returns:
         dict: For the field ``training`` of :class:`Card`.

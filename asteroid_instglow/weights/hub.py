@@ -108,7 +108,7 @@ def download(
     Args:
         repo_id (str): "user/name".
         names (Sequence[str]): Files of the repository, at least one.
-        access (Access): How to reach them.
+        access (Access): Token, revision, cache and network use.
         optional (Sequence[str]): Patterns of files to fetch as well, if the repository has any.
 
     Returns:

@@ -27,7 +27,7 @@ def read_package(where: str | Path, access: hub.Access = hub.ANYHOW) -> Package:
 
     Args:
         where (str | Path): See :meth:`~.base.PretrainedModel.from_pretrained`.
-        access (Access): How to reach the Hub.
+        access (Access): Token, revision, cache and network use.
 
     Examples:
         >>> read_package("minislakh/priors/bass")["model_name"]

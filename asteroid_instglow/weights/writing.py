@@ -26,7 +26,7 @@ def fill_folder(
     Args:
         folder (Path): The folder.
         model (PretrainedModel): The model.
-        card (Card, optional): Its card.
+        card (Card, optional): Card of the model.
         half, with_bin, hub_name: See ``PretrainedModel.save_pretrained``.
         examples (Examples): What the card shows.
     """

@@ -41,8 +41,8 @@ def compose(seed, seconds):
     """Composes a song.
 
     Args:
-        seed (int): Which song.
-        seconds (float): How long.
+        seed (int): Random seed; each gives another song.
+        seconds (float): Length of the song.
 
     Returns:
         dict: For each of ``SOURCES`` its list of ``Note``, sorted by start.
@@ -63,8 +63,8 @@ def make_plan(seed, seconds):
     """Chooses key, tempo and chords: phrases of four bars, verse and chorus in turn.
 
     Args:
-        seed (int): Which song.
-        seconds (float): How long, in seconds.
+        seed (int): Random seed; each gives another song.
+        seconds (float): Length of the song.
 
     Returns:
         Plan: As many bars as it takes.

@@ -58,8 +58,8 @@ def partials(frequencies, amplitudes, decays, phases, length, sample_rate):
         amplitudes (numpy.ndarray): (n,).
         decays (numpy.ndarray): (n,), in nepers a second.
         phases (numpy.ndarray): (n,), in radians.
-        length (int): Samples.
-        sample_rate (int): In Hz; partials above half of it are left out.
+        length (int): Number of samples.
+        sample_rate (int): Sample rate, Hz; partials above half of it are left out.
 
     Returns:
         numpy.ndarray: float32 (length,).

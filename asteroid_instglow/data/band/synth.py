@@ -30,8 +30,8 @@ def synthesise(notes, source, seconds, sample_rate=22050, seed=0, renderer="nump
         notes (list): ``Note`` tuples, as from ``compose``.
         source (str): ``"bass"``, ``"drums"``, ``"guitar"`` or ``"piano"``.
         seconds (float): Length of the result.
-        sample_rate (int): In Hz, at least 8000.
-        seed (int): Which timbre; with fluidsynth which program of the family.
+        sample_rate (int): Sample rate, Hz, at least 8000.
+        seed (int): Random seed for the timbre; with fluidsynth for the program of the family.
         renderer (str): ``"numpy"``, ``"fluidsynth"``, or ``"auto"``: fluidsynth if there.
 
     Returns:
@@ -77,13 +77,13 @@ def make_band(
     full scale where they play, 2.5 dB more or less. ``info.json`` says what was played.
 
     Args:
-        folder (str | Path): Where to; created if it does not exist.
-        n_songs (int): How many.
-        seconds (float): Length of each, at least 4.
+        folder (str | Path): Output folder, created if it does not exist.
+        n_songs (int): Number of songs.
+        seconds (float): Length of each song, at least 4.
         sample_rate (int): Sample rate in Hz.
-        seed (int): Which songs; song k is the same however many there are.
+        seed (int): Random seed; song k does not depend on ``n_songs``.
         renderer (str): As in ``synthesise``.
-        sources (tuple): Which stems.
+        sources (tuple): Names of the stems.
         progress (bool): Whether a bar shows the work.
 
     Returns:
