@@ -6,7 +6,7 @@ from ..utils.checks import check_whole
 from .coupling import AffineCoupling
 from .layers import ActNorm, InvertibleConv1x1, Squeeze
 from .transform import Compose, Pair, Transform
-from .wavenet import WaveNet
+from .wavenet import WaveNet, check_sizes, count_parameters
 
 MAX_PARAMETERS = 2**29
 
@@ -62,8 +62,8 @@ class Glow(Transform):
         if folded % n_split:
             raise ValueError(f"n_split must divide n_chan * n_sqz = {folded}, got {n_split}")
         sizes = (folded // 2, folded, hidden, kernel_size, n_layers, dilation_rate, dropout)
-        with torch.device("meta"):
-            size = n_blocks * sum(p.numel() for p in WaveNet(*sizes).parameters())
+        check_sizes(*sizes)
+        size = n_blocks * count_parameters(*sizes[:5])
         if size > MAX_PARAMETERS:
             raise ValueError(f"the sizes must give at most {MAX_PARAMETERS} parameters, got {size}")
         steps: list[Transform] = []
