@@ -43,7 +43,8 @@ def test_sources_sum_to_the_mixture_for_every_chunk_overlap_and_rate(separator, 
     rate = int(draw.choice([RATE, 4000, 11025, 44100, 44101, 7919]))
     chunk = draw.uniform(0.01, 0.4)
     overlap = chunk / 2 if seed % 2 else draw.uniform(0, chunk / 2)
-    wav = noise(1, int(draw.integers(1, 3)), int(draw.integers(1, rate)), seed=seed)
+    longest = min(rate, int(25 * chunk * rate))
+    wav = noise(1, int(draw.integers(1, 3)), int(draw.integers(1, longest)), seed=seed)
     out = separator.separate(wav, sample_rate=rate, chunk=chunk, overlap=overlap)
     mixture = wav[:, 0] if wav.shape[1] == 1 else wav
     assert (out.sum(1) - mixture).abs().max() <= 1e-5 * wav.abs().max()
@@ -58,15 +59,15 @@ def test_an_item_is_the_same_beside_any_others(separator, solver):
         assert torch.equal(separator.separate(item[None], **options)[0], out)
 
 
-@pytest.mark.parametrize("gain", [1e-12, 1e-4, 1e-2, 1.0, 1e4])
-@pytest.mark.parametrize("solver, at", [("encoder", 1), ("posterior", 1), ("paper", 1e-3)])
-def test_the_level_does_not_matter(separator, gain, solver, at):
-    # The published search depends on the level, where it finds anything.
-    wav, options = noise(2, 4000), {"solver": solver, "n_iter": 3}
-    gain = min(gain, at)
-    expected = separator.separate(at * wav, **options) / at
-    found = separator.separate(gain * wav, **options) / gain
-    assert decibels(found - expected, expected) < -100
+# The published search depends on the level, where it finds anything.
+@pytest.mark.parametrize("solver, loudest", [("encoder", 1e4), ("posterior", 1e4), ("paper", 1e-3)])
+def test_the_level_does_not_matter(separator, solver, loudest):
+    wav, options = noise(2, 2000), {"solver": solver, "n_iter": 3}
+    expected = separator.separate(loudest * wav, **options) / loudest
+    for gain in (1e-12, 1e-4, 1e-2, 1.0):
+        gain = min(gain, loudest / 2)
+        found = separator.separate(gain * wav, **options) / gain
+        assert decibels(found - expected, expected) < -100
 
 
 @pytest.mark.parametrize("frequency", [0, 2, 5, 9])
@@ -161,18 +162,18 @@ def test_float16_stays_finite(separator):
 
 
 def test_progress_counts_pieces(separator, capsys):
-    options = {"chunk": 0.5, "overlap": 0.1}
+    options = {"chunk": 0.25, "overlap": 0.05}
     seen = []
-    separator.separate(noise(2, RATE), progress=lambda *now: seen.append(now), **options)
+    separator.separate(noise(2, RATE // 2), progress=lambda *now: seen.append(now), **options)
     assert [done for done, _ in seen] == [1, 2, 3, 4, 5, 6]
     assert all(math.isnan(loss) for _, loss in seen)
     fractions = []
     for solver in ("encoder", "posterior", "paper"):
         progress = SeparationProgress(lambda *now: fractions.append(progress.fraction))  # noqa: B023
-        separator.separate(noise(RATE), progress=progress, solver=solver, n_iter=2, **options)
+        separator.separate(noise(RATE // 2), progress=progress, solver=solver, n_iter=2, **options)
         assert fractions == sorted(fractions) and len(fractions) >= 3 and fractions[-1] == 1
         fractions.clear()
-    separator.separate(noise(RATE), progress=True, **options)
+    separator.separate(noise(RATE // 2), progress=True, **options)
     assert "/3" in capsys.readouterr().err
 
 

@@ -38,6 +38,7 @@ SOUND = {
     "diagnose": "{root}/song.wav --priors {root}/models/band --solver posterior --n-iter 1",
     "report": "{root}/experiment -o {out}/report.html --quiet",
     "publish": "{root}/models/bass --repo-id user/bass -o {out}",
+    "export": "{root}/models/bass -o {out}/encoder.onnx",
     "import-published": "{root}/models/bass/model.safetensors -o {out}",
 }
 NUMBERS = ("0", "-1", "nan", "inf", "-inf", "1e-320", "1e308", "1e400", "", "x", "1.5", "True", "é")
@@ -68,8 +69,8 @@ def leaves():
         nested = [a for a in parser._actions if isinstance(a, argparse._SubParsersAction)]
         for action in nested:
             found |= {f"{name} {leaf}": sub for leaf, sub in action.choices.items()}
-        # The app serves until it is stopped.
-        if not nested and name != "app":
+        # The app serves until it is stopped, and a corpus takes a cluster of processes.
+        if not nested and name not in ("app", "corpus"):
             found[name] = parser
     return found
 
@@ -102,8 +103,8 @@ def case(world, seed: int, number: int) -> Case:
     """Returns the invocation with this number; the first ones go through all options in turn."""
     rng = np.random.default_rng([seed, number, 2])
     options = mutations()
-    # Co-prime to their number, so that a few cases reach many commands.
-    name, option, action, values = options[number * 37 % len(options)]
+    # A prime beyond their number, so that few cases reach many commands, and many cases all.
+    name, option, action, values = options[number * 10007 % len(options)]
     value = values[rng.integers(0, len(values))]
     how = str(rng.choice(["replace"] * 6 + ["twice", "drop", "cut", "add"]))
 
@@ -149,7 +150,7 @@ def _try(world, place, argv, name):
     # Without -o, some commands write to a folder that they name in their answer.
     if name not in ("demo", "report") and answer.code == 2:
         check_outside(before, rest)
-    if answer.code == 2 and name in ("separate", "sample", "publish", "import-published"):
+    if answer.code == 2 and name in ("separate", "sample", "publish", "import-published", "export"):
         left = sorted(out.rglob("*")) if out.exists() else []
         if left:
             raise Fault(f"failed, and left {left[:4]}")

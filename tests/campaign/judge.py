@@ -123,6 +123,8 @@ def check_error(error: BaseException) -> None:
     where = f"{frames[-1].filename}:{frames[-1].lineno}" if frames else "nowhere"
     ours = next((f for f in reversed(frames) if f.filename.startswith(PACKAGE)), None)
     place = f"{where}, from {ours and f'{ours.filename}:{ours.lineno}'}"
+    if isinstance(error, ModuleNotFoundError) and "install it with" in str(error):
+        return  # an extra that is not there
     if not isinstance(error, EXPECTED):
         raise Fault(f"{type(error).__name__}: {error} ({place})")
     if not str(error):

@@ -9,10 +9,10 @@ from .run import KINDS, campaign
 
 # So many of each kind as take some 90 seconds of one core together.
 COUNTS = {
-    "files": 40,
+    "files": 30,
     "arrays": 60,
     "invocations": 30,
-    "models": 45,
+    "models": 30,
     "surroundings": 21,
     "kills": 9,
 }
