@@ -19,6 +19,7 @@ from table_scores import separate
 from asteroid_instglow import GenerativeSeparator
 from asteroid_instglow.evaluation import evaluate_folders
 from asteroid_instglow.utils.files import write_json
+from asteroid_instglow.utils.precision import bf16_instructions
 
 OUTPUT = Path(__file__).parent / "results" / "quality"
 
@@ -83,8 +84,8 @@ def machine():
     names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
     return {
         "processor": names[0] if names else platform.machine(),
-        "amx": bool(torch.cpu._is_amx_tile_supported()),
-        "avx512_bf16": bool(torch.cpu._is_avx512_bf16_supported()),
+        "amx": bf16_instructions()["amx_tile"],
+        "avx512_bf16": bf16_instructions()["avx512_bf16"],
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
     }

@@ -28,5 +28,20 @@ def _is_fast_at_bf16(accelerator: str) -> bool:
     if accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available():
         return torch.cuda.is_bf16_supported(including_emulation=False)
     # Without instructions for it, bf16 is many times slower than float32.
-    has = torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
-    return accelerator in ("auto", "cpu") and bool(has)
+    return accelerator in ("auto", "cpu") and any(bf16_instructions().values())
+
+
+def bf16_instructions() -> dict[str, bool]:
+    """Returns the instruction sets for bf16, by name, and whether the processor has them.
+
+    PyTorch before 2.6 cannot tell: all are False.
+
+    Examples:
+        >>> sorted(bf16_instructions())
+        ['amx_tile', 'avx512_bf16']
+    """
+    import torch
+
+    names = ("amx_tile", "avx512_bf16")
+    asked = {name: getattr(torch.cpu, f"_is_{name}_supported", None) for name in names}
+    return {name: ask is not None and bool(ask()) for name, ask in asked.items()}

@@ -6,8 +6,15 @@ from asteroid_instglow.utils.precision import resolve_precision
 
 
 def give_processor(monkeypatch, amx=False, avx512_bf16=False):
-    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx)
-    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: avx512_bf16)
+    # Older versions of torch lack these.
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx, raising=False)
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: avx512_bf16, raising=False)
+
+
+def test_a_torch_that_cannot_tell_counts_as_without(monkeypatch):
+    for name in ("amx_tile", "avx512_bf16"):
+        monkeypatch.delattr(torch.cpu, f"_is_{name}_supported", raising=False)
+    assert resolve_precision("auto", "cpu") == "32"
 
 
 @pytest.mark.parametrize("has", [{}, {"amx": True}, {"avx512_bf16": True}])
