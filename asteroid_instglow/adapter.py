@@ -1,9 +1,11 @@
 """Gives a model that separates short wavs Asteroid's whole separation interface."""
 
 import itertools
+import math
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,6 +16,8 @@ from .audio.naming import TEMPLATE, output_names, song_folder, stem_paths
 from .audio.resampling import check_rate, check_resamples
 from .audio.stems import StemSet
 from .inference import as_wav, separate_blocks, separate_long, separate_piece
+from .uncertainty.confidence import confidence_of, confidence_path
+from .utils.files import write_json
 from .utils.progress import SeparationProgress, as_progress
 
 _SCAN = 2**18  # frames
@@ -49,6 +53,14 @@ class Separator:
     def _sums_up(self, options):
         """Returns whether the sources sum to the mixture."""
         raise NotImplementedError
+
+    def _gather(self, n_seconds, options):
+        """Returns what gathers evidence of the errors of a separation."""
+        raise ValueError(f"confidence must be False, {type(self).__name__} cannot tell its errors")
+
+    def _playing(self, path, options):
+        """Returns a model of the sources that play in a file."""
+        raise ValueError(f'sources must be names, {type(self).__name__} has no "auto"')
 
     def _n_iter(self, options):
         """Returns how often :meth:`_solve` reports its progress."""
@@ -87,7 +99,7 @@ class Separator:
         force_overwrite: bool = False,
         resample: bool = True,
         **options,
-    ) -> torch.Tensor | np.ndarray | dict[str, Path]:
+    ) -> Any:
         """Separates a tensor, an array or a file.
 
         Args:
@@ -97,8 +109,7 @@ class Separator:
             **options: Of :meth:`torch_separate`, or of :meth:`file_separate`.
 
         Returns:
-            torch.Tensor | numpy.ndarray | dict: As the input; for a file, name of each source to
-            the path written.
+            torch.Tensor | numpy.ndarray | dict: As the input; for a file, name of each to its path.
         """
         if isinstance(wav, (str, Path)):
             return self.file_separate(wav, output_dir, force_overwrite, resample, **options)
@@ -110,17 +121,19 @@ class Separator:
             f"wav must be a tensor, an array or the path of a file, got {type(wav).__name__}"
         )
 
-    def numpy_separate(self, wav: np.ndarray, **options) -> np.ndarray:
+    def numpy_separate(self, wav: np.ndarray, **options) -> Any:
         """Separates an array as :meth:`torch_separate` does a tensor."""
-        return self.torch_separate(torch.from_numpy(np.asarray(wav, order="C")), **options).numpy()
+        out = self.torch_separate(torch.from_numpy(np.asarray(wav, order="C")), **options)
+        return (out[0].numpy(), out[1]) if isinstance(out, tuple) else out.numpy()
 
     def torch_separate(
         self,
         wav: torch.Tensor,
         sample_rate: int | None = None,
         progress: bool | Callable | SeparationProgress | None = None,
+        confidence: bool = False,
         **options,
-    ) -> torch.Tensor:
+    ) -> Any:
         """Separates a tensor; the items of a batch one by one, so that none affects another.
 
         Args:
@@ -130,29 +143,35 @@ class Separator:
                 Another is resampled in and back out.
             progress (bool | Callable, optional): True shows a bar; for a callable see
                 :class:`~asteroid_instglow.utils.progress.SeparationProgress`.
+            confidence (bool): Tell how sure the result is, second by second.
             **options: Of ``options``.
 
         Returns:
-            torch.Tensor: As :meth:`forward_wav`, on the device of ``wav``.
+            torch.Tensor | tuple: As :meth:`forward_wav`, on the device of ``wav``; with
+            ``confidence`` that, and a list of one ``Confidence`` per item.
 
         Raises:
             ValueError: If ``wav`` is empty, has another shape, or holds NaN or infinity.
         """
         mixture, n_axes = as_wav(wav)
         rate = self.sample_rate if sample_rate is None else sample_rate
+        items, told = [], []
         with as_progress(progress) as report:
-            solve, *pieces = self._piecewise(rate, len(mixture), mixture.shape[-1], options, report)
-            items = [separate_long(solve, x[None], len(self.sources), *pieces) for x in mixture]
+            work = (rate, len(mixture), mixture.shape[-1], options, report, confidence)
+            solve, *pieces = self._piecewise(*work)
+            for x in mixture:
+                items.append(separate_long(solve, x[None], len(self.sources), *pieces))
+                if confidence:
+                    told.append(confidence_of(report.evidence, self.sources))
         out = items[0] if len(items) == 1 else torch.cat(items, 1)
         out = out.movedim(0, 1)
         if mixture.shape[1] == 1:
             out = out.squeeze(2)
         out = out[0] if n_axes == 1 else out
-        if not wav.is_floating_point():
-            return out
         if wav.dtype == torch.float16:  # What is beyond its range would be infinite.
             out = out.clamp(-65504, 65504)
-        return out.to(wav.dtype)
+        out = out.to(wav.dtype) if wav.is_floating_point() else out
+        return (out, told) if confidence else out
 
     def file_separate(
         self,
@@ -166,9 +185,10 @@ class Separator:
         mp3_bitrate: int | None = None,
         name: str = TEMPLATE,
         track: str | None = None,
-        sources: Sequence[str] | None = None,
+        sources: Sequence[str] | str | None = None,
         two_stems: str | None = None,
         progress: bool | Callable | SeparationProgress | None = None,
+        confidence: bool = False,
         **options,
     ) -> dict[str, Path]:
         """Separates a file into one file a source: ``<output_dir>/<song>/<source>.wav``.
@@ -178,40 +198,50 @@ class Separator:
 
         Args:
             filename (str | Path): WAV, FLAC, OGG, MP3 or what ffmpeg reads.
-            output_dir (str | Path, optional): Where the song's folder goes; by default beside the
-                file.
+            output_dir (str | Path, optional): Folder of the song's; by default that of the file.
             force_overwrite (bool): Replace existing files.
             resample (bool): Take a file of another sample rate than the priors'.
-            subtype, clip, suffix, mp3_bitrate: See
-                :class:`~asteroid_instglow.audio.stems.StemSet`.
+            subtype, clip, suffix, mp3_bitrate: See :class:`~.audio.stems.StemSet`.
             name (str): Template of the files' names in ``output_dir``, see
                 :func:`~asteroid_instglow.audio.naming.stem_paths`.
             track (str, optional): Name of the song; by default that of the file, see
                 :func:`~asteroid_instglow.audio.naming.song_folder`.
-            sources (Sequence[str], optional): Write only these; all are separated.
+            sources (Sequence[str] | str, optional): Write only these; "auto": separate into those
+                that play, the others are silent.
             two_stems (str, optional): Write this source, and the sum of all others as
                 ``no_<source>``.
+            confidence (bool): Write ``confidence.json``, too, named like a stem, see
+                :class:`~.uncertainty.confidence.Confidence`.
             progress, **options: As for :meth:`torch_separate`.
 
         Returns:
-            dict[str, Path]: Name of each stem to its file.
+            dict[str, Path]: Name of each stem, and "confidence" if asked for, to its file.
 
         Raises:
             FileExistsError: If a file is there and ``force_overwrite`` is not set.
-            ValueError: If the file is no audio, or has another rate and ``resample`` is False.
+            ValueError: If the file is no audio, or has another rate without ``resample``.
         """
         path = Path(filename)
         folder, track = song_folder(path, output_dir, track)
-        outputs = output_names(self.sources, sources, two_stems)
+        outputs = output_names(self.sources, None if sources == "auto" else sources, two_stems)
         paths = stem_paths(folder, track, list(outputs), suffix, name)
+        told = confidence_path(folder, track, name, force_overwrite) if confidence else None
         check_file(path)
         writing = (suffix, subtype, clip, force_overwrite, mp3_bitrate)
         with StemSet(folder / track, paths, *writing) as stems:
-            self._separate_into(stems, path, list(outputs.values()), resample, progress, options)
-        return stems.paths
+            model = self._playing(path, options) if sources == "auto" else self
+            here = {
+                i: model.sources.index(n) for i, n in enumerate(self.sources) if n in model.sources
+            }
+            own = [[here[i] for i in indices if i in here] for indices in outputs.values()]
+            work = (resample, progress, options, confidence)
+            evidence = model._separate_into(stems, path, own, *work)
+        if told is not None:
+            write_json(told, confidence_of(evidence, model.sources).to_dict())
+        return stems.paths if told is None else {**stems.paths, "confidence": told}
 
-    def _separate_into(self, stems, path, outputs, resample, progress, options):
-        # Writes the stems of a file; each of the outputs is a sum of sources, by their indices.
+    def _separate_into(self, stems, path, outputs, resample, progress, options, confidence=False):
+        # Writes the stems, each a sum of sources by their indices; returns evidence of the errors.
         with open_decoded(path) as (file, _), as_progress(progress) as report:
             rate, channels, n = file.samplerate, file.channels, file.frames
             if rate != self.sample_rate and not resample:
@@ -223,7 +253,7 @@ class Separator:
             for start in range(0, n, _SCAN):
                 read_frames(file, path, start, min(_SCAN, n - start))
             file.seek(0)
-            solve, *pieces = self._piecewise(rate, 1, n, options, report)
+            solve, *pieces = self._piecewise(rate, 1, n, options, report, confidence)
             stems.start(rate, channels, n)
 
             def read(frames):
@@ -231,8 +261,9 @@ class Separator:
 
             for block in separate_blocks(solve, read, n, *pieces):
                 stems.write(np.stack([block[i, 0].sum(0).numpy() for i in outputs]))
+            return report.evidence
 
-    def _piecewise(self, rate, n_items, n_samples, options, report):
+    def _piecewise(self, rate, n_items, n_samples, options, report, confidence):
         # What separates a piece, and the longest piece and the overlap in samples.
         options = self._begin(self.options.updated(options))
         rate, model_rate = check_rate("sample_rate", rate), int(self.sample_rate)
@@ -240,13 +271,20 @@ class Separator:
             check_resamples("sample_rate", rate)
         chunk = max(1, round(options.chunk * rate))
         overlap = min(round(options.overlap * rate), chunk // 2)
-        n_pieces = len(chunk_bounds(n_samples, chunk, overlap))
-        report.start(n_items * n_pieces, self._n_iter(options))
+        starts = [start for start, _ in chunk_bounds(n_samples, chunk, overlap)]
+        report.start(n_items * len(starts), self._n_iter(options))
+        gather = partial(self._gather, math.ceil(n_samples / rate), options)
+        report.evidence = gather() if confidence else None
+        each_start = itertools.cycle(starts)
         solve = partial(self._solve, options=options, report=report)
         weights = itertools.chain(self.parameters(), self.buffers())
         device = next((weight.device for weight in weights), torch.device("cpu"))
 
         def piecewise(wav):
+            start = next(each_start)
+            if confidence:
+                report.evidence = report.evidence if start else gather()
+                report.evidence.begin(start / rate)
             with torch.no_grad():
                 out = separate_piece(
                     solve,

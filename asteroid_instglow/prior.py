@@ -283,3 +283,14 @@ def length_mask(
     """Returns a mask (batch, 1, n_frames): 1 where the frame index is below the item's length."""
     frames = torch.arange(n_frames, device=lengths.device)
     return (frames < lengths[:, None]).to(dtype)[:, None]
+
+
+def as_prior(name: str, prior: Any) -> Any:
+    """Returns a prior, built from its arguments if need be; refuses what is unlike one."""
+    check_name("source", name)
+    if isinstance(prior, dict):
+        prior = GlowPrior(**prior)
+    for field in ("encode", "decode", "log_prob", "sample_rate", "n_fft", "hop_length"):
+        if not hasattr(prior, field):
+            raise TypeError(f"prior {name!r} must be a GlowPrior or like one, it has no {field}")
+    return prior

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -9,17 +10,21 @@ from torch import nn
 
 from . import masking, solver
 from .adapter import Separator
-from .audio.stft import apply_phase, even_frames, hold_frames, istft, stft
-from .encoder import Encoder, share_bodies, solve_encoder
+from .audio.io import load_audio
+from .audio.stft import istft, stft
+from .encoder import encoders_of, share_bodies, solve_encoder
 from .options import SeparationOptions, check_option_names
-from .prior import GlowPrior
-from .utils.checks import check_name
+from .prior import GlowPrior, as_prior
+from .uncertainty.detection import Detection
+from .uncertainty.errors import error_model
+from .uncertainty.evidence import Evidence
+from .uncertainty.samples import draw_each
+from .utils.checks import check_whole
 from .weights.base import PretrainedModel
 
 _log = logging.getLogger(__name__)
 RESIDUAL = "residual"
 SUBSONIC = 20.0  # Hz, below which there is no music
-QUIET = 0.01  # peak below which the paper's search finds nothing
 
 
 class GenerativeSeparator(Separator, PretrainedModel):
@@ -59,7 +64,7 @@ class GenerativeSeparator(Separator, PretrainedModel):
         if not priors:
             raise ValueError("priors must name at least one prior, got none")
         names = list(priors)
-        built = [_as_prior(name, prior) for name, prior in priors.items()]
+        built = [as_prior(name, prior) for name, prior in priors.items()]
         if RESIDUAL in names:
             raise ValueError(f"priors: the name {RESIDUAL!r} is kept for the residual source")
         if sample_rate not in (None, built[0].sample_rate):
@@ -108,7 +113,7 @@ class GenerativeSeparator(Separator, PretrainedModel):
         """
         if name in self.sources:
             raise ValueError(f"name must be new, got {name!r} (there are {self.sources})")
-        prior = _as_prior(name, prior)
+        prior = as_prior(name, prior)
         self._check_fits(name, prior)
         self._names.append(name)
         self.priors.append(prior)
@@ -130,6 +135,43 @@ class GenerativeSeparator(Separator, PretrainedModel):
         kept = {name: by_name[name] for name in names if name != RESIDUAL}
         residual = RESIDUAL in names or self.residual
         return type(self)(kept, residual, **vars(self.options))
+
+    def posterior(
+        self, wav: torch.Tensor, n: int = 8, sample_rate: int | None = None, **options
+    ) -> torch.Tensor:
+        """Draws alternatives to the answer, which differ where it is unsure.
+
+        Args:
+            wav (torch.Tensor): (time,), (batch, time) or (batch, channels, time).
+            n (int): How many. Their mean is the answer of :meth:`separate` (n > 1).
+            sample_rate, **options: As for :meth:`torch_separate`; ``seed`` is that of the draws.
+
+        Returns:
+            torch.Tensor: (n, *shape of the answer). Each sums to the mixture as the answer does.
+
+        References
+            - :mod:`asteroid_instglow.uncertainty.samples`
+        """
+        check_whole("n", n, 1)
+        rate = self.sample_rate if sample_rate is None else sample_rate
+        answer, told = self.torch_separate(wav, sample_rate=rate, confidence=True, **options)
+        seed = self.options.updated(options).seed
+        return draw_each(answer, [one.error for one in told], n, rate, seed)
+
+    def detect(
+        self, wav: torch.Tensor | str | Path, sample_rate: int | None = None, **options
+    ) -> Detection:
+        """Tells which sources play, when, and whether the music is like what was learnt from.
+
+        Args:
+            wav (torch.Tensor | str | Path): One mixture, (time,) or (channels, time), or a file.
+            sample_rate, **options: As for :meth:`torch_separate`.
+        """
+        if not isinstance(wav, torch.Tensor):
+            wav, sample_rate = load_audio(wav)
+        wav = wav[None] if wav.ndim == 2 else wav
+        told = self.torch_separate(wav, sample_rate, confidence=True, **options)[1]
+        return told[0].detection
 
     def get_model_args(self) -> dict:
         """Returns plain arguments that rebuild this model."""
@@ -175,6 +217,14 @@ class GenerativeSeparator(Separator, PretrainedModel):
             )
         return resolved
 
+    def _gather(self, n_seconds, options):
+        if options.solver != "encoder":
+            raise ValueError(f'confidence needs solver="encoder", got "{options.solver}"')
+        return Evidence(len(self.sources), n_seconds, error_model())
+
+    def _playing(self, path, options):
+        return self.subset(self.detect(path, **options).present or self.sources)
+
     def _n_iter(self, options):
         return 0 if options.solver == "encoder" else options.n_iter
 
@@ -190,7 +240,9 @@ class GenerativeSeparator(Separator, PretrainedModel):
 
     def _solve(self, wav, options, report):
         if options.solver == "paper":
-            return self._solve_paper(wav, options, report)
+            return solver.separate_paper(
+                wav, list(self.priors), options, self.residual, report.step
+            )
         # Encoders would take a constant offset for loud music, and quiet music for silence.
         low = masking.low_band(wav, self.sample_rate, SUBSONIC)
         out = self._solve_encoder(wav - low, options, report)
@@ -214,54 +266,23 @@ class GenerativeSeparator(Separator, PretrainedModel):
             for row in heard.split(1):
                 level = row.abs().max()
                 level = torch.where(level > 0, level, 1)
-                guess = sum(
-                    share * solve_encoder(row / level, e, self.residual, options.wiener, names)
-                    for share, e in zip(shares, sets)
-                )
+                found = [
+                    solve_encoder(row / level, e, self.residual, options.wiener, names)
+                    for e in sets
+                ]
+                guess = sum(share * solution.sources for share, solution in zip(shares, found))
                 rows.append(istft(guess, n_fft, hop, n) * level)
+                if report.evidence is not None:
+                    means = sum(share * solution.means for share, solution in zip(shares, found))
+                    shown = (found[0].mixture[0], guess[:, 0], means[:, 0])
+                    report.evidence.add(*(x * level for x in shown), hop, self.sample_rate)
         out = torch.cat(rows, 1)
         if options.solver == "posterior":
-            out = self._search(out, heard, options, report)
+            out = solver.search_from(out, heard, list(self.priors), options, report.step)
         if mid:
             shares = masking.shares(stft(out, n_fft, hop).abs())
             out = istft(shares[:, :, None] * stft(wav, n_fft, hop), n_fft, hop, n)
         return out.view(-1, batch, channels, n)
-
-    def _search(self, guesses, wav, options, report):
-        # From guesses (n_src, batch, time) that sum to wav (batch, time) to more likely ones, at
-        # full scale: what is likely depends on the level.
-        first = self.priors[0]
-        level = wav.abs().amax(-1, keepdim=True)
-        level = torch.where(level > 0, level, 1)
-        guesses, wav = guesses / level, wav / level
-        spec = stft(wav, first.n_fft, first.hop_length)
-        solved = even_frames(spec, first.n_sqz)
-        sources = stft(guesses, first.n_fft, first.hop_length)
-        found = solver.solve_posterior(
-            even_frames(sources, first.n_sqz), solved, list(self.priors), options, report.step
-        )
-        sources[..., : found.shape[-1]] = found
-        return istft(sources, first.n_fft, first.hop_length, wav.shape[-1]) * level
-
-    def _solve_paper(self, wav, options, report):
-        first = self.priors[0]
-        peak = wav.abs().amax()
-        level = torch.where((peak > 0) & (peak < QUIET), peak, 1)
-        wav = wav / level
-        spec = stft(wav, first.n_fft, first.hop_length)
-        if wav.shape[1] > 1 and options.stereo == "mid":
-            heard = stft(wav.mean(1, keepdim=True), first.n_fft, first.hop_length)
-        else:
-            heard = spec
-        magnitude = heard.abs().flatten(0, 1)
-        solved = even_frames(magnitude, first.n_sqz)
-        x = solver.solve_paper(solved, list(self.priors), options, report.step)
-        x = hold_frames(x, magnitude.shape[-1])
-        if self.residual:
-            x = torch.cat([x, masking.residual_magnitude(magnitude, x)[None]])
-        x = x.unflatten(1, (len(wav), -1))
-        out = masking.shares(x) * spec if options.wiener else apply_phase(x, spec)
-        return istft(out, first.n_fft, first.hop_length, wav.shape[-1]) * level
 
     def _check_fits(self, name, prior):
         pairs = [(self.priors[0], prior, ("sample_rate", "n_fft", "hop_length", "n_sqz"), "")]
@@ -277,19 +298,3 @@ class GenerativeSeparator(Separator, PretrainedModel):
                         f"priors must share one {what}{field}: {self._names[0]!r} has {wanted}, "
                         f"{name!r} has {got}"
                     )
-
-
-def _as_prior(name, prior):
-    check_name("source", name)
-    if isinstance(prior, dict):
-        prior = GlowPrior(**prior)
-    for field in ("encode", "decode", "log_prob", "sample_rate", "n_fft", "hop_length"):
-        if not hasattr(prior, field):
-            raise TypeError(f"prior {name!r} must be a GlowPrior or like one, it has no {field}")
-    return prior
-
-
-def encoders_of(prior) -> list[Encoder]:
-    """Returns the encoders of a prior, the fastest first."""
-    both = (getattr(prior, name, None) for name in ("encoder", "strong_encoder"))
-    return [encoder for encoder in both if encoder is not None]

@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn.utils import parametrize
 
 from . import masking, objective
-from .audio.stft import stft
+from .audio.stft import apply_phase, even_frames, hold_frames, istft, stft
 from .data.solos import DITHER_STEP
 from .options import SeparationOptions
 from .prior import GlowPrior
@@ -20,6 +20,7 @@ Progress = Callable[[int, float], bool | None]
 PLATEAU = 20  # iterations that the early stop looks back on
 MASK_FROM = 4  # updates before the frame mask: it starts in the fifth iteration
 SHARE_FLOOR = 1e-4
+QUIET = 0.01  # peak below which the paper's search finds nothing
 MAX_GAIN = 2.0  # of a guess: its share says little where the guess is near zero
 
 
@@ -62,6 +63,44 @@ def searching(
     searched = [p.frozen(dtype) if hasattr(p, "frozen") else p for p in priors]
     with torch.enable_grad(), frozen(priors):
         yield searched
+
+
+def separate_paper(
+    wav: torch.Tensor,
+    priors: Sequence[GlowPrior],
+    options: SeparationOptions,
+    residual: bool = False,
+    progress: Progress | None = None,
+) -> torch.Tensor:
+    """Separates a waveform by the paper's search, with the phase of the mixture.
+
+    What is quiet is searched at full scale: what is likely depends on the level.
+
+    Args:
+        wav (torch.Tensor): (batch, channels, time).
+        priors, options, progress: As for :func:`solve_paper`; also uses wiener and stereo.
+        residual (bool): Add a source with the magnitude that the others leave.
+
+    Returns:
+        torch.Tensor: (n_src, batch, channels, time).
+    """
+    first = priors[0]
+    peak = wav.abs().amax()
+    level = torch.where((peak > 0) & (peak < QUIET), peak, 1)
+    wav = wav / level
+    spec = stft(wav, first.n_fft, first.hop_length)
+    if wav.shape[1] > 1 and options.stereo == "mid":
+        heard = stft(wav.mean(1, keepdim=True), first.n_fft, first.hop_length)
+    else:
+        heard = spec
+    magnitude = heard.abs().flatten(0, 1)
+    x = solve_paper(even_frames(magnitude, first.n_sqz), priors, options, progress)
+    x = hold_frames(x, magnitude.shape[-1])
+    if residual:
+        x = torch.cat([x, masking.residual_magnitude(magnitude, x)[None]])
+    x = x.unflatten(1, (len(wav), -1))
+    out = masking.shares(x) * spec if options.wiener else apply_phase(x, spec)
+    return istft(out, first.n_fft, first.hop_length, wav.shape[-1]) * level
 
 
 def solve_paper(
@@ -182,6 +221,35 @@ def solve_posterior(
     gain = (found / start.clamp_min(SHARE_FLOOR)).clamp_max(MAX_GAIN)
     moved = torch.cat([guesses[:n] * gain, guesses[n:]])
     return masking.project_sum(moved, mixture, moved.abs().sqrt())
+
+
+def search_from(
+    guesses: torch.Tensor,
+    wav: torch.Tensor,
+    priors: Sequence[GlowPrior],
+    options: SeparationOptions,
+    progress: Progress | None = None,
+) -> torch.Tensor:
+    """Moves waveforms to more likely ones, see :func:`solve_posterior`; at full scale.
+
+    Args:
+        guesses (torch.Tensor): (n_src, batch, time), which sum to ``wav``.
+        wav (torch.Tensor): (batch, time).
+        priors, options, progress: As for :func:`solve_posterior`.
+
+    Returns:
+        torch.Tensor: (n_src, batch, time).
+    """
+    first = priors[0]
+    level = wav.abs().amax(-1, keepdim=True)
+    level = torch.where(level > 0, level, 1)
+    guesses, wav = guesses / level, wav / level
+    spec = stft(wav, first.n_fft, first.hop_length)
+    solved = even_frames(spec, first.n_sqz)
+    sources = stft(guesses, first.n_fft, first.hop_length)
+    found = solve_posterior(even_frames(sources, first.n_sqz), solved, priors, options, progress)
+    sources[..., : found.shape[-1]] = found
+    return istft(sources, first.n_fft, first.hop_length, wav.shape[-1]) * level
 
 
 def plateau(losses: Sequence[float], tolerance: float) -> bool:

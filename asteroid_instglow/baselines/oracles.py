@@ -109,7 +109,9 @@ class Oracle(Untrained):
         out = out.squeeze(2) if mixture.shape[1] == 1 else out
         return out[0] if n_axes == 1 else out
 
-    def _separate_into(self, stems, path, outputs, resample, progress, options):
+    def _separate_into(self, stems, path, outputs, resample, progress, options, confidence=False):
+        if confidence:
+            self._gather(0, options)
         references = options.pop("references", None)
         folder = path.parent if references is None else Path(references)
         wav, rate = load_audio(path)

@@ -23,8 +23,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Writes the file."""
+    from ..encoder import encoders_of
     from ..encoder.export import export_onnx
-    from ..separator import GenerativeSeparator, encoders_of
+    from ..separator import GenerativeSeparator
     from ..weights.base import load_model
 
     if args.output.exists() and not args.overwrite:

@@ -21,6 +21,7 @@ from .errors import report
 COMMANDS = {
     "separate": "separate",
     "corpus": "corpus",
+    "detect": "detect",
     "add": "add",
     "list": "listing",
     "train": "train",

@@ -49,9 +49,19 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
         help="folder, name or Hub id of a separator, or of priors (named by themselves or NAME)",
     )
     which = parser.add_mutually_exclusive_group()
-    which.add_argument("--sources", nargs="+", metavar="NAME", help="write only these sources")
+    which.add_argument(
+        "--sources",
+        nargs="+",
+        metavar="NAME",
+        help="write only these sources; auto: separate into those that play, the others are silent",
+    )
     which.add_argument(
         "--two-stems", metavar="NAME", help="write this source, and all others as no_NAME"
+    )
+    parser.add_argument(
+        "--confidence",
+        action="store_true",
+        help="write confidence.json and .png, too: the SDR to expect of each second",
     )
     parser.add_argument("--residual", action="store_true", help="add what no prior explains")
 
@@ -119,7 +129,9 @@ def read_separation_options(args: argparse.Namespace) -> dict[str, Any]:
     check_suffix(args.suffix, args.subtype)
     check_bitrate(args.suffix, args.mp3_bitrate)
     check_template(args.name or TEMPLATE)
-    if args.sources and args.residual:
+    if args.sources == ["auto"]:
+        args.sources = "auto"
+    elif args.sources and args.residual:
         args.sources = [*dict.fromkeys([*args.sources, RESIDUAL])]
     writing = {
         "suffix": args.suffix,
@@ -129,6 +141,7 @@ def read_separation_options(args: argparse.Namespace) -> dict[str, Any]:
         "name": args.name or TEMPLATE,
         "sources": args.sources,
         "two_stems": args.two_stems,
+        "confidence": getattr(args, "confidence", False),
     }
     search = {n: getattr(args, n) for n in OPTION_NAMES if getattr(args, n, None) is not None}
     return {**writing, **search}
@@ -206,7 +219,8 @@ def _planned(separator, songs, options):
     from ..audio.naming import TEMPLATE, output_names, stem_paths
 
     suffix, name = options.get("suffix", ".wav"), options.get("name", TEMPLATE)
-    outputs = output_names(separator.sources, options.get("sources"), options.get("two_stems"))
+    wanted = None if options.get("sources") == "auto" else options.get("sources")
+    outputs = output_names(separator.sources, wanted, options.get("two_stems"))
     plan, owners = [], {}
     for song in songs:
         paths = stem_paths(song.folder, song.track, list(outputs), suffix, name).values()
@@ -240,6 +254,13 @@ def _separate_all(separator, songs, args, model, options):
 def _separate_one(separator, song, options):
     try:
         written = separator.file_separate(song.path, song.folder, track=song.track, **options)
+        if "confidence" in written and options.get("confidence"):
+            from ..report.confidence import draw_confidence
+            from ..utils.files import read_json
+
+            picture = written["confidence"].with_suffix(".png")
+            draw_confidence(read_json(written["confidence"]), picture)
+            written["confidence picture"] = picture
     except Exception as error:  # noqa: BLE001 - whatever it is, the other files go on
         return None, error
     return written, None

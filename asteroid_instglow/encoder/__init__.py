@@ -1,7 +1,7 @@
 """The amortised encoders: networks that estimate a source from a mixture."""
 
 from .band_split import BandSplitEncoder
-from .base import Encoder, estimate_each, share_bodies
+from .base import Encoder, encoders_of, estimate_each, share_bodies
 from .build import build_encoder
 from .joint import JointEncoder
 from .lstm import SourceEncoder
@@ -13,6 +13,7 @@ __all__ = [
     "JointEncoder",
     "SourceEncoder",
     "build_encoder",
+    "encoders_of",
     "estimate_each",
     "share_bodies",
     "solve_encoder",

@@ -168,6 +168,12 @@ class Encoder(nn.Module):
         return {name: value for name, value in tensors.items() if not name.startswith(MASK)}
 
 
+def encoders_of(prior: Any) -> list[Encoder]:
+    """Returns the encoders of a prior, the fastest first."""
+    both = (getattr(prior, name, None) for name in ("encoder", "strong_encoder"))
+    return [encoder for encoder in both if encoder is not None]
+
+
 def share_bodies(encoders: Sequence[Encoder]) -> None:
     """Makes encoders whose bodies are equal hold the very same tensors.
 

@@ -1,6 +1,7 @@
 """Separation with encoders: estimates of any set of them, made to sum to the mixture."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 
@@ -11,6 +12,14 @@ from .base import Encoder, estimate_each
 MASK_POWER = 1.25  # exponent of the ratio masks that are averaged with the estimates
 
 
+class Solution(NamedTuple):
+    """What :func:`solve_encoder` returns: complex spectrograms in the encoders' STFT."""
+
+    sources: torch.Tensor  # (n_src, batch, n_freq, n_frames)
+    means: torch.Tensor  # the encoders' estimates, of the same shape but without a residual
+    mixture: torch.Tensor  # (batch, n_freq, n_frames)
+
+
 @torch.no_grad()
 def solve_encoder(
     wav: torch.Tensor,
@@ -18,7 +27,7 @@ def solve_encoder(
     residual: bool = False,
     constrained: bool = True,
     sources: Sequence[str] | None = None,
-) -> torch.Tensor:
+) -> Solution:
     """Estimates every source and makes the estimates sum to the mixture.
 
     Averages two versions: the estimates with the remainder of the mixture split among them by the
@@ -35,7 +44,7 @@ def solve_encoder(
         sources (Sequence[str], optional): Names of the encoders' sources.
 
     Returns:
-        torch.Tensor: Complex spectrograms in the encoders' STFT, (n_src, batch, n_freq, n_frames).
+        Solution: The sources, and what they were made from.
     """
     means, mixture = _estimates(encoders, wav)
     added = _added_later(encoders, sources)
@@ -45,8 +54,9 @@ def solve_encoder(
         known = istft(means[list(later)].sum(0), n_fft, hop_length, wav.shape[-1])
         means[earlier], _ = _estimates([encoders[i] for i in earlier], wav - known)
     if constrained:
-        return reconcile(means, mixture, residual)
-    return torch.cat([means, torch.zeros_like(means[:1])]) if residual else means
+        return Solution(reconcile(means, mixture, residual), means, mixture)
+    plain = torch.cat([means, torch.zeros_like(means[:1])]) if residual else means
+    return Solution(plain, means, mixture)
 
 
 def reconcile(means: torch.Tensor, mixture: torch.Tensor, residual: bool = False) -> torch.Tensor:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 from tqdm import tqdm
 
@@ -17,6 +18,8 @@ class SeparationProgress:
 
     Attributes:
         fraction (float): Part of the work that is done, 0 to 1.
+        evidence (Evidence, optional): Gathers what the solver shows of its errors, if it is asked
+            to, see :mod:`~asteroid_instglow.uncertainty.evidence`.
 
     Examples:
         >>> progress = SeparationProgress(lambda iteration, loss: print(progress.fraction))
@@ -33,6 +36,7 @@ class SeparationProgress:
         self._bar = None
         self._pieces = 0
         self.fraction = 0.0
+        self.evidence: Any = None
 
     def __enter__(self) -> "SeparationProgress":
         return self

@@ -185,7 +185,7 @@ def test_treble_goes_where_the_treble_is():
 def test_sources_of_encoders_sum_to_the_mixture():
     wav = torch.randn(2, 800)
     for residual in (False, True):
-        out = solve_encoder(wav, [encoder(0), encoder(1)], residual)
+        out = solve_encoder(wav, [encoder(0), encoder(1)], residual).sources
         assert len(out) == 2 + residual
         assert_close(out.sum(0), stft(wav, 64, 16), atol=1e-4, rtol=0)
 
@@ -194,10 +194,10 @@ def test_what_was_added_later_is_taken_away_first():
     torch.manual_seed(0)
     wav, sources = torch.randn(2, 800), ["bass", "strings", "voice"]
     old, strings, voice = encoder(0), encoder(1), encoder(2)
-    plain = solve_encoder(wav, [old, strings, voice], constrained=False)
+    plain = solve_encoder(wav, [old, strings, voice], constrained=False).sources
 
     def guesses():
-        return solve_encoder(wav, [old, strings, voice], constrained=False, sources=sources)
+        return solve_encoder(wav, [old, strings, voice], constrained=False, sources=sources).sources
 
     assert_close(guesses(), plain, atol=0, rtol=0)  # nothing is known
     old.heard, voice.heard = ["bass", "drums"], ["voice", "drums"]
@@ -206,14 +206,14 @@ def test_what_was_added_later_is_taken_away_first():
     found = guesses()
     assert_close(found[1:], plain[1:], atol=0, rtol=0)
     rest = wav - istft(plain[1], 64, 16, 800)
-    assert_close(found[0], solve_encoder(rest, [old], constrained=False)[0])
+    assert_close(found[0], solve_encoder(rest, [old], constrained=False).sources[0])
     voice.heard = ["bass", "strings", "voice"]
     found = guesses()
     assert_close(found[2], plain[2], atol=0, rtol=0)
     rest = wav - istft(plain[2], 64, 16, 800)
-    assert_close(found[1], solve_encoder(rest, [strings], constrained=False)[0])
+    assert_close(found[1], solve_encoder(rest, [strings], constrained=False).sources[0])
     rest = wav - istft(found[1] + found[2], 64, 16, 800)
-    assert_close(found[0], solve_encoder(rest, [old], constrained=False)[0])
+    assert_close(found[0], solve_encoder(rest, [old], constrained=False).sources[0])
 
 
 def test_separator_chooses_the_encoders_if_all_have_one():

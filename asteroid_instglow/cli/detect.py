@@ -1,0 +1,42 @@
+"""``instglow detect``: tells which sources play in a recording, and when."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+HELP = "tell which sources play in a recording, when, and whether the music is familiar"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the options."""
+    from ..options import QUALITIES
+
+    parser.add_argument("file", type=Path, metavar="FILE", help="audio file of any format")
+    parser.add_argument("--priors", nargs="+", default=["band"], metavar="DIR|NAME=DIR")
+    parser.add_argument("--quality", choices=QUALITIES)
+    parser.add_argument("--device", default="auto", help="auto (CUDA, MPS, CPU), cpu, cuda, cuda:1")
+    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+
+
+def run(args: argparse.Namespace) -> dict[str, Any]:
+    """Separates the file and tells who plays, see :class:`~.uncertainty.detection.Detection`."""
+    from .separate import load_on_device
+
+    options = {} if args.quality is None else {"quality": args.quality}
+    separator = load_on_device(args.priors, False, args.device)
+    return separator.detect(args.file, progress=not args.quiet, **options).to_dict()
+
+
+def describe(answer: dict[str, Any]) -> str:
+    """Lists the sources, surest first, with the seconds in which they play."""
+    rows = sorted(answer["sources"].items(), key=lambda item: -item[1]["probability"])
+    lines = []
+    for name, found in rows:
+        n = sum(p >= 0.5 for p in found["seconds"])
+        seconds = f"{n} of {len(found['seconds'])} s"
+        lines.append(f"{name:<12} {100 * found['probability']:5.1f} %   plays in {seconds}")
+    lines.append(f"unexplained  {100 * answer['unexplained']:5.1f} % of the power")
+    lines.append(f"familiar     {answer['familiar']:.3f}")
+    if answer["familiar"] < 0.01:
+        lines.append("unlike the mixtures that the priors' encoders were tried on")
+    return "\n".join(lines)

@@ -1,0 +1,1 @@
+"""How sure a separation is, who plays, and what else it could be."""
