@@ -5,7 +5,6 @@ from typing import Any
 
 import torch
 
-from . import objective
 from .data.solos import DITHER_STEP
 from .options import SeparationOptions
 from .prior import GlowPrior
@@ -33,9 +32,7 @@ def diagnose(
 
         - "stems": for each stem, its NLL under each prior, in nats per dimension;
         - "estimates": for each source, the NLL of its estimate under its own prior;
-        - "search": one dict per piece, see :func:`stops`; empty without a search;
-        - "true_loss": with ``solver="posterior"`` and a stem for every prior, the loss of the true
-          stems, else None. A search that ends below it went too far.
+        - "search": one dict per piece, see :func:`stops`; empty without a search.
     """
     steps = []
 
@@ -50,12 +47,10 @@ def diagnose(
         stem: {name: likelihood(prior, wav) for name, prior in priors.items()}
         for stem, wav in (stems or {}).items()
     }
-    comparable = chosen.solver == "posterior" and set(priors) <= set(table)
     return {
         "stems": table,
         "estimates": {name: likelihood(p, estimates[name]) for name, p in priors.items()},
         "search": stops(steps, chosen) if chosen.solver != "encoder" else [],
-        "true_loss": sum(table[name][name] for name in priors) if comparable else None,
     }
 
 
@@ -64,7 +59,8 @@ def likelihood(prior: GlowPrior, wav: torch.Tensor, seed: int = 0) -> float:
     generator = torch.Generator().manual_seed(seed)
     dither = DITHER_STEP * torch.rand(wav.shape, generator=generator).to(wav)
     with torch.no_grad(), frozen([prior]):
-        return objective.constrained_nll(prior, prior.magnitude((wav + dither)[None])).item()
+        magnitude = prior.magnitude((wav + dither)[None])
+        return -prior.log_prob(magnitude).item() / magnitude[0].numel()
 
 
 def stops(steps: Sequence[tuple[int, float]], options: SeparationOptions) -> list[dict]:

@@ -35,14 +35,6 @@ The prior term is measured on the latent (:func:`latent_prior`) or on the data (
 **Output.** The inverse STFT of :math:`x_i` with the mixture's phase, or, with the Wiener filter
 (:func:`~asteroid_instglow.masking.shares`), of :math:`X x_i / \sum_j x_j` with that phase.
 
-**Beyond the paper** (``solver="posterior"``). A hard sum replaces the data term: the sources are
-shares of the mixture, :math:`x_i = X \, \mathrm{softmax}_i(a)`, and the search over a minimises
-
-.. math:: \sum_i -\log p_i(|x_i e^{j \phi} + U_i|) \, / \, \mathrm{size}(x_i) \qquad (7)
-
-(:func:`constrained_nll`), with :math:`\phi` the mixture's phase and :math:`U_i` the STFT of the
-uniform noise of one 16-bit step that is added to the solos in training.
-
 References
     - [1] : "Music Source Separation with Generative Flow", Zhu, Darefsky, Jiang, Selitskiy and
       Duan, IEEE Signal Processing Letters 2022. https://arxiv.org/abs/2204.09079
@@ -53,20 +45,10 @@ References
 
 import math
 from collections.abc import Sequence
-from typing import Protocol
 
 import torch
 
 EPS = 1e-8
-
-
-class Density(Protocol):
-    """What a prior must have for :func:`constrained_nll`."""
-
-    n_freq: int
-
-    def log_prob(self, magnitude: torch.Tensor) -> torch.Tensor:
-        """Computes the log-density of magnitudes (batch, n_freq, n_frames): (batch,)."""
 
 
 def log_likelihood(
@@ -176,16 +158,3 @@ def frame_gain(source: torch.Tensor, mixture: torch.Tensor) -> torch.Tensor:
     """
     total = source.sum(1, keepdim=True)
     return total / (mixture + EPS).sum(1, keepdim=True).maximum(total)
-
-
-def constrained_nll(prior: Density, source: torch.Tensor) -> torch.Tensor:
-    """Computes one term of (7): the negative log-likelihood of a source per time-frequency bin.
-
-    Args:
-        prior (GlowPrior): Prior of the source.
-        source (torch.Tensor): Magnitudes, dithered, (batch, n_freq, n_frames).
-
-    Returns:
-        torch.Tensor: (batch,), nats per dimension; the padding row counts in the likelihood only.
-    """
-    return -prior.log_prob(source) / (prior.n_freq * source.shape[-1])

@@ -6,10 +6,10 @@ from dataclasses import dataclass, fields, replace
 from .utils.checks import check_at_least, check_between, check_one_of, check_whole
 from .utils.precision import PRECISIONS
 
-SOLVERS = ("auto", "posterior", "encoder", "paper")
+SOLVERS = ("auto", "encoder", "paper")
 QUALITIES = ("fast", "default", "best")
 MIN_CHUNK, MAX_CHUNK = 0.01, 1e9  # seconds; shorter pieces would be padding alone
-SEARCHES = {"posterior": (20, 0.05), "paper": (150, 0.01)}  # n_iter, lr
+N_ITER, LR = 150, 0.01  # of the search of the paper
 
 
 @dataclass(frozen=True)
@@ -18,16 +18,14 @@ class SeparationOptions:
 
     Args:
         solver (str): "encoder" takes the estimates of the priors' encoders and makes them sum to
-            the mixture (fast). "posterior" starts there and searches for sources that the flows
-            find likely. "paper" is the published search over latents, whose result depends on the
-            level of the mixture; only a piece with a peak below 0.01 is raised to full scale.
-            "auto" is "encoder" if every prior has an encoder, else "paper".
+            the mixture (fast). "paper" is the published search over latents, whose result depends
+            on the level of the mixture; only a piece with a peak below 0.01 is raised to full
+            scale. "auto" is "encoder" if every prior has an encoder, else "paper".
         quality (str): Encoder to use where a prior has two: "fast" takes the LSTM, "default" the
             band-split transformer, "best" a weighted mean of both.
         fast_share (float): Weight of the LSTM's estimates in that mean, 0 to 1.
-        n_iter (int, optional): Iterations of the search; by default 20 ("posterior") or 150
-            ("paper").
-        lr (float, optional): Learning rate of Adam; by default 0.05 or 0.01.
+        n_iter (int, optional): Iterations of the search; by default 150.
+        lr (float, optional): Learning rate of Adam; by default 0.01.
         precision (str): Precision of the flows' networks: "32", "bf16-mixed", or "auto", which is
             "bf16-mixed" on processors that are fast at it. Latents and likelihoods stay in float32.
         prior_weight (float): The paper's alpha2; 0 is maximum likelihood, more is MAP.
@@ -85,8 +83,6 @@ class SeparationOptions:
         if self.lr is not None:
             check_between("lr", self.lr, 1e-12, 1e6)
         check_between("chunk", self.chunk, MIN_CHUNK, MAX_CHUNK)
-        if self.solver == "posterior" and self.wiener is False:
-            raise ValueError('solver="posterior" sums to the mixture: wiener must not be False')
         if self.overlap > self.chunk / 2:
             raise ValueError(
                 f"overlap must be at most half of chunk = {self.chunk} s, got {self.overlap}"
@@ -96,7 +92,7 @@ class SeparationOptions:
         """Returns a copy for one solver with every default filled in.
 
         Args:
-            solver (str): "encoder", "posterior" or "paper".
+            solver (str): "encoder" or "paper".
 
         Returns:
             SeparationOptions: With ``solver``, and no "auto" or None, ``precision`` aside.
@@ -105,7 +101,7 @@ class SeparationOptions:
             >>> SeparationOptions().resolved("paper").n_iter
             150
         """
-        n_iter, lr = SEARCHES.get(solver, (1, 1.0))
+        n_iter, lr = (N_ITER, LR) if solver == "paper" else (1, 1.0)
         wiener = solver != "paper" if self.wiener is None else self.wiener
         stereo = self.stereo
         if stereo == "auto":

@@ -197,10 +197,8 @@ class GenerativeSeparator(Separator, PretrainedModel):
             ValueError: If the solver needs encoders and a prior has none.
         """
         lacking = self._lacking()
-        if options.solver in ("encoder", "posterior") and lacking:
-            raise ValueError(
-                f'solver "{options.solver}" needs encoders; {", ".join(lacking)} has none'
-            )
+        if options.solver == "encoder" and lacking:
+            raise ValueError(f'solver "encoder" needs encoders; {", ".join(lacking)} has none')
         auto = "paper" if lacking else "encoder"
         return options.resolved(auto if options.solver == "auto" else options.solver)
 
@@ -277,8 +275,6 @@ class GenerativeSeparator(Separator, PretrainedModel):
                     shown = (found[0].mixture[0], guess[:, 0], means[:, 0])
                     report.evidence.add(*(x * level for x in shown), hop, self.sample_rate)
         out = torch.cat(rows, 1)
-        if options.solver == "posterior":
-            out = solver.search_from(out, heard, list(self.priors), options, report.step)
         if mid:
             shares = masking.shares(stft(out, n_fft, hop).abs())
             out = istft(shares[:, :, None] * stft(wav, n_fft, hop), n_fft, hop, n)

@@ -1,4 +1,4 @@
-"""The searches: Adam on latents (the paper) or on shares of the mixture ("posterior")."""
+"""The search of the paper: Adam on the latents of the flows."""
 
 import contextlib
 import math
@@ -10,7 +10,6 @@ from torch.nn.utils import parametrize
 
 from . import masking, objective
 from .audio.stft import apply_phase, even_frames, hold_frames, istft, stft
-from .data.solos import DITHER_STEP
 from .options import SeparationOptions
 from .prior import GlowPrior
 from .utils.precision import resolve_precision
@@ -19,9 +18,7 @@ Progress = Callable[[int, float], bool | None]
 
 PLATEAU = 20  # iterations that the early stop looks back on
 MASK_FROM = 4  # updates before the frame mask: it starts in the fifth iteration
-SHARE_FLOOR = 1e-4
 QUIET = 0.01  # peak below which the paper's search finds nothing
-MAX_GAIN = 2.0  # of a guess: its share says little where the guess is near zero
 
 
 @contextlib.contextmanager
@@ -168,90 +165,6 @@ def solve_paper(
     return torch.stack(sources).detach().nan_to_num(0.0, 0.0, 0.0)
 
 
-def solve_posterior(
-    guesses: torch.Tensor,
-    mixture: torch.Tensor,
-    priors: Sequence[GlowPrior],
-    options: SeparationOptions,
-    progress: Progress | None = None,
-) -> torch.Tensor:
-    """Moves the encoders' guesses to sources that the priors find likelier, under a hard sum.
-
-    Minimises (7) of :mod:`objective` by Adam on the logarithms of the shares, from the shares of
-    the guesses. The search is short on purpose: the maximum of the likelihood lies beyond the
-    truth. The ratio of a share to its first value is applied to the complex guess.
-
-    Args:
-        guesses (torch.Tensor): Complex spectrograms in the priors' STFT, (n_src, batch, n_freq,
-            n_frames), ``n_frames`` a multiple of the priors' squeeze. Sources that have no prior (a
-            residual) come last and keep their share.
-        mixture (torch.Tensor): Complex spectrogram, (batch, n_freq, n_frames).
-        priors (Sequence[GlowPrior]): Priors of the first sources.
-        options (SeparationOptions): Uses n_iter, lr, precision, early_stop and seed.
-        progress (Callable, optional): As in :func:`solve_paper`.
-
-    Returns:
-        torch.Tensor: Complex, of the shape of ``guesses``, summing to the mixture.
-    """
-    n, batch = len(priors), len(mixture)
-    generator = torch.Generator().manual_seed(options.seed)
-    start = masking.shares(guesses.abs())[:n]
-    explained = start.sum(0)
-    logits = start.clamp_min(SHARE_FLOOR).log().requires_grad_()
-    optimizer = _adam([logits], options)
-
-    def evaluate(iteration):
-        shares = explained * logits.softmax(0)
-        noise = _dither(n, mixture, priors[0], generator)
-        value, gradients = 0.0, []
-        # One prior after the other, so that only one has its activations in memory.
-        for prior, share, added in zip(searched, shares.detach(), noise):
-            source = (share.requires_grad_() * mixture + added).abs()
-            loss = objective.constrained_nll(prior, source).sum()
-            gradients += torch.autograd.grad(loss, share)
-            value += loss.item() / batch
-        shares.backward(torch.stack(gradients))
-        return value
-
-    with searching(priors, options.precision, mixture.device) as searched:
-        _descend(optimizer, evaluate, options, progress)
-    found = explained * logits.detach().softmax(0)
-    if not found.isfinite().all():
-        found = start
-    gain = (found / start.clamp_min(SHARE_FLOOR)).clamp_max(MAX_GAIN)
-    moved = torch.cat([guesses[:n] * gain, guesses[n:]])
-    return masking.project_sum(moved, mixture, moved.abs().sqrt())
-
-
-def search_from(
-    guesses: torch.Tensor,
-    wav: torch.Tensor,
-    priors: Sequence[GlowPrior],
-    options: SeparationOptions,
-    progress: Progress | None = None,
-) -> torch.Tensor:
-    """Moves waveforms to more likely ones, see :func:`solve_posterior`; at full scale.
-
-    Args:
-        guesses (torch.Tensor): (n_src, batch, time), which sum to ``wav``.
-        wav (torch.Tensor): (batch, time).
-        priors, options, progress: As for :func:`solve_posterior`.
-
-    Returns:
-        torch.Tensor: (n_src, batch, time).
-    """
-    first = priors[0]
-    level = wav.abs().amax(-1, keepdim=True)
-    level = torch.where(level > 0, level, 1)
-    guesses, wav = guesses / level, wav / level
-    spec = stft(wav, first.n_fft, first.hop_length)
-    solved = even_frames(spec, first.n_sqz)
-    sources = stft(guesses, first.n_fft, first.hop_length)
-    found = solve_posterior(even_frames(sources, first.n_sqz), solved, priors, options, progress)
-    sources[..., : found.shape[-1]] = found
-    return istft(sources, first.n_fft, first.hop_length, wav.shape[-1]) * level
-
-
 def plateau(losses: Sequence[float], tolerance: float) -> bool:
     """Returns True if the last iterations lowered the loss by less than ``tolerance`` of itself."""
     if len(losses) <= PLATEAU:
@@ -284,12 +197,3 @@ def _descend(optimizer, evaluate, options, progress, scheduler=None):
         if options.early_stop and plateau(losses, options.early_stop):
             break
     return losses
-
-
-def _dither(n_src, mixture, prior, generator):
-    # STFT of the noise that training adds to waveforms, (n_src, batch, n_freq, n_frames).
-    batch, _, n_frames = mixture.shape
-    n_samples = n_frames * prior.hop_length + prior.n_fft
-    wav = DITHER_STEP * torch.rand(n_src, batch, n_samples, generator=generator)
-    noise = stft(wav.to(mixture.abs()), prior.n_fft, prior.hop_length)
-    return noise[..., :n_frames]

@@ -81,9 +81,6 @@ def describe(answer: dict) -> str:
             path = " -> ".join("none" if loss is None else f"{loss:.4g}" for loss in losses)
             end = f"iteration {piece['iterations']}, {piece['stopped']}"
             lines.append(f"{name}: {end}, loss {path}")
-        if result["true_loss"] is not None:
-            truth = f"{result['true_loss']:.4g}"
-            lines.append(f"{song}: the loss of the true stems is {truth}; below it, too far")
         if not result["search"]:
             lines.append(f"{song}: no search")
     return "\n".join(lines)

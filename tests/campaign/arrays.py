@@ -29,11 +29,11 @@ RATES = (
     *("8000", True, 1_000_003, 16000, 22050, 7919, 10**30, float("inf"), 8000.0),
 )
 OPTIONS = (
-    *({}, {}, {}, {}, {"solver": "posterior", "n_iter": 2}, {"solver": "paper", "n_iter": 2}),
+    *({}, {}, {}, {}, {"quality": "fast"}, {"solver": "paper", "n_iter": 2}),
     *({"chunk": 0.05, "overlap": 0.025}, {"chunk": 1e-9, "overlap": 0}, {"chunk": 1e30}),
     *({"chunk": float("nan")}, {"overlap": -1}, {"lr": float("inf")}, {"n_iter": 0}, {"seed": -1}),
     *({"solver": "x"}, {"x": 1}, {"stereo": "mid"}, {"early_stop": float("nan")}, {"seed": 2**64}),
-    *({"solver": "posterior", "n_iter": 2, "lr": 1e6}, {"solver": None}, {"chunk": "1"}),
+    *({"solver": "paper", "n_iter": 2, "lr": 1e6}, {"solver": None}, {"chunk": "1"}),
     *(
         {"solver": "paper", "n_iter": 2, "lr": 1e6},
         {"solver": "paper", "n_iter": 2, "wiener": True},

@@ -35,7 +35,7 @@ SOUND = {
         "nmf separate {place}/song.wav --model {root}/models/band -o {out} --quiet"
     ),
     "demo": "--output {out} --quiet",
-    "diagnose": "{root}/song.wav --priors {root}/models/band --solver posterior --n-iter 1",
+    "diagnose": "{root}/song.wav --priors {root}/models/band --solver paper --n-iter 1",
     "report": "{root}/experiment -o {out}/report.html --quiet",
     "publish": "{root}/models/bass --repo-id user/bass -o {out}",
     "export": "{root}/models/bass -o {out}/encoder.onnx",

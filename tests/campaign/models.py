@@ -183,7 +183,7 @@ def _try(world, place, folder, name):
         "sample": [folder, "-o", out, "--seconds", "0.1"],
         "list": [place],
         "publish": [folder, "--repo-id", "user/x", "-o", out],
-        "diagnose": [world.song, "--priors", folder, "--n-iter", "1", "--solver", "posterior"],
+        "diagnose": [world.song, "--priors", folder, "--n-iter", "1", "--solver", "paper"],
     }[name]
     before = sorted(place.iterdir())
     answer = command([name, *argv])
