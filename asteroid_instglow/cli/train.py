@@ -11,7 +11,7 @@ HELP = "train the prior (flow and encoder) of one source"
 _ENCODER = ("eq_db", "p_effect")
 _SHARED = (
     *("validation_data", "seed", "accelerator", "num_workers", "time_limit", "resume"),
-    *("checkpoint_minutes", "other_data", "progress"),
+    *("checkpoint_minutes", "other_data", "progress", "devices", "num_nodes"),
 )
 MINUTES = 10.0
 _FLOW = {

@@ -95,8 +95,12 @@ class Checkpoints(Checkpoint):
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
+def locked(folder: Path, is_first: bool = True) -> Iterator[None]:
     """Keeps a folder for one training.
+
+    Args:
+        folder (Path): The folder; it is created if it does not exist.
+        is_first (bool): Whether this is the first process of a training, which locks for all.
 
     Raises:
         ValueError: If another training is running there.
@@ -107,7 +111,8 @@ def locked(folder: Path) -> Iterator[None]:
     folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / _LOCK, timeout=0)
     try:
-        lock.acquire()
+        if is_first:
+            lock.acquire()
     except Timeout:
         raise ValueError(
             f"another training is running in {folder}: wait for it, or choose another folder"

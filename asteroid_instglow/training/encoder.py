@@ -18,16 +18,19 @@ from ..data import (
     split_by_source,
 )
 from ..data.recordings import can_be_heard
+from ..encoder.build import build_encoder
 from ..encoder.joint import JointEncoder
 from ..prior import GlowPrior
+from ..utils.files import write_json
 from ..weights.base import load_model
 from .checkpoints import checkpoint_to_resume, locked, trained_weights
 from .encoder_loss import encoder_optimizer
 from .encoder_system import EncoderSystem
+from .launch import is_first, write_once
 from .loaders import ENDLESS, shard_loader, stream_loader
 from .options import EncoderOptions, make_options
 from .pace import steps_that_fit
-from .record import ENCODER_RECORD, outcome, write_record
+from .record import ENCODER_RECORD, complete_record, outcome, write_record
 from .trainer import fit
 
 FOLDER = "encoder"
@@ -86,7 +89,8 @@ def train_encoder(
     options = make_options(EncoderOptions, options, changes)
     prior, started = Path(prior), time.monotonic()
     owner = GlowPrior.from_pretrained(prior)
-    with torch.random.fork_rng(range(torch.cuda.device_count())), locked(prior):
+    devices = range(torch.cuda.device_count())
+    with torch.random.fork_rng(devices), locked(prior, is_first(options)):
         torch.manual_seed(options.seed)
         encoder = owner.add_encoder(_encoder_of(init, owner.source) if init else model or {})
         elsewhere = data if background is None else background
@@ -116,7 +120,7 @@ def train_encoder(
         whose = {"source": owner.source}
         start, run = (model, init), prior / FOLDER
         arguments = fit_encoder(encoder, train, validation, run, whose, start, options, started)
-        return save_trained(owner, prior, arguments, options.keep, started)
+        return save_trained(owner, prior, arguments, options, started)
 
 
 def take_encoder(prior: str | Path, init: str | Path) -> dict[str, Any]:
@@ -195,40 +199,48 @@ def fit_encoder(
     Returns:
         dict: The arguments that a run to resume must have in common; plain types.
     """
-
-    def make_system(model, options, config):
-        optimizer, schedule = encoder_optimizer(model, options.n_steps, options.lr, options.lr / 10)
-        return EncoderSystem(
-            model,
-            optimizer,
-            stream_loader(train, options.batch_size, options.num_workers),
-            shard_loader(validation, options.batch_size),
-            schedule,
-            config=config,
-            ema=options.ema,
-            augment=partial(apply_effects, eq_db=options.eq_db, p_effect=options.p_effect),
-        )
-
     solos = {name: recordings.solos for name, recordings in train.recordings.items()}
     held_out = {f"validation {n}": r.solos for n, r in validation.recordings.items()}
     digest = data_digest({**solos, **held_out})
     counts = {name: len(found) for name, found in solos.items()}
     options = steps_that_fit(
-        options, output, lambda: make_system(copy.deepcopy(encoder), options, {}), started
+        options,
+        output,
+        lambda: _make_system(copy.deepcopy(encoder), train, validation, options, {}),
+        started,
     )
     arguments = {**whose, **recorded(options, *start)}
     checkpoint = checkpoint_to_resume(output, options, arguments, digest)
-    system = make_system(encoder, options, {**arguments, "data_digest": digest, "data": counts})
+    config = {**arguments, "data_digest": digest, "data": counts}
+    system = _make_system(encoder, train, validation, options, config)
     fit(system, output, options, checkpoint, CLIP, f"{whose.get('source', 'joint')} encoder")
     encoder.load_state_dict(trained_weights(output, options.keep))
     return arguments
+
+
+def _make_system(encoder, train, validation, options, config):
+    optimizer, schedule = encoder_optimizer(encoder, options.n_steps, options.lr, options.lr / 10)
+    system = EncoderSystem(
+        encoder,
+        optimizer,
+        stream_loader(train, options.batch_size, options.num_workers),
+        shard_loader(validation, options.batch_size // options.n_processes),
+        schedule,
+        config=config,
+        ema=options.ema,
+        augment=partial(apply_effects, eq_db=options.eq_db, p_effect=options.p_effect),
+    )
+    if options.devices > 1:
+        parts = train, validation, options, config
+        system.rebuild = _make_system, build_encoder, encoder.get_args(), parts
+    return system
 
 
 def save_trained(
     model: GlowPrior | JointEncoder,
     folder: Path,
     arguments: dict[str, Any],
-    keep: str,
+    options: EncoderOptions,
     started: float,
 ) -> dict[str, Any]:
     """Saves a model whose encoder was trained, and the record of the training.
@@ -237,21 +249,27 @@ def save_trained(
         model (GlowPrior | JointEncoder): The model.
         folder (Path): Folder of the model; the run lies in ``encoder/`` below it.
         arguments (dict): Arguments of the training, "source" or "sources" among them.
-        keep (str): "best" or "last", the weights that the model has.
+        options (EncoderOptions): Options of the run.
         started (float): ``time.monotonic()`` at its beginning.
 
     Returns:
         dict: The content of ``encoder.json``.
     """
-    model.eval().save_pretrained(folder)
     whose = "source" if "source" in arguments else "sources"
     record = {
         whose: arguments[whose],
-        **outcome(folder / FOLDER, arguments["n_steps"], keep),
+        **outcome(folder / FOLDER, arguments["n_steps"], options.keep),
         "seconds": round(time.monotonic() - started, 1),
         "arguments": arguments,
     }
-    return write_record(folder / ENCODER_RECORD, record)
+    record = complete_record(record)
+
+    def write():
+        model.eval().save_pretrained(folder)
+        write_json(folder / ENCODER_RECORD, record, indent=2)
+
+    write_once(options, write)
+    return record
 
 
 def _encoder_of(init, source, known=False):

@@ -10,6 +10,7 @@ from ..data import Data, RandomMixtureDataset
 from ..encoder.joint import JointEncoder
 from .checkpoints import locked
 from .encoder import FOLDER, fit_encoder, save_trained, split_recordings
+from .launch import is_first
 from .loaders import ENDLESS
 from .options import JointOptions, make_options
 
@@ -77,13 +78,13 @@ def pretrain_encoders(
         validation = RandomMixtureDataset(
             held_out, n_items=options.validation_items, p_speed=0.0, p_silent=0.0, **common
         )
-        with locked(output):
+        with locked(output, is_first(options)):
             whose = {"sources": list(sources)}
             start, run = (model, init), output / FOLDER
             arguments = fit_encoder(
                 joint.encoder, train, validation, run, whose, start, options, started
             )
-            return save_trained(joint, output, arguments, options.keep, started)
+            return save_trained(joint, output, arguments, options, started)
 
 
 def _joint_of(init, sources):

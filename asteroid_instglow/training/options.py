@@ -39,8 +39,9 @@ class TrainingOptions:
         keep (str): Whether to export the weights of the "best" validation or the "last".
         seed (int): Random seed of the initial weights, the data and the dropout.
         precision (str): "32", "bf16-mixed", or "auto": the latter where the device is fast at it.
-        devices (int): Number of processes (CPU) or GPUs. Several start new processes, so that a
-            script needs its ``if __name__ == "__main__":``.
+        devices (int): Number of processes (CPU) or GPUs, of each machine. Several start new
+            processes, so that a script needs its ``if __name__ == "__main__":``.
+        num_nodes (int): Number of machines, on each of which SLURM or torchrun starts the program.
         accelerator (str): "auto", "cpu", "gpu", ...: as Lightning's.
         num_workers (int): Number of processes that read data; 0 reads between the steps.
         minutes (float, optional): Time that the training shall take; ``n_steps`` is then what fits,
@@ -73,6 +74,7 @@ class TrainingOptions:
     seed: int = _option(0, "random seed", type=int)
     precision: str = _option("32", "numeric precision", choices=PRECISIONS)
     devices: int = _option(1, "number of processes or GPUs", type=int)
+    num_nodes: int = _option(1, "number of machines, started by SLURM or torchrun", type=int)
     accelerator: str = _option("auto", "cpu, gpu, ...", type=str)
     num_workers: int = _option(0, "processes that read data", type=int)
     minutes: float | None = _option(
@@ -107,10 +109,17 @@ class TrainingOptions:
         check_one_of("precision", self.precision, PRECISIONS)
         check_one_of("keep", self.keep, ("best", "last"))
         check_one_of("accelerator", self.accelerator, ACCELERATORS)
-        if self.batch_size % self.devices:
+        if self.batch_size % self.n_processes:
+            what = "devices" if self.num_nodes == 1 else "devices x num_nodes"
             raise ValueError(
-                f"batch_size must be a multiple of devices = {self.devices}, got {self.batch_size}"
+                f"batch_size must be a multiple of {what} = {self.n_processes}, got "
+                f"{self.batch_size}"
             )
+
+    @property
+    def n_processes(self) -> int:
+        """Number of processes on all machines."""
+        return self.devices * self.num_nodes
 
     def recorded(self) -> dict[str, Any]:
         """Lists the options that decide what is learned, as plain types."""
@@ -158,8 +167,6 @@ class EncoderOptions(TrainingOptions):
 
     def __post_init__(self):
         super().__post_init__()
-        if self.devices != 1:
-            raise ValueError(f"devices must be 1 for an encoder, got {self.devices!r}")
         if not 0 <= self.eq_db < 100:
             raise ValueError(f"eq_db must be 0 dB or more, got {self.eq_db!r}")
         if not 0 <= self.p_effect <= 1:
@@ -209,15 +216,17 @@ _WHOLE = {
     "val_every": 1,
     "val_batches": 1,
     "devices": 1,
+    "num_nodes": 1,
     "seed": 0,
     "num_workers": 0,
     "init_pieces": 1,
     "validation_items": 1,
 }
 # Torch takes no larger seed; more processes than these are a mistake that ends the machine.
-_MOST = {"seed": 2**63 - 1, "devices": 1024, "num_workers": 1024}
+_MOST = {"seed": 2**63 - 1, "devices": 1024, "num_nodes": 2**16, "num_workers": 1024}
 # Options of the machine and the occasion, which do not change what is learned.
 _PLACE = frozenset(
-    ("validation_data", "devices", "accelerator", "num_workers", "time_limit", "resume", "progress")
+    ("validation_data", "devices", "num_nodes", "accelerator", "num_workers", "time_limit")
+    + ("resume", "progress")
     + ("checkpoint_minutes", "other_data", "minutes", "val_batches")
 )

@@ -10,6 +10,7 @@ import torch
 
 from ..utils.precision import resolve_precision
 from .checkpoints import FOLDER, LAST, load_checkpoint
+from .launch import environment
 from .options import Options
 from .system import TrainingSystem
 
@@ -36,9 +37,17 @@ def steps_that_fit(
 
     Returns:
         TrainingOptions: With ``n_steps``, ``val_every``, ``val_batches`` and a ``time_limit``.
+
+    Raises:
+        ValueError: If there are minutes, and processes that were started by SLURM or torchrun.
     """
     if options.minutes is None:
         return options
+    if environment(options) is not None:
+        raise ValueError(
+            "minutes must be None where the processes of a run are started from outside: each "
+            "would measure steps of its own; give n_steps and time_limit"
+        )
     last = output / FOLDER / LAST
     before = {}
     if options.resume and last.is_file():

@@ -18,13 +18,15 @@ from ..data import (
 )
 from ..data.recordings import can_be_heard
 from ..prior import GlowPrior
+from ..utils.files import write_json
 from ..weights.config import CONFIG
 from .checkpoints import checkpoint_to_resume, locked, trained_weights
+from .launch import is_first, write_once
 from .loaders import ENDLESS, shard_loader, stream_loader
 from .options import PriorOptions, make_options
 from .pace import steps_that_fit
 from .prior_system import PriorSystem, paper_optimizer
-from .record import PRIOR_RECORD, outcome, write_record
+from .record import PRIOR_RECORD, complete_record, outcome
 from .trainer import fit
 
 logger = logging.getLogger(__name__)
@@ -89,7 +91,7 @@ def train_prior(
         files, held_out = split_by_source(
             [source], data, options.validation_data, options.seed, is_usable
         )
-        with locked(output):
+        with locked(output, is_first(options)):
             digest = data_digest({**files, "validation": held_out[source]})
             # The number of steps may grow, and what is exported may change.
             decisive = {"source": source, **options.recorded(), "model": model.get_model_args()}
@@ -111,7 +113,6 @@ def train_prior(
             system = _make_system(model, train, validation, options, config)
             fit(system, output, options, checkpoint, name=source)
             model.load_state_dict(trained_weights(output, options.keep))
-            _with_its_encoder(model.eval(), output, options.resume).save_pretrained(output)
             record = {
                 "source": source,
                 **outcome(output, options.n_steps, options.keep, loss="nll"),
@@ -123,37 +124,36 @@ def train_prior(
                     "devices": options.devices,
                 },
             }
-            return write_record(output / PRIOR_RECORD, record)
+            record = complete_record(record)
+
+            def write():
+                _with_its_encoder(model.eval(), output, options.resume).save_pretrained(output)
+                write_json(output / PRIOR_RECORD, record, indent=2)
+
+            write_once(options, write)
+            return record
 
 
 def _make_system(model, train, validation, options, config):
     optimizer, scheduler = paper_optimizer(model, options.lr)
-    make = _RebuiltSystem if options.devices > 1 else PriorSystem
-    system = make(
+    system = PriorSystem(
         model,
         optimizer,
         stream_loader(train, options.batch_size, options.num_workers),
-        shard_loader(validation, options.batch_size // options.devices),
+        shard_loader(validation, options.batch_size // options.n_processes),
         scheduler,
         config=config,
         ema=options.ema,
         init_pieces=options.init_pieces,
     )
-    system.parts = train, validation, options
+    if options.devices > 1:
+        parts = train, validation, options, config
+        system.rebuild = _make_system, _build, model.get_model_args(), parts
     return system
 
 
-class _RebuiltSystem(PriorSystem):
-    # For several processes: weight norm cannot be pickled, so that each builds the model anew.
-    def __reduce__(self):
-        model, weights = self.model.get_model_args(), self.model.state_dict()
-        return _rebuild, (model, weights, *self.parts, self.config)
-
-
-def _rebuild(model_args, weights, train, validation, options, config):
-    model = GlowPrior(**model_args)
-    model.load_state_dict(weights)
-    return _make_system(model, train, validation, options, config)
+def _build(model_args):
+    return GlowPrior(**model_args)
 
 
 def _datasets(model, files, held_out, options):

@@ -50,9 +50,14 @@ def outcome(output: Path, n_steps: int, keep: str, loss: str = "loss") -> dict[s
 
 def write_record(path: Path, record: dict[str, Any]) -> dict[str, Any]:
     """Writes a record with the hardware and the versions, and returns it."""
-    record = {**record, "hardware": _hardware(), "versions": _versions()}
+    record = complete_record(record)
     write_json(path, record, indent=2)
     return record
+
+
+def complete_record(record: dict[str, Any]) -> dict[str, Any]:
+    """Returns a record with the hardware and the versions."""
+    return {**record, "hardware": _hardware(), "versions": _versions()}
 
 
 def _hardware():

@@ -35,10 +35,15 @@ class TrainingSystem(System):
         history (list[dict]): A row for each validation: "step", "loss", "train_loss" (None at
             first).
         n_skipped (int): Number of batches skipped so far.
+        rebuild (tuple): What another process, to which the system is sent, builds it from: a
+            function of the model and parts that makes the system, a function that builds the model,
+            its arguments, and the parts.
 
     Raises:
         RuntimeError: In training, after ``MAX_BAD_BATCHES`` bad batches in a row.
     """
+
+    rebuild: tuple | None = None
 
     def __init__(
         self,
@@ -65,6 +70,12 @@ class TrainingSystem(System):
         self._loss = None
         self._train_total, self._train_count = 0.0, 0
         self._val_total, self._val_count = 0.0, 0
+
+    def __reduce_ex__(self, protocol):
+        # Weight norm and schedules cannot be pickled.
+        if self.rebuild is None:
+            return super().__reduce_ex__(protocol)
+        return _rebuilt, (*self.rebuild, self.model.state_dict())
 
     @property
     def exported(self) -> torch.nn.Module:
@@ -247,6 +258,12 @@ class TrainingSystem(System):
         groups = optimizer.state_dict()["param_groups"]
         state = copy.deepcopy(self._snapshot["optimizer"])
         optimizer.load_state_dict({"state": state, "param_groups": groups})
+
+
+def _rebuilt(make, build, model_args, parts, weights):
+    model = build(model_args)
+    model.load_state_dict(weights)
+    return make(model, *parts)
 
 
 def _strings_joined(value):

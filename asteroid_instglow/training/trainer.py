@@ -12,6 +12,7 @@ from ..utils.extras import check_installed
 from ..utils.precision import resolve_precision
 from .callbacks import Notices, Quiet, SeedSteps, Stop, TrainingBar
 from .checkpoints import AtomicFiles, Checkpoints
+from .launch import environment
 from .options import TrainingOptions
 from .system import TrainingSystem
 
@@ -49,13 +50,16 @@ def fit(
     quiet = Quiet()
     callbacks = [quiet, SeedSteps(options.seed), stop]
     callbacks.append(Checkpoints(output / "checkpoints", options.checkpoint_minutes))
+    launched = environment(options)
+    strategy = "auto" if options.n_processes == 1 else "ddp" if launched else "ddp_spawn"
     callbacks.append((TrainingBar if options.progress else Notices)(name, options.n_steps))
     with stop, quiet:
         trainer = pl.Trainer(
             accelerator=options.accelerator,
             devices=options.devices,
-            strategy="auto" if options.devices == 1 else "ddp_spawn",
-            plugins=[AtomicFiles()],
+            num_nodes=options.num_nodes,
+            strategy=strategy,
+            plugins=[AtomicFiles(), *([launched] if launched else [])],
             precision="32-true" if precision == "32" else "bf16-mixed",
             max_epochs=-1,
             val_check_interval=options.val_every or max(1, options.n_steps // 10),

@@ -1,0 +1,50 @@
+"""Runs of several processes: who started them, and what only the first of them does."""
+
+from collections.abc import Callable
+
+import torch.distributed as dist
+from lightning_fabric.plugins.environments import (
+    ClusterEnvironment,
+    LightningEnvironment,
+    SLURMEnvironment,
+    TorchElasticEnvironment,
+)
+
+from .options import TrainingOptions
+
+
+def environment(options: TrainingOptions) -> ClusterEnvironment | None:
+    """Returns how the processes of a run were started; None if this one starts them itself.
+
+    Args:
+        options (TrainingOptions): With ``devices`` and ``num_nodes``.
+
+    Returns:
+        ClusterEnvironment: That of torchrun or SLURM; on several machines without either, one that
+        reads MASTER_ADDR, MASTER_PORT and NODE_RANK.
+    """
+    if options.n_processes == 1:
+        return None
+    for kind in (TorchElasticEnvironment, SLURMEnvironment):
+        if kind.detect():
+            return kind()
+    return LightningEnvironment() if options.num_nodes > 1 else None
+
+
+def is_first(options: TrainingOptions) -> bool:
+    """Returns True in the process that locks the folder and writes to it."""
+    place = environment(options)
+    return place is None or place.node_rank() == place.local_rank() == 0
+
+
+def write_once(options: TrainingOptions, write: Callable[[], object]) -> None:
+    """Calls a function in the first process; the others wait until it is done.
+
+    Args:
+        options (TrainingOptions): Options of the run.
+        write (Callable): Writes what was trained.
+    """
+    if is_first(options):
+        write()
+    if dist.is_available() and dist.is_initialized():
+        dist.barrier()
