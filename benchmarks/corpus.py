@@ -36,7 +36,7 @@ def main(argv=None):
     parser.add_argument("--songs", type=Path, required=True, help="<track>/<source>.flac")
     parser.add_argument("--n-files", type=int, default=1000)
     parser.add_argument("--seconds", type=float, default=2.0, help="of a file")
-    parser.add_argument("--workers", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--workers", type=int, nargs="*", default=[1, 2], help="none: costs only")
     parser.add_argument("--priors", default="minislakh")
     parser.add_argument("--quality", default="fast")
     parser.add_argument("--ray", help="address of a cluster (default: Ray on this machine)")
