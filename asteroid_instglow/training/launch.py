@@ -5,7 +5,6 @@ from collections.abc import Callable
 import torch.distributed as dist
 from lightning_fabric.plugins.environments import (
     ClusterEnvironment,
-    LightningEnvironment,
     SLURMEnvironment,
     TorchElasticEnvironment,
 )
@@ -20,15 +19,22 @@ def environment(options: TrainingOptions) -> ClusterEnvironment | None:
         options (TrainingOptions): With ``devices`` and ``num_nodes``.
 
     Returns:
-        ClusterEnvironment: That of torchrun or SLURM; on several machines without either, one that
-        reads MASTER_ADDR, MASTER_PORT and NODE_RANK.
+        ClusterEnvironment: That of torchrun or SLURM.
+
+    Raises:
+        ValueError: If several machines are wanted, and neither started this process.
     """
     if options.n_processes == 1:
         return None
     for kind in (TorchElasticEnvironment, SLURMEnvironment):
         if kind.detect():
             return kind()
-    return LightningEnvironment() if options.num_nodes > 1 else None
+    if options.num_nodes > 1:
+        raise ValueError(
+            f"num_nodes must be 1 unless SLURM or torchrun starts the program on each machine, got "
+            f"{options.num_nodes}"
+        )
+    return None
 
 
 def is_first(options: TrainingOptions) -> bool:

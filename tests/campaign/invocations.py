@@ -57,7 +57,17 @@ OUTPUTS = (
 # Longer work is what these ask for, so that a large number is no mistake; and one core is enough.
 LONG = {
     *("n_steps", "n_iter", "encoder_steps", "joint_steps", "jobs", "devices", "num_workers"),
-    *("n", "batch_size", "tracks", "seconds", "segment", "max_size", "time_limit", "hidden"),
+    *(
+        "num_nodes",
+        "n",
+        "batch_size",
+        "tracks",
+        "seconds",
+        "segment",
+        "max_size",
+        "time_limit",
+        "hidden",
+    ),
 }
 
 

@@ -15,7 +15,6 @@ LAUNCHERS = {
     "TorchElasticEnvironment": {
         **{"TORCHELASTIC_RUN_ID": "1", "node": "GROUP_RANK", "local": "LOCAL_RANK"},
     },
-    "LightningEnvironment": {"node": "NODE_RANK", "local": "LOCAL_RANK"},
 }
 
 
@@ -38,6 +37,11 @@ def test_the_first_process_of_the_first_machine_writes(monkeypatch, tmp_path, la
     assert written == [(0, 0)]
     with pytest.raises(ValueError, match="minutes must be None"):
         steps_that_fit(EncoderOptions(num_nodes=2, minutes=1), tmp_path, lambda: None, 0.0)
+
+
+def test_several_machines_need_a_launcher():
+    with pytest.raises(ValueError, match="num_nodes must be 1 unless SLURM or torchrun .* got 2"):
+        environment(EncoderOptions(num_nodes=2))
 
 
 def test_only_the_first_process_locks(tmp_path):
