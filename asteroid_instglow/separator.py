@@ -272,8 +272,10 @@ class GenerativeSeparator(Separator, PretrainedModel):
                 rows.append(istft(guess, n_fft, hop, n) * level)
                 if report.evidence is not None:
                     means = sum(share * solution.means for share, solution in zip(shares, found))
-                    shown = (found[0].mixture[0], guess[:, 0], means[:, 0])
-                    report.evidence.add(*(x * level for x in shown), hop, self.sample_rate)
+                    means = istft(means[:, 0], n_fft, hop, n) * level
+                    # Of waveforms: what is no spectrogram of any is lost on the way to them.
+                    shown = (stft(x, n_fft, hop) for x in (row[0], rows[-1][:, 0], means))
+                    report.evidence.add(*shown, hop, self.sample_rate)
         out = torch.cat(rows, 1)
         if mid:
             shares = masking.shares(stft(out, n_fft, hop).abs())
