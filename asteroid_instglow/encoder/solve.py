@@ -9,6 +9,7 @@ from .. import masking
 from ..audio.stft import istft
 from .base import Encoder, estimate_each
 
+BINS = 64  # reconciled at once: what is computed of them stays in the processor's cache
 MASK_POWER = 1.25  # exponent of the ratio masks that are averaged with the estimates
 
 
@@ -70,6 +71,11 @@ def reconcile(means: torch.Tensor, mixture: torch.Tensor, residual: bool = False
     Returns:
         torch.Tensor: Complex (n_src, ..., n_freq, n_frames), one source more with ``residual``.
     """
+    pieces = zip(means.split(BINS, -2), mixture.split(BINS, -2))
+    return torch.cat([_reconcile(mean, mixed, residual) for mean, mixed in pieces], -2)
+
+
+def _reconcile(means, mixture, residual):
     weights = means.abs()
     if residual:
         # Nothing is known of it: it may be all that is left.
