@@ -34,7 +34,7 @@ SOUND = {
     "baseline separate": (
         "nmf separate {place}/song.wav --model {root}/models/band -o {out} --quiet"
     ),
-    "demo": "--output {out} --quiet",
+    "demo": "--priors {root}/models/band --output {out} --quiet",
     "diagnose": "{root}/song.wav --priors {root}/models/band --solver paper --n-iter 1",
     "report": "{root}/experiment -o {out}/report.html --quiet",
     "publish": "{root}/models/bass --repo-id user/bass -o {out}",
@@ -91,7 +91,8 @@ def mutations():
     for name, parser in leaves().items():
         for action in parser._actions:
             option = action.option_strings[-1] if action.option_strings else None
-            if action.dest in ("help", "debug", "json"):
+            # The demo trains for minutes.
+            if action.dest in ("help", "debug", "json") or (name, option) == ("demo", "--train"):
                 continue
             if action.nargs == 0:
                 found.append((name, option, action, [None]))

@@ -32,11 +32,11 @@ KINDS = {
 }
 
 
-def campaign(root: Path, counts: dict, seed: int = 0, first: int = 0, shown=print) -> dict:
-    """Tries so many cases of each kind in a folder.
+def campaign(world: World, counts: dict, seed: int = 0, first: int = 0, shown=print) -> dict:
+    """Tries so many cases of each kind.
 
     Args:
-        root (Path): An empty folder.
+        world (World): Where they happen.
         counts (dict[str, int]): Number of cases by kind.
         seed (int): Random seed.
         first (int): Number of the first case.
@@ -45,7 +45,7 @@ def campaign(root: Path, counts: dict, seed: int = 0, first: int = 0, shown=prin
     Returns:
         dict[str, Tally]: By kind.
     """
-    world, tallies = World(root), {}
+    tallies = {}
     for kind, n in counts.items():
         module, tally = KINDS[kind][0], tallies.setdefault(kind, Tally(kind))
         for number in range(first, first + n):
@@ -96,7 +96,7 @@ def _try_kind(kind, n, seed, first):
     _limit_memory()
     with tempfile.TemporaryDirectory() as folder:
         say = lambda fault: print(fault, flush=True)  # noqa: E731
-        return campaign(Path(folder).resolve(), {kind: n}, seed, first, say)[kind]
+        return campaign(World(Path(folder).resolve()), {kind: n}, seed, first, say)[kind]
 
 
 def _limit_memory(gigabytes=6):

@@ -6,12 +6,13 @@ import torch
 from . import judge as judging
 from .judge import Case, Fault, Tally, judge
 from .run import KINDS, campaign
+from .world import World
 
 # So many of each kind as take some 90 seconds of one core together.
 COUNTS = {
     "files": 30,
     "arrays": 60,
-    "invocations": 30,
+    "invocations": 20,
     "models": 30,
     "surroundings": 21,
     "kills": 9,
@@ -27,10 +28,15 @@ def one_thread():
     torch.set_num_threads(before)
 
 
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    return World(tmp_path_factory.mktemp("campaign").resolve())
+
+
 @pytest.mark.parametrize("kind", KINDS)
-def test_hostile_inputs(kind, tmp_path, one_thread):
+def test_hostile_inputs(kind, world, one_thread):
     faults = []
-    tally = campaign(tmp_path, {kind: COUNTS[kind]}, shown=faults.append)[kind]
+    tally = campaign(world, {kind: COUNTS[kind]}, shown=faults.append)[kind]
     assert tally.cases == COUNTS[kind] and not faults, "\n".join(faults)
 
 
