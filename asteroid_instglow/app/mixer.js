@@ -106,7 +106,7 @@ class Mixer {
     }
     clip.strip = make(
       "li", { "data-stem": clip.name },
-      make("div", { class: "top" }, make("strong", {}, clip.name), controls), view,
+      make("div", { class: "top" }, make("strong", {}, clip.name), make("small", { class: "sure" }, clip.note && `expected SDR ${clip.note}`), controls), view,
     );
     return clip.strip;
   }

@@ -109,7 +109,12 @@ def describe_mix(mix: Mix) -> dict[str, Any]:
         "archive": _address(mix.archive),
         "ticks": [[label, height] for label, height in mix.ticks],
         "clips": [
-            {"name": clip.name, "audio": _address(clip.audio), "image": _address(clip.image)}
+            {
+                "name": clip.name,
+                "audio": _address(clip.audio),
+                "image": _address(clip.image),
+                "note": clip.note,
+            }
             for clip in mix.clips
         ],
     }

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..audio.io import load_audio, save_audio
 from ..report.clips import draw_spectrogram, frequency_ticks, mel_spectrogram
+from ..utils.files import read_json
 from ..utils.progress import SeparationProgress
 
 if TYPE_CHECKING:
@@ -30,11 +31,13 @@ class Clip:
         name (str): "mixture", or a source.
         audio (Path): WAV file.
         image (Path): WebP file with its spectrogram.
+        note (str): How sure it is, see :class:`~asteroid_instglow.uncertainty.confidence`.
     """
 
     name: str
     audio: Path
     image: Path
+    note: str = ""
 
 
 @dataclass
@@ -146,6 +149,7 @@ class Studio:
                 lambda *_: progress(0.9 * report.fraction, "Separating the song")
             )
             # Browsers save the files under the names that they have here.
+            sure = separator.resolved(separator.options.updated(options)).solver == "encoder"
             stems = separator.file_separate(
                 path,
                 folder,
@@ -153,8 +157,10 @@ class Studio:
                 track=song,
                 sources=sources,
                 progress=report,
+                confidence=sure,
                 **options,
             )
+            told = read_json(stems.pop("confidence"))["sources"] if sure else {}
             progress(0.9, "Drawing the spectrograms")
             mixture, rate = load_audio(path)
             original = folder / "original" / "mixture.wav"
@@ -164,6 +170,8 @@ class Studio:
             del mixture
             files = {MIXTURE: original, **stems}
             clips, top = _draw(files, folder, rate)
+            for clip in clips:
+                clip.note = told.get(clip.name, {}).get("summary", "")
             archive = folder / f"{song} stems.zip"
             with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as file:
                 for stem, path_of in stems.items():

@@ -72,29 +72,28 @@ class Confidence:
             parts = {"sdr": self.sdr[i], "low": self.low[i], "high": self.high[i]}
             found[name] = {key: _plain(values) for key, values in parts.items()}
             found[name]["octaves"] = [_plain(values) for values in self.octaves[i]]
+            found[name]["summary"] = self.summary(i)
         seconds = list(range(self.sdr.shape[-1]))
         return {"seconds": seconds, "level": self.level, "sources": found}
 
+    def summary(self, index: int) -> str:
+        """Returns what is told of one source in a line, see :meth:`describe`."""
+        if self.sdr[index].isnan().all():
+            return "silent"
+        middle, low, high = (float(x[index].nanmedian()) for x in (self.sdr, self.low, self.high))
+        line = f"{middle:.1f} dB, between {low:.1f} and {high:.1f}"
+        start, end = _longest(self.sdr[index] < WEAK)
+        return line + f"; weak from {_clock(start)} to {_clock(end)}" * (end - start >= 2)
+
     def describe(self) -> list[str]:
-        """Returns a line per source, such as "guitar 6.1 dB, between 3.0 and 9.2; weak from 0:42".
+        """Returns a line per source: medians over the seconds, and the longest weak passage.
 
         Examples:
             >>> one = torch.tensor([[6.0, 1.0, 1.0]])
             >>> Confidence(["bass"], one, one - 2, one + 2, *2 * [one[:, None]]).describe()
             ['bass 1.0 dB, between -1.0 and 3.0; weak from 0:01 to 0:03']
         """
-        lines = []
-        for i, name in enumerate(self.sources):
-            if self.sdr[i].isnan().all():
-                lines.append(f"{name} silent")
-                continue
-            middle, low, high = (x[i].nanmedian() for x in (self.sdr, self.low, self.high))
-            line = f"{name} {middle:.1f} dB, between {low:.1f} and {high:.1f}"
-            start, end = _longest(self.sdr[i] < WEAK)
-            if end - start >= 2:
-                line += f"; weak from {_clock(start)} to {_clock(end)}"
-            lines.append(line)
-        return lines
+        return [f"{name} {self.summary(i)}" for i, name in enumerate(self.sources)]
 
 
 def confidence_of(evidence: Evidence, sources: Sequence[str]) -> Confidence:
