@@ -144,10 +144,11 @@ class GenerativeSeparator(Separator, PretrainedModel):
         Args:
             wav (torch.Tensor): (time,), (batch, time) or (batch, channels, time).
             n (int): How many. Their mean is the answer of :meth:`separate` (n > 1).
-            sample_rate, **options: As for :meth:`torch_separate`; ``seed`` is that of the draws.
+            sample_rate (int, optional): Of ``wav``, Hz; by default the model's.
+            **options: As for :meth:`torch_separate`; ``seed`` is that of the draws.
 
         Returns:
-            torch.Tensor: (n, *shape of the answer). Each sums to the mixture as the answer does.
+            torch.Tensor: n answers, on a first axis. Each sums to the mixture as the answer does.
 
         References
             - :mod:`asteroid_instglow.uncertainty.samples`
@@ -165,7 +166,8 @@ class GenerativeSeparator(Separator, PretrainedModel):
 
         Args:
             wav (torch.Tensor | str | Path): One mixture, (time,) or (channels, time), or a file.
-            sample_rate, **options: As for :meth:`torch_separate`.
+            sample_rate (int, optional): Of ``wav``, Hz; by default the model's.
+            **options: As for :meth:`torch_separate`.
         """
         if not isinstance(wav, torch.Tensor):
             wav, sample_rate = load_audio(wav)

@@ -39,7 +39,7 @@ def draw_each(
         n, sample_rate, seed: As for :func:`draw`.
 
     Returns:
-        torch.Tensor: (n, *shape of the answer).
+        torch.Tensor: n answers, on a first axis.
     """
     items = answer[None] if answer.ndim == 2 else answer
     items = items[:, :, None] if items.ndim == 3 else items
