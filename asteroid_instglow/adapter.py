@@ -223,7 +223,7 @@ class Separator:
         """
         path = Path(filename)
         folder, track = song_folder(path, output_dir, track)
-        outputs = output_names(self.sources, None if sources == "auto" else sources, two_stems)
+        outputs = output_names(self.sources, sources, two_stems)
         paths = stem_paths(folder, track, list(outputs), suffix, name)
         told = confidence_path(folder, track, name, force_overwrite) if confidence else None
         check_file(path)

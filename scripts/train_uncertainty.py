@@ -31,7 +31,14 @@ from asteroid_instglow.data.folders import find_by_source
 from asteroid_instglow.uncertainty.confidence import LEVEL
 from asteroid_instglow.uncertainty.detection import figures, ratios
 from asteroid_instglow.uncertainty.errors import FLOOR, ErrorModel, IntervalModel
-from asteroid_instglow.uncertainty.evidence import CELL, N_OCTAVES, THIRDS, Evidence, pool
+from asteroid_instglow.uncertainty.evidence import (
+    CELL,
+    N_OCTAVES,
+    THIRDS,
+    Evidence,
+    pool,
+    pooled_quantities,
+)
 
 LENGTH = 50  # cells of an excerpt
 BATCH = 12
@@ -137,8 +144,8 @@ def observe(separator, stems):
     shown = []
 
     class Watch(Evidence):
-        def add(self, mixture, sources, means, hop_length, sample_rate):
-            shown.append((self.show(mixture, sources, means, hop_length, sample_rate), sources))
+        def add(self, mixture, sources, *others):
+            shown.append((pooled_quantities(mixture, sources, *others), sources))
 
     separator._gather = lambda n_seconds, options: Watch(len(stems), n_seconds, None)
     rate = int(separator.sample_rate)

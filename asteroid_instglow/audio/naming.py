@@ -99,13 +99,15 @@ def check_template(name: str) -> None:
 
 
 def output_names(
-    sources: Sequence[str], wanted: Sequence[str] | None = None, two_stems: str | None = None
+    sources: Sequence[str],
+    wanted: Sequence[str] | str | None = None,
+    two_stems: str | None = None,
 ) -> dict[str, list[int]]:
     """Returns which sources each output is the sum of.
 
     Args:
         sources (Sequence[str]): Sources of the separator.
-        wanted (Sequence[str], optional): Only these, in this order.
+        wanted (Sequence[str] | str, optional): Only these, in this order; "auto": all.
         two_stems (str, optional): This source, and the sum of the others as ``no_<source>``.
 
     Returns:
@@ -117,8 +119,11 @@ def output_names(
     Examples:
         >>> output_names(["bass", "drums", "vocals"], two_stems="vocals")
         {'vocals': [2], 'no_vocals': [0, 1]}
+        >>> output_names(["bass", "drums"], "auto")
+        {'bass': [0], 'drums': [1]}
     """
     sources = list(sources)
+    wanted = None if wanted == "auto" else wanted
     if two_stems is not None and wanted is not None:
         raise ValueError("sources and two_stems exclude each other, got both")
     if two_stems is not None:

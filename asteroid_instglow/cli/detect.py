@@ -29,14 +29,16 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 
 def describe(answer: dict[str, Any]) -> str:
     """Lists the sources, surest first, with the seconds in which they play."""
+    from ..uncertainty.detection import PLAYS, UNFAMILIAR
+
     rows = sorted(answer["sources"].items(), key=lambda item: -item[1]["probability"])
     lines = []
     for name, found in rows:
-        n = sum(p >= 0.5 for p in found["seconds"])
+        n = sum(p >= PLAYS for p in found["seconds"])
         seconds = f"{n} of {len(found['seconds'])} s"
         lines.append(f"{name:<12} {100 * found['probability']:5.1f} %   plays in {seconds}")
     lines.append(f"unexplained  {100 * answer['unexplained']:5.1f} % of the power")
     lines.append(f"familiar     {answer['familiar']:.3f}")
-    if answer["familiar"] < 0.01:
+    if answer["familiar"] < UNFAMILIAR:
         lines.append("unlike the mixtures that the priors' encoders were tried on")
     return "\n".join(lines)

@@ -25,6 +25,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="audio files, folders of them, or patterns such as 'music/**/*.mp3'",
     )
     add_model_arguments(parser)
+    parser.add_argument(
+        "--confidence",
+        action="store_true",
+        help="write confidence.json and .png, too: the SDR to expect of each second",
+    )
     parser.add_argument("--device", default="auto", help="auto (CUDA, MPS, CPU), cpu, cuda, cuda:1")
     parser.add_argument("--jobs", type=int, default=1, help="files at once, each in a process")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
@@ -57,11 +62,6 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     )
     which.add_argument(
         "--two-stems", metavar="NAME", help="write this source, and all others as no_NAME"
-    )
-    parser.add_argument(
-        "--confidence",
-        action="store_true",
-        help="write confidence.json and .png, too: the SDR to expect of each second",
     )
     parser.add_argument("--residual", action="store_true", help="add what no prior explains")
 
@@ -219,8 +219,7 @@ def _planned(separator, songs, options):
     from ..audio.naming import TEMPLATE, output_names, stem_paths
 
     suffix, name = options.get("suffix", ".wav"), options.get("name", TEMPLATE)
-    wanted = None if options.get("sources") == "auto" else options.get("sources")
-    outputs = output_names(separator.sources, wanted, options.get("two_stems"))
+    outputs = output_names(separator.sources, options.get("sources"), options.get("two_stems"))
     plan, owners = [], {}
     for song in songs:
         paths = stem_paths(song.folder, song.track, list(outputs), suffix, name).values()
@@ -254,7 +253,7 @@ def _separate_all(separator, songs, args, model, options):
 def _separate_one(separator, song, options):
     try:
         written = separator.file_separate(song.path, song.folder, track=song.track, **options)
-        if "confidence" in written and options.get("confidence"):
+        if options.get("confidence"):
             from ..report.confidence import draw_confidence
             from ..utils.files import read_json
 

@@ -105,5 +105,10 @@ def _trained(model, prefix):
 
 
 def _tensors(prefix):
-    tensors = load((files(__package__) / WEIGHTS).read_bytes())
+    tensors = _all_tensors()
     return {name.removeprefix(prefix): x for name, x in tensors.items() if name.startswith(prefix)}
+
+
+@functools.cache
+def _all_tensors():
+    return load((files(__package__) / WEIGHTS).read_bytes())

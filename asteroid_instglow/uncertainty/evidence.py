@@ -1,6 +1,7 @@
 """What a separation shows of its own errors, in bands and tenths of a second."""
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import torch
 
@@ -91,6 +92,28 @@ def quantities(
     yield power * (share > 0.5)
 
 
+def pooled_quantities(
+    mixture: torch.Tensor,
+    sources: torch.Tensor,
+    means: torch.Tensor,
+    hop_length: int,
+    sample_rate: float,
+) -> torch.Tensor:
+    """Computes the quantities in bands and cells.
+
+    Args:
+        mixture, sources, means (torch.Tensor): See :func:`quantities`.
+        hop_length (int): Of the STFT, samples.
+        sample_rate (float): Hz.
+
+    Returns:
+        torch.Tensor: (n_src, len(QUANTITIES), N_BANDS, n_cells), on the CPU.
+    """
+    n_fft = 2 * (mixture.shape[0] - 1)
+    each = quantities(mixture, sources, means)
+    return torch.stack([pool(x, n_fft, hop_length, sample_rate) for x in each], 1).cpu()
+
+
 class Evidence:
     """Gathers what the pieces of a separation show, second by second.
 
@@ -111,41 +134,15 @@ class Evidence:
         """Announces a piece that begins at ``start``, seconds."""
         self._start = start
 
-    def add(
-        self,
-        mixture: torch.Tensor,
-        sources: torch.Tensor,
-        means: torch.Tensor,
-        hop_length: int,
-        sample_rate: float,
-    ) -> None:
-        """Adds one channel of a piece.
-
-        Args:
-            mixture, sources, means (torch.Tensor): See :func:`quantities`.
-            hop_length (int): Of the STFT, samples.
-            sample_rate (float): Hz.
-        """
-        powers = self.show(mixture, sources, means, hop_length, sample_rate)
+    def add(self, *channel: Any) -> None:
+        """Adds one channel of a piece, given as to :func:`pooled_quantities`."""
+        powers = pooled_quantities(*channel)
         powers = torch.cat([powers, self._guess(powers)[:, None]], 1)
         cells = torch.arange(powers.shape[-1])
         second = ((cells + 0.5) * CELL + self._start).long().clamp_max(len(self._n_cells) - 1)
         octaves = powers.unflatten(2, (N_OCTAVES, THIRDS)).sum(3)
         self._sums.index_add_(3, second, octaves)
         self._n_cells.index_add_(0, second, torch.ones(len(second)))
-
-    def show(
-        self,
-        mixture: torch.Tensor,
-        sources: torch.Tensor,
-        means: torch.Tensor,
-        hop_length: int,
-        sample_rate: float,
-    ) -> torch.Tensor:
-        """Returns the pooled quantities, (n_src, len(QUANTITIES), N_BANDS, n_cells)."""
-        n_fft = 2 * (mixture.shape[0] - 1)
-        each = quantities(mixture, sources, means)
-        return torch.stack([pool(x, n_fft, hop_length, sample_rate) for x in each], 1).cpu()
 
     @property
     def powers(self) -> torch.Tensor:
