@@ -1,21 +1,21 @@
 """Writes the stems of a song as a set: all of them appear in their folder, or none."""
 
-import fcntl
 import logging
 import math
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soundfile as sf
 
 from ..utils.checks import check_one_of, path_inside
-from ..utils.files import exchange, naming, uninterrupted
+from ..utils.files import exchange, lock, naming, uninterrupted, write_json
+from .placing import LOCK, finish_interrupted, place_files, stage_of
 from .writing import CLIP_MODES, FORMATS, AudioWriter, check_bitrate, check_format, check_suffix
 
 _log = logging.getLogger(__name__)
-_LOCK = "lock"
 _BLOCK = 2**18  # frames
 
 
@@ -23,7 +23,8 @@ class StemSet:
     """Writes one file a source into a folder, block by block; a context manager.
 
     Files are written to a hidden folder beside, ``.<folder>.partial``, and moved into place once
-    all are complete. What a killed process left there is replaced by the next.
+    all are complete. What a killed process left there is replaced by the next, which first finishes
+    the moves that it finds begun.
 
     Args:
         folder (str | Path): Folder of the stems, made if need be.
@@ -75,15 +76,19 @@ class StemSet:
         self._is_float = FORMATS[suffix.lower()][1][subtype] == "FLOAT"
         if self._is_float and clip == "rescale":
             self.clip = "none"
+        finish_interrupted(self.folder, self.paths.values())
         there = [str(path) for path in self.paths.values() if path.exists()]
+        if folders := [str(path) for path in self.paths.values() if path.is_dir()]:
+            raise IsADirectoryError(f"stems must be files, {', '.join(folders)} is a folder")
         if there and not overwrite:
             raise FileExistsError(f"{', '.join(there)} exists: pass force_overwrite to replace it")
         if not self.folder.is_dir():
             above = next(path for path in (self.folder, *self.folder.parents) if path.exists())
             if not above.is_dir():
                 raise NotADirectoryError(f"output must be a folder, {above} is a file")
-        self._stage = self.folder.with_name(f".{self.folder.name}.partial")
+        self._stage = stage_of(self.folder)
         self._made: list[Path] = []
+        self._attached: list[Path] = []
         self._writers: list = []
         self._lock, self._peak = None, 0.0
 
@@ -103,7 +108,8 @@ class StemSet:
         check_format(self.suffix, self.subtype, sample_rate, channels)
         # Only at the end is the factor known by which all are divided.
         self._is_staged = self.clip == "rescale"
-        self._make_stage()
+        with uninterrupted():
+            self._make_stage()
         self._check_space()
         if self._is_staged:
             (self._stage / "float").mkdir()
@@ -130,6 +136,17 @@ class StemSet:
             with naming(path):
                 writer.write(stem)
 
+    def attach(self, path: Path, content: Any) -> None:
+        """Adds a JSON file to the set.
+
+        Args:
+            path (Path): Where it goes; a file in the folder of the stems, if that is theirs alone.
+            content (Any): Plain types.
+        """
+        with naming(path):
+            write_json(self._stage / path.name, content)
+        self._attached.append(path)
+
     def __exit__(self, kind, *error):
         try:
             for path, writer in zip(self.paths.values(), self._writers):
@@ -138,7 +155,8 @@ class StemSet:
             if kind is None and self._lock is not None:
                 self._finish()
         finally:
-            self._clean()
+            with uninterrupted():
+                self._clean()
 
     def _finish(self):
         if self._is_staged:
@@ -154,25 +172,20 @@ class StemSet:
                 with naming(path):
                     self._encode(name, gain)
             (self._stage / "float").rmdir()
-        (self._stage / _LOCK).unlink()
-        if self._is_own_folder and self._take_place():
+        moves = {self._stage / f"{name}{self.suffix}": path for name, path in self.paths.items()}
+        moves |= {self._stage / path.name: path for path in self._attached}
+        if self._is_own_folder and self._take_place(moves.values()):
             return
-        for path in self.paths.values():
-            with naming(path):
-                path.parent.mkdir(parents=True, exist_ok=True)
-        # First all old ones go, so that old and new never stand side by side.
-        with uninterrupted():
-            for path in self.paths.values():
-                path.unlink(missing_ok=True)
-            for name, path in self.paths.items():
-                os.replace(self._stage / f"{name}{self.suffix}", path)
+        with naming(self.folder):
+            place_files(self._stage, moves)
 
-    def _take_place(self):
+    def _take_place(self, own):
         # Makes the stage the folder in one step, where that can be; it takes over all other files.
         if not self.folder.exists():
+            (self._stage / LOCK).unlink()
             os.rename(self._stage, self.folder)
             return True
-        others = [path for path in self.folder.iterdir() if path not in self.paths.values()]
+        others = [path for path in self.folder.iterdir() if path not in own]
         if self.folder.is_symlink() or any(path.is_dir() for path in others):
             return False
         try:
@@ -181,7 +194,12 @@ class StemSet:
             shutil.copystat(self.folder, self._stage)
         except OSError:  # a file system without links
             return False
-        return exchange(self.folder, self._stage)
+        (self._stage / LOCK).unlink()
+        if exchange(self.folder, self._stage):
+            return True
+        self._lock.close()
+        self._take_lock()
+        return False
 
     def _encode(self, name, gain):
         source, target = self._stage / "float" / f"{name}.wav", self._stage / f"{name}{self.suffix}"
@@ -199,18 +217,19 @@ class StemSet:
         self._made = [path for path in above if not path.exists()]
         with naming(self.folder):
             self._stage.mkdir(parents=True, exist_ok=True)
-            self._lock = (self._stage / _LOCK).open("w")
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            self._lock.close()
-            self._lock = None
-            raise ValueError(f"another process is writing to {self.folder}") from error
+            self._take_lock()
         for path in self._stage.iterdir():
             if path.is_dir():
                 shutil.rmtree(path)
-            elif path.name != _LOCK:
+            elif path.name != LOCK:
                 path.unlink()
+
+    def _take_lock(self):
+        self._lock = (self._stage / LOCK).open("w")
+        if not lock(self._lock.fileno(), wait=False):
+            self._lock.close()
+            self._lock = None
+            raise ValueError(f"another process is writing to {self.folder}")
 
     def _check_space(self):
         size = {"PCM_16": 2, "PCM_24": 3, "FLOAT": 4}[self.subtype]

@@ -176,9 +176,13 @@ def separate_songs(
         dict: "files" (file to name of each stem to its path), "skipped" (files), "failed" (file to
         the reason), "exit_code".
     """
+    from ..audio.placing import finish_interrupted
+
     done, skipped, failed = {}, [], {}
     todo = []
     for song, stems in zip(songs, _planned(separator, songs, options)):
+        # What a killed process has begun to put in place is finished, and so may be all there.
+        finish_interrupted(song.folder / song.track, stems)
         if args.skip_existing and all(path.is_file() for path in stems):
             skipped.append(str(song.path))
         else:

@@ -12,6 +12,7 @@ import soundfile as sf
 import torch
 
 from ..audio.naming import TEMPLATE, output_names, stem_paths
+from ..audio.placing import finish_interrupted
 from .storage import Place, local_copy
 
 MAX_MESSAGE = 500  # characters
@@ -63,6 +64,9 @@ class SongWorker:
 
     def _separate(self, path, track):
         names = self._names(track)
+        if self._output.is_local:
+            root = Path(self._output.root)
+            finish_interrupted(root / track, [root / name for name in names])
         if self._output.has(names):
             return {"found": True}
         with local_copy(path) as file:

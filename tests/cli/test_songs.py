@@ -212,3 +212,18 @@ def test_completion(capsys, tmp_path, shell):
     ask = "COMP_WORDS=(instglow separate --tw); COMP_CWORD=2; _shtab_instglow; echo ${COMPREPLY[@]}"
     done = subprocess.run(["bash", "-c", f"{script}\n{ask}"], capture_output=True, text=True)
     assert done.stdout.strip() == "--two-stems"
+
+
+def test_skip_existing_finishes_what_a_killed_process_began(music, band, capsys):
+    args = ("music/one.wav", "-o", "out", "--name", "{stem}/{track}")
+    separate(capsys, band, *args)
+    # As a kill between the second and the third file leaves it.
+    stage, last = music / "out/.one.partial", music / "out/vocals/one.wav"
+    stage.mkdir()
+    whole = last.rename(stage / "vocals.wav").read_bytes()
+    (stage / "journal.json").write_text(
+        json.dumps({"moves": [[str(stage / "vocals.wav"), str(last)]]})
+    )
+    told = separate(capsys, band, *args, "--skip-existing")
+    assert "skipped" in told.out and last.read_bytes() == whole
+    assert files(music / "out") == ["bass/one.wav", "drums/one.wav", "vocals/one.wav"]
