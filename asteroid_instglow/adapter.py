@@ -11,16 +11,13 @@ import numpy as np
 import torch
 
 from .audio.chunks import chunk_bounds
-from .audio.ffmpeg import check_file, open_decoded, read_frames
+from .audio.ffmpeg import check_file
 from .audio.naming import TEMPLATE, output_names, song_folder, stem_paths
 from .audio.resampling import check_rate, check_resamples
 from .audio.stems import StemSet
-from .inference import as_wav, separate_blocks, separate_long, separate_piece
+from .inference import as_wav, open_mixture, separate_blocks, separate_long, separate_piece
 from .uncertainty.confidence import confidence_of, confidence_path
-from .utils.files import write_json
 from .utils.progress import SeparationProgress, as_progress
-
-_SCAN = 2**18  # frames
 
 
 class Separator:
@@ -58,7 +55,7 @@ class Separator:
         """Returns what gathers evidence of the errors of a separation."""
         raise ValueError(f"confidence must be False, {type(self).__name__} cannot tell its errors")
 
-    def _playing(self, path, options):
+    def _playing(self, path, options, progress):
         """Returns a model of the sources that play in a file."""
         raise ValueError(f'sources must be names, {type(self).__name__} has no "auto"')
 
@@ -229,39 +226,33 @@ class Separator:
         check_file(path)
         writing = (suffix, subtype, clip, force_overwrite, mp3_bitrate)
         with StemSet(folder / track, paths, *writing) as stems:
-            model = self._playing(path, options) if sources == "auto" else self
+            model = self
+            if sources == "auto":  # found out in a first pass, which is separated in a second
+                model = self._playing(path, options, progress is True)
             here = {
                 i: model.sources.index(n) for i, n in enumerate(self.sources) if n in model.sources
             }
             own = [[here[i] for i in indices if i in here] for indices in outputs.values()]
-            work = (resample, progress, options, confidence)
-            evidence = model._separate_into(stems, path, own, *work)
-        if told is not None:
-            write_json(told, confidence_of(evidence, model.sources).to_dict())
+            rate = None if resample else self.sample_rate
+            with open_mixture(path, rate) as mixture, as_progress(progress) as report:
+                blocks = model._separate_stream(*mixture, report, options, confidence)
+                stems.start(mixture.sample_rate, mixture.channels, mixture.n_samples)
+                for block in blocks:
+                    stems.write(np.stack([block[i, 0].sum(0).numpy() for i in own]))
+            if told is not None:
+                stems.attach(told, confidence_of(report.evidence, model.sources).to_dict())
         return stems.paths if told is None else {**stems.paths, "confidence": told}
 
-    def _separate_into(self, stems, path, outputs, resample, progress, options, confidence=False):
-        # Writes the stems, each a sum of sources by their indices; returns evidence of the errors.
-        with open_decoded(path) as (file, _), as_progress(progress) as report:
-            rate, channels, n = file.samplerate, file.channels, file.frames
-            if rate != self.sample_rate and not resample:
-                raise ValueError(
-                    f"{path} must have {self.sample_rate} Hz as the priors, got {rate} Hz; "
-                    "pass resample=True"
-                )
-            # Read once before the work: a file that is damaged at its end is refused at once.
-            for start in range(0, n, _SCAN):
-                read_frames(file, path, start, min(_SCAN, n - start))
-            file.seek(0)
-            solve, *pieces = self._piecewise(rate, 1, n, options, report, confidence)
-            stems.start(rate, channels, n)
-
-            def read(frames):
-                return torch.from_numpy(read_frames(file, path, None, frames).T.copy())[None]
-
-            for block in separate_blocks(solve, read, n, *pieces):
-                stems.write(np.stack([block[i, 0].sum(0).numpy() for i in outputs]))
+    def _hear(self, path, progress=None, **options):
+        # Separates a file for nothing but the evidence of its errors.
+        with open_mixture(path) as mixture, as_progress(progress) as report:
+            for _ in self._separate_stream(*mixture, report, options, True):
+                pass
             return report.evidence
+
+    def _separate_stream(self, sample_rate, channels, n_samples, read, report, options, confidence):
+        solve, *pieces = self._piecewise(sample_rate, 1, n_samples, options, report, confidence)
+        return separate_blocks(solve, read, n_samples, *pieces)
 
     def _piecewise(self, rate, n_items, n_samples, options, report, confidence):
         # What separates a piece, and the longest piece and the overlap in samples.

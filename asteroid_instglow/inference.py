@@ -1,15 +1,61 @@
 """Separates audio of any rate, level and length, piece by piece."""
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 
 from . import masking
 from .audio.chunks import chunk_bounds, crossfade_weights, fit_length
+from .audio.ffmpeg import open_decoded, read_frames
 from .audio.resampling import resample
 
 MAX_CHANNELS = 64
+_SCAN = 2**18  # frames
+
+
+class Mixture(NamedTuple):
+    """A file that is read block by block: ``read`` returns the next (1, channels, time)."""
+
+    sample_rate: int
+    channels: int
+    n_samples: int
+    read: Callable[[int], torch.Tensor]
+
+
+@contextmanager
+def open_mixture(path: Path, only_rate: float | None = None) -> Iterator[Mixture]:
+    """Opens a file that is to be separated.
+
+    It is read once before: a file that is damaged at its end is refused before the work.
+
+    Args:
+        path (Path): An existing file.
+        only_rate (float, optional): The sample rate that it must have, Hz.
+
+    Yields:
+        Mixture: The file.
+
+    Raises:
+        ValueError: If it is no audio, damaged or of another rate.
+    """
+    with open_decoded(path) as (file, _):
+        rate, n = file.samplerate, file.frames
+        if only_rate not in (None, rate):
+            raise ValueError(
+                f"{path} must have {only_rate} Hz as the priors, got {rate} Hz; pass resample=True"
+            )
+        for start in range(0, n, _SCAN):
+            read_frames(file, path, start, min(_SCAN, n - start))
+        file.seek(0)
+
+        def read(frames):
+            return torch.from_numpy(read_frames(file, path, None, frames).T.copy())[None]
+
+        yield Mixture(rate, file.channels, n, read)
 
 
 def separate_long(
@@ -138,6 +184,8 @@ def as_wav(wav: torch.Tensor) -> tuple[torch.Tensor, int]:
     Returns:
         tuple: float32 (batch, channels, time), and the number of axes that it had.
     """
+    if not isinstance(wav, torch.Tensor):
+        raise TypeError(f"wav must be a tensor, got {type(wav).__name__}")
     shape = tuple(wav.shape)
     if wav.layout != torch.strided or wav.is_meta or wav.is_quantized:
         kind = "quantized" if wav.is_quantized else "meta" if wav.is_meta else wav.layout

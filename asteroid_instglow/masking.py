@@ -133,3 +133,30 @@ def low_band(wav: torch.Tensor, sample_rate: float, cutoff: float) -> torch.Tens
     gain = (2 - 2 * frequency / cutoff).clamp(0, 1)
     low = torch.fft.irfft(spec * gain, flat.shape[-1])
     return low[..., pad : pad + n].reshape(wav.shape)
+
+
+def give_low_back(
+    sources: torch.Tensor, low: torch.Tensor, sample_rate: float, cutoff: float, has_residual: bool
+) -> torch.Tensor:
+    """Gives what was set aside below the music to one source, so that the others do without.
+
+    That is the residual, if there is one, and otherwise the source with the most energy below
+    ``cutoff``. Somebody must have it for the sum, and a split would spare nobody: see the page on
+    the method.
+
+    Args:
+        sources (torch.Tensor): (n_src, batch, channels, time).
+        low (torch.Tensor): From :func:`low_band`, (batch, channels, time).
+        sample_rate (float): Sample rate, Hz.
+        cutoff (float): Hz.
+        has_residual (bool): Whether the last source is the residual.
+
+    Returns:
+        torch.Tensor: (n_src, batch, channels, time).
+    """
+    if has_residual:
+        sources[-1] += low
+        return sources
+    energy = low_band(sources, sample_rate, cutoff).square().sum((-2, -1), keepdim=True)
+    takes = torch.zeros_like(energy).scatter_(0, energy.argmax(0, keepdim=True), 1.0)
+    return sources + takes * low

@@ -10,12 +10,13 @@ from torch import nn
 
 from . import masking, solver
 from .adapter import Separator
-from .audio.io import load_audio
+from .audio.ffmpeg import check_file
 from .audio.stft import istft, stft
 from .encoder import encoders_of, share_bodies, solve_encoder
+from .inference import as_wav
 from .options import SeparationOptions, check_option_names
 from .prior import GlowPrior, as_prior
-from .uncertainty.detection import Detection
+from .uncertainty.detection import Detection, detection_of
 from .uncertainty.errors import error_model
 from .uncertainty.evidence import Evidence
 from .uncertainty.samples import draw_each
@@ -165,15 +166,18 @@ class GenerativeSeparator(Separator, PretrainedModel):
         """Tells which sources play, when, and whether the music is like what was learnt from.
 
         Args:
-            wav (torch.Tensor | str | Path): One mixture, (time,) or (channels, time), or a file.
-            sample_rate (int, optional): Of ``wav``, Hz; by default the model's.
+            wav (torch.Tensor | str | Path): One mixture, (time,) or (channels, time), or a file,
+                which is read block by block.
+            sample_rate (int, optional): Of a tensor, Hz; by default the model's.
             **options: As for :meth:`torch_separate`.
         """
-        if not isinstance(wav, torch.Tensor):
-            wav, sample_rate = load_audio(wav)
-        wav = wav[None] if wav.ndim == 2 else wav
-        told = self.torch_separate(wav, sample_rate, confidence=True, **options)[1]
-        return told[0].detection
+        if isinstance(wav, (str, Path)):
+            return detection_of(self._hear(check_file(wav), **options), self.sources)
+        mixture, n_axes = as_wav(wav)
+        mixture = mixture.movedim(0, 1) if n_axes == 2 else mixture
+        if len(mixture) > 1:
+            raise ValueError(f"wav must be one mixture, got a batch of {len(mixture)}")
+        return self.torch_separate(mixture, sample_rate, confidence=True, **options)[1][0].detection
 
     def get_model_args(self) -> dict:
         """Returns plain arguments that rebuild this model."""
@@ -222,8 +226,8 @@ class GenerativeSeparator(Separator, PretrainedModel):
             raise ValueError(f'confidence needs solver="encoder", got "{options.solver}"')
         return Evidence(len(self.sources), n_seconds, error_model())
 
-    def _playing(self, path, options):
-        return self.subset(self.detect(path, **options).present or self.sources)
+    def _playing(self, path, options, progress):
+        return self.subset(self.detect(path, **options, progress=progress).present or self.sources)
 
     def _n_iter(self, options):
         return 0 if options.solver == "encoder" else options.n_iter
@@ -246,11 +250,7 @@ class GenerativeSeparator(Separator, PretrainedModel):
         # Encoders would take a constant offset for loud music, and quiet music for silence.
         low = masking.low_band(wav, self.sample_rate, SUBSONIC)
         out = self._solve_encoder(wav - low, options, report)
-        if self.residual:
-            out[-1] += low
-            return out
-        bass = masking.low_band(out, self.sample_rate, 2 * SUBSONIC)
-        return out + masking.shares(bass.square().sum(-1, keepdim=True)) * low
+        return masking.give_low_back(out, low, self.sample_rate, 2 * SUBSONIC, self.residual)
 
     def _solve_encoder(self, wav, options, report):
         batch, channels, n = wav.shape

@@ -2,6 +2,7 @@
 
 import math
 import time
+from importlib.resources import files
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ import torch
 from conftest import tiny_prior
 from torch.testing import assert_close
 
-from asteroid_instglow import GenerativeSeparator
+from asteroid_instglow import GenerativeSeparator, inference, load_audio
 from asteroid_instglow.adapter import Separator
 from asteroid_instglow.options import SeparationOptions
 from asteroid_instglow.utils.progress import SeparationProgress
@@ -200,12 +201,10 @@ class Halves(Separator):
 
 @pytest.mark.parametrize("suffix", [".wav", ".flac", ".mp3"])
 def test_a_file_is_separated_as_a_tensor_but_read_in_blocks(tmp_path, monkeypatch, suffix):
-    import asteroid_instglow.adapter as adapter
-
     blocks = []
-    read = adapter.read_frames
-    monkeypatch.setattr(adapter, "_SCAN", 5000)
-    monkeypatch.setattr(adapter, "read_frames", lambda *a: (blocks.append(a[-1]), read(*a))[1])
+    read = inference.read_frames
+    monkeypatch.setattr(inference, "_SCAN", 5000)
+    monkeypatch.setattr(inference, "read_frames", lambda *a: (blocks.append(a[-1]), read(*a))[1])
     soundfile.write(tmp_path / f"a{suffix}", noise(40000, 2).numpy(), RATE)
     model, wav = Halves(), soundfile.read(tmp_path / f"a{suffix}", dtype="float32")[0].T
     options = {"chunk": 1.0, "overlap": 0.3}
@@ -224,3 +223,56 @@ def test_a_file_that_is_damaged_at_its_end_is_refused_before_the_work(tmp_path):
     with pytest.raises(ValueError, match=r"a\.wav must hold finite samples"):
         model.separate(tmp_path / "a.wav")
     assert model.longest == 0 and [path.name for path in tmp_path.iterdir()] == ["a.wav"]
+
+
+@pytest.mark.parametrize("work", ["detect", "auto"])
+def test_who_plays_is_found_out_block_by_block(separator, tmp_path, monkeypatch, work):
+    wav = noise(4 * RATE)
+    soundfile.write(tmp_path / "song.wav", wav.numpy(), RATE, "FLOAT")
+    expected = separator.detect(wav, chunk=1.0, overlap=0.1)
+    longest = []
+    read = inference.read_frames
+    monkeypatch.setattr(inference, "_SCAN", RATE)
+    monkeypatch.setattr(
+        inference, "read_frames", lambda *args: longest.append(args[-1]) or read(*args)
+    )
+    if work == "detect":
+        found = separator.detect(tmp_path / "song.wav", chunk=1.0, overlap=0.1)
+        assert torch.equal(found.seconds, expected.seconds)
+        assert found.to_dict() == expected.to_dict()
+    else:
+        options = {"sources": "auto", "chunk": 1.0, "overlap": 0.1, "subtype": "FLOAT"}
+        paths = separator.separate(tmp_path / "song.wav", tmp_path, **options)
+        model = separator.subset(expected.present or separator.sources)
+        alone = dict(zip(model.sources, model.separate(wav, chunk=1.0, overlap=0.1)))
+        for name, path in paths.items():
+            wanted = alone.get(name, torch.zeros_like(wav))
+            assert_close(torch.from_numpy(soundfile.read(path, dtype="float32")[0]), wanted)
+    assert max(longest) <= RATE
+
+
+def test_one_mixture_is_detected_at_a_time(separator):
+    with pytest.raises(ValueError, match="wav must be one mixture, got a batch of 2"):
+        separator.detect(noise(2, 1, 4000))
+    for wrong in (noise(4000).numpy(), [0.0] * 4000, None):
+        for method in (separator.detect, separator.posterior, separator.torch_separate):
+            with pytest.raises(TypeError, match="wav must be a tensor, got"):
+                method(wrong)
+
+
+@pytest.mark.parametrize("frequency", [0, 5])
+@pytest.mark.parametrize("residual", [False, True])
+def test_an_offset_costs_one_source_at_most(frequency, residual):
+    # Of the sum, somebody must have it. The true stems have none of it.
+    folder = files("asteroid_instglow") / "recipes/demo_song"
+    model = GenerativeSeparator.from_pretrained("minislakh", quality="fast")
+    model = GenerativeSeparator(
+        dict(zip(model.sources, model.priors)), residual, **vars(model.options)
+    )
+    rate = int(model.sample_rate)
+    n = 4 * rate
+    true = torch.stack([load_audio(folder / f"{name}.flac")[0][0, :n] for name in model._names])
+    low = 0.1 * torch.cos(2 * math.pi * frequency * torch.arange(n) / rate)
+    plain, out = (model.separate(x)[: len(true)] for x in (true.sum(0), true.sum(0) + low))
+    lost = [decibels(t - b, t) - decibels(t - a, t) for t, a, b in zip(true, plain, out)]
+    assert sum(x > 0.3 for x in lost) == (0 if residual else 1), lost
