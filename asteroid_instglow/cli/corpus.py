@@ -39,6 +39,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--num-gpus", type=float, default=0.0, help="of a worker, 0.25 say (default: 0)"
     )
     cluster.add_argument("--retries", type=int, default=2, help="of a song that fails (default: 2)")
+    cluster.add_argument(
+        "--timeout",
+        type=float,
+        metavar="SECONDS",
+        help="for a file, after which its worker is replaced (default: grows with its size)",
+    )
     output = parser.add_argument_group("output")
     output.add_argument(
         "-o", "--output", required=True, metavar="OUT", help="folder; s3://, gs:// too"
@@ -72,6 +78,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
             workers=args.workers,
             num_gpus=args.num_gpus,
             retries=args.retries,
+            timeout=args.timeout,
             progress=not args.quiet,
             made_with={"priors": priors, "residual": args.residual},
             **options,

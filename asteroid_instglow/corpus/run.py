@@ -1,5 +1,6 @@
 """Separates a corpus on the machines of a Ray cluster, or on this one."""
 
+import functools
 import logging
 import time
 from collections import deque
@@ -11,8 +12,9 @@ from typing import Any
 
 from tqdm import tqdm
 
-from ..utils.checks import check_at_least, check_whole
+from ..utils.checks import check_above_zero, check_at_least, check_whole
 from ..utils.extras import check_installed
+from .limits import TimeLimit
 from .listing import CorpusSong
 from .manifest import CorpusManifest
 from .storage import Place
@@ -35,17 +37,18 @@ def separate_corpus(
     workers: int | None = None,
     num_gpus: float = 0.0,
     retries: int = 2,
+    timeout: float | None = None,
     progress: bool = True,
     made_with: dict[str, Any] | None = None,
     **options: Any,
 ) -> dict[str, Any]:
     """Separates many songs, each into a folder of stems.
 
-    Each worker is a Ray actor that loads the model once. A song whose worker ends, or that fails
-    for want of anything but audio, is tried again. Called again with the same output, the run goes
-    on: songs that are done are skipped, those that failed get another chance. The stems of a song
-    appear as a set on local disks; on object stores the manifest says which sets are whole, see
-    :class:`~.manifest.CorpusManifest`.
+    Each worker is a Ray actor that loads the model once. A song whose worker ends or hangs, or that
+    fails for want of anything but audio, is tried again. Called again with the same output, the run
+    goes on: songs that are done are skipped, those that failed get another chance. The stems of a
+    song appear as a set on local disks; on object stores the manifest says which sets are whole,
+    see :class:`~.manifest.CorpusManifest`.
 
     Args:
         songs (Sequence[CorpusSong]): From :func:`list_songs`.
@@ -59,6 +62,9 @@ def separate_corpus(
             cluster, or as many as its GPUs have room for.
         num_gpus (float): GPUs of a worker; 0.25 puts four on one.
         retries (int): How often a song is tried again.
+        timeout (float, optional): Seconds after which the worker of a song is killed and replaced,
+            and the song counts as failed; by default many times what a song of its size takes, see
+            :class:`~.limits.TimeLimit`.
         progress (bool): Whether to show a bar on stderr.
         made_with (dict, optional): Plain types that name the model: a run goes on only with the
             same.
@@ -83,6 +89,8 @@ def separate_corpus(
         check_whole("workers", workers, 1)
     check_whole("retries", retries, 0)
     check_at_least("num_gpus", num_gpus, 0)
+    if timeout is not None:
+        check_above_zero("timeout", timeout)
     if len({song.track for song in songs}) < len(songs):
         raise ValueError("songs must have different tracks, two have the same")
     check_installed("ray")
@@ -100,7 +108,8 @@ def separate_corpus(
             with bar, _cluster(ray, ray_address, workers, num_gpus) as n_workers:
                 answer["workers"] = min(n_workers, len(todo))
                 make = ray.remote(num_cpus=1, num_gpus=num_gpus)(SongWorker).remote
-                pool = _Pool(ray, lambda: make(load, str(place), options), answer["workers"])
+                start = functools.partial(make, load, str(place), options)
+                pool = _Pool(ray, start, answer["workers"], TimeLimit(timeout))
                 for record in pool.separate(todo, retries):
                     manifest.add(record)
                     _count(answer, record)
@@ -135,11 +144,11 @@ class _Pool:
     # The workers of a run. A song goes only to a worker that is ready: one that waits for a place
     # in the cluster, which may never come, holds none.
 
-    def __init__(self, ray: ModuleType, make: Callable[[], Any], n_workers: int):
-        self._ray, self._make = ray, make
+    def __init__(self, ray: ModuleType, make: Callable[[], Any], n_workers: int, limit: TimeLimit):
+        self._ray, self._make, self._limit = ray, make, limit
         self._idle: list[Any] = []
         self._starting: dict[Any, Any] = {}
-        self._running: dict[Any, tuple[Any, CorpusSong, int]] = {}
+        self._running: dict[Any, tuple[Any, CorpusSong, int, float]] = {}
         self._failed_starts = 0
         for _ in range(n_workers):
             self._start()
@@ -151,7 +160,8 @@ class _Pool:
         while todo or self._running:
             while self._idle and todo:
                 worker, (song, attempt) = self._idle.pop(), todo.popleft()
-                self._running[worker.separate.remote(*song)] = worker, song, attempt
+                began = time.monotonic()
+                self._running[worker.separate.remote(*song)] = worker, song, attempt, began
             for song, attempt, result in self._wait():
                 again = result.pop("again", False)
                 if again and attempt <= retries:
@@ -172,7 +182,9 @@ class _Pool:
     def _wait(self):
         # Waits for news, and returns the songs that have a result.
         waiting = [*self._running, *self._starting]
-        ready, _ = self._ray.wait(waiting, num_returns=1, timeout=PATIENCE)
+        left = [self._left(*running) for running in self._running.values()]
+        patience = max(0.0, min([PATIENCE, *left]))
+        ready, _ = self._ray.wait(waiting, num_returns=1, timeout=patience)
         if len(waiting) > 1 and ready:
             ready, _ = self._ray.wait(waiting, num_returns=len(waiting), timeout=0)
         elif not ready and not self._running:
@@ -183,7 +195,19 @@ class _Pool:
                 self._welcome(ref)
             else:
                 results.append(self._collect(ref))
-        return results
+        late = [ref for ref, running in self._running.items() if self._left(*running) <= 0]
+        return results + [self._give_up(ref) for ref in late]
+
+    def _left(self, worker, song, attempt, began):
+        return began + self._limit(song) - time.monotonic()
+
+    def _give_up(self, ref):
+        worker, song, attempt, began = self._running.pop(ref)
+        why = f"it took more than {self._limit(song):.0f} s"
+        logger.info("%s: %s", song.path, why)
+        self._ray.kill(worker)
+        self._start()
+        return song, attempt, {"status": "failed", "error": why, "again": True}
 
     def _welcome(self, ref):
         worker = self._starting.pop(ref)
@@ -199,7 +223,7 @@ class _Pool:
             self._idle.append(worker)
 
     def _collect(self, ref):
-        worker, song, attempt = self._running.pop(ref)
+        worker, song, attempt, _ = self._running.pop(ref)
         try:
             result = self._ray.get(ref)
         except self._ray.exceptions.RayError as error:
@@ -209,6 +233,7 @@ class _Pool:
             self._start()
             return song, attempt, {"status": "failed", "error": why, "again": True}
         self._idle.append(worker)
+        self._limit.learn(song, result["took"] if "seconds" in result else None)
         return song, attempt, result
 
 
