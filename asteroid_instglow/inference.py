@@ -88,7 +88,7 @@ def separate_long(
     out = wav.new_empty(n_src, *wav.shape)
     n_read = n_written = 0
 
-    def read(frames):
+    def read(frames: int) -> torch.Tensor:
         nonlocal n_read
         n_read += frames
         return wav[..., n_read - frames : n_read]

@@ -60,7 +60,7 @@ class GenerativeSeparator(Separator, PretrainedModel):
         priors: Mapping[str, GlowPrior | dict],
         residual: bool = False,
         sample_rate: int | None = None,
-        **options,
+        **options: Any,
     ):
         if not priors:
             raise ValueError("priors must name at least one prior, got none")
@@ -75,7 +75,7 @@ class GenerativeSeparator(Separator, PretrainedModel):
         # in_channels=None: Asteroid would refuse stereo.
         super().__init__(sample_rate=built[0].sample_rate, in_channels=None)
         self._names = names
-        self.priors = nn.ModuleList(built)
+        self.priors: Any = nn.ModuleList(built)
         self.residual = residual
         check_option_names(options)
         self.options = SeparationOptions(**options)
@@ -83,16 +83,16 @@ class GenerativeSeparator(Separator, PretrainedModel):
             self._check_fits(name, prior)
         self._share_bodies()
 
-    def load_state_dict(self, *args, **kwargs):
+    def load_state_dict(self, *args: Any, **kwargs: Any) -> Any:
         """Loads weights; encoder bodies that turn out equal are held, and run, once."""
         result = super().load_state_dict(*args, **kwargs)
         self._share_bodies()
         return result
 
-    def _share_bodies(self):
+    def _share_bodies(self) -> None:
         share_bodies([encoder for prior in self.priors for encoder in encoders_of(prior)])
 
-    def _encoder_sets(self, quality):
+    def _encoder_sets(self, quality: str) -> Any:
         # One or two lists with an encoder per prior, whose estimates are averaged.
         fast = [encoders_of(prior)[0] for prior in self.priors]
         strong = [encoders_of(prior)[-1] for prior in self.priors]
@@ -138,7 +138,7 @@ class GenerativeSeparator(Separator, PretrainedModel):
         return type(self)(kept, residual, **vars(self.options))
 
     def posterior(
-        self, wav: torch.Tensor, n: int = 8, sample_rate: int | None = None, **options
+        self, wav: torch.Tensor, n: int = 8, sample_rate: int | None = None, **options: Any
     ) -> torch.Tensor:
         """Draws alternatives to the answer, which differ where it is unsure.
 
@@ -161,7 +161,7 @@ class GenerativeSeparator(Separator, PretrainedModel):
         return draw_each(answer, [one.error for one in told], n, rate, seed)
 
     def detect(
-        self, wav: torch.Tensor | str | Path, sample_rate: int | None = None, **options
+        self, wav: torch.Tensor | str | Path, sample_rate: int | None = None, **options: Any
     ) -> Detection:
         """Tells which sources play, when, and whether the music is like what was learnt from.
 
@@ -208,10 +208,10 @@ class GenerativeSeparator(Separator, PretrainedModel):
         auto = "paper" if lacking else "encoder"
         return options.resolved(auto if options.solver == "auto" else options.solver)
 
-    def _lacking(self):
+    def _lacking(self) -> list[str]:
         return [n for n, p in zip(self._names, self.priors) if not encoders_of(p)]
 
-    def _begin(self, options):
+    def _begin(self, options: Any) -> Any:
         resolved = self.resolved(options)
         if options.solver == "auto" and resolved.solver == "paper":
             _log.warning(
@@ -221,45 +221,46 @@ class GenerativeSeparator(Separator, PretrainedModel):
             )
         return resolved
 
-    def _gather(self, n_seconds, options):
+    def _gather(self, n_seconds: int, options: Any) -> Evidence:
         if options.solver != "encoder":
             raise ValueError(f'confidence needs solver="encoder", got "{options.solver}"')
         return Evidence(len(self.sources), n_seconds, error_model())
 
-    def _playing(self, path, options, progress):
+    def _playing(
+        self, path: Path, options: dict[str, Any], progress: Any
+    ) -> "GenerativeSeparator":
         return self.subset(self.detect(path, **options, progress=progress).present or self.sources)
 
-    def _n_iter(self, options):
+    def _n_iter(self, options: Any) -> int:
         return 0 if options.solver == "encoder" else options.n_iter
 
-    def _sums_up(self, options):
+    def _sums_up(self, options: Any) -> bool:
         return options.wiener
 
     @property
-    def _window(self):
+    def _window(self) -> int:
         # Shorter wavs have no frame, or less than a squeeze of the flow.
         squeeze = self.priors[0].hop_length * self.priors[0].n_sqz
         encoders = [encoder for prior in self.priors for encoder in encoders_of(prior)]
         return max(squeeze, *(model.n_fft for model in [*self.priors, *encoders]))
 
-    def _solve(self, wav, options, report):
+    def _solve(self, wav: torch.Tensor, options: Any, report: Any) -> torch.Tensor:
         if options.solver == "paper":
-            return solver.separate_paper(
-                wav, list(self.priors), options, self.residual, report.step
-            )
+            priors = list(self.priors)
+            return solver.separate_paper(wav, priors, options, self.residual, report.step)
         # Encoders would take a constant offset for loud music, and quiet music for silence.
         low = masking.low_band(wav, self.sample_rate, SUBSONIC)
         out = self._solve_encoder(wav - low, options, report)
         return masking.give_low_back(out, low, self.sample_rate, 2 * SUBSONIC, self.residual)
 
-    def _solve_encoder(self, wav, options, report):
+    def _solve_encoder(self, wav: torch.Tensor, options: Any, report: Any) -> torch.Tensor:
         batch, channels, n = wav.shape
         sets = self._encoder_sets(options.quality)
         n_fft, hop = sets[0][0].n_fft, sets[0][0].hop_length
         mid = channels > 1 and options.stereo == "mid"
         heard = wav.mean(1) if mid else wav.flatten(0, 1)
         names = [prior.source for prior in self.priors]
-        shares = (1 - options.fast_share, options.fast_share) if len(sets) > 1 else (1.0,)
+        shares: Any = (1 - options.fast_share, options.fast_share) if len(sets) > 1 else (1.0,)
         rows = []
         with solver.frozen([encoder for encoders in sets for encoder in encoders]):
             # One by one takes less memory, and no more time.
@@ -284,7 +285,8 @@ class GenerativeSeparator(Separator, PretrainedModel):
             out = istft(shares[:, :, None] * stft(wav, n_fft, hop), n_fft, hop, n)
         return out.view(-1, batch, channels, n)
 
-    def _check_fits(self, name, prior):
+    def _check_fits(self, name: str, prior: Any) -> None:
+        pairs: list[Any]
         pairs = [(self.priors[0], prior, ("sample_rate", "n_fft", "hop_length", "n_sqz"), "")]
         encoders = [encoder for known in self.priors for encoder in encoders_of(known)]
         for encoder in encoders_of(prior):

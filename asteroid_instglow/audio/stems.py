@@ -90,9 +90,10 @@ class StemSet:
         self._made: list[Path] = []
         self._attached: list[Path] = []
         self._writers: list = []
-        self._lock, self._peak = None, 0.0
+        self._lock: Any = None
+        self._peak = 0.0
 
-    def __enter__(self):
+    def __enter__(self) -> "StemSet":
         return self
 
     def start(self, sample_rate: int, channels: int, frames: int) -> None:
@@ -147,7 +148,7 @@ class StemSet:
             write_json(self._stage / path.name, content)
         self._attached.append(path)
 
-    def __exit__(self, kind, *error):
+    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
         try:
             for path, writer in zip(self.paths.values(), self._writers):
                 with naming(path):
@@ -158,7 +159,7 @@ class StemSet:
             with uninterrupted():
                 self._clean()
 
-    def _finish(self):
+    def _finish(self) -> None:
         if self._is_staged:
             gain = 1 / max(1.0, self._peak)
             if gain < 1:
@@ -179,7 +180,7 @@ class StemSet:
         with naming(self.folder):
             place_files(self._stage, moves)
 
-    def _take_place(self, own):
+    def _take_place(self, own: Iterable[Path]) -> bool:
         # Makes the stage the folder in one step, where that can be; it takes over all other files.
         if not self.folder.exists():
             (self._stage / LOCK).unlink()
@@ -201,9 +202,9 @@ class StemSet:
         self._take_lock()
         return False
 
-    def _encode(self, name, gain):
+    def _encode(self, name: str, gain: float) -> None:
         source, target = self._stage / "float" / f"{name}.wav", self._stage / f"{name}{self.suffix}"
-        options = {"mp3_bitrate": self.mp3_bitrate}
+        options: Any = {"mp3_bitrate": self.mp3_bitrate}
         with (
             sf.SoundFile(os.fsencode(source)) as file,
             AudioWriter(target, *self._audio, self.subtype, self._frames, **options) as writer,
@@ -212,7 +213,7 @@ class StemSet:
                 writer.write(block.T * np.float32(gain))
         source.unlink()
 
-    def _make_stage(self):
+    def _make_stage(self) -> None:
         above = [self._stage.parent, *self._stage.parent.parents]
         self._made = [path for path in above if not path.exists()]
         with naming(self.folder):
@@ -224,14 +225,14 @@ class StemSet:
             elif path.name != LOCK:
                 path.unlink()
 
-    def _take_lock(self):
+    def _take_lock(self) -> None:
         self._lock = (self._stage / LOCK).open("w")
         if not lock(self._lock.fileno(), wait=False):
             self._lock.close()
             self._lock = None
             raise ValueError(f"another process is writing to {self.folder}")
 
-    def _check_space(self):
+    def _check_space(self) -> None:
         size = {"PCM_16": 2, "PCM_24": 3, "FLOAT": 4}[self.subtype]
         samples = self._frames * self._audio[1]
         needed = samples * (4 * len(self.paths) + size if self._is_staged else size)
@@ -240,7 +241,7 @@ class StemSet:
             reason = f"it takes {needed / 1e6:.0f} MB, {free / 1e6:.0f} MB are free"
             raise OSError(f"cannot write {self.folder}: the disk is too full ({reason})")
 
-    def _clean(self):
+    def _clean(self) -> None:
         if self._lock is None:
             return
         self._lock.close()

@@ -3,6 +3,7 @@
 import io
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soundfile as sf
@@ -66,10 +67,10 @@ class AudioWriter:
             os.fsencode(path), "w", sample_rate, channels, subtype, None, kind, **rate
         )
 
-    def __enter__(self):
+    def __enter__(self) -> "AudioWriter":
         return self
 
-    def __exit__(self, kind, *error):
+    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
         try:
             self._file.close()
         except sf.LibsndfileError:
@@ -88,14 +89,14 @@ class AudioWriter:
                 raise self._failure() from error
         self._written += wav.shape[-1]
 
-    def _rounded(self, samples):
+    def _rounded(self, samples: np.ndarray) -> np.ndarray:
         if self._bits is None:
             return samples
         top = 2 ** (self._bits - 1)
         samples = np.clip(np.round(samples.astype(np.float64) * top), -top, top - 1)
         return samples.astype(np.int16) if self._bits == 16 else samples.astype(np.int32) << 8
 
-    def _failure(self):
+    def _failure(self) -> Any:
         # libsndfile does not say why it could not write: ask the system.
         try:
             with self.path.open("ab") as file:
@@ -159,7 +160,7 @@ def check_bitrate(suffix: str, mp3_bitrate: int | None) -> None:
         raise ValueError(f"mp3_bitrate needs the suffix .mp3, got {suffix}")
 
 
-def _constant(mp3_bitrate, sample_rate):
+def _constant(mp3_bitrate: int, sample_rate: int) -> dict[str, Any]:
     # libsndfile takes a place between the highest and the lowest bit rate at that sample rate.
     low, high = (32, 320) if sample_rate >= 32000 else (8, 160 if sample_rate >= 16000 else 64)
     level = (high - min(mp3_bitrate, high)) / (high - low)
@@ -213,7 +214,7 @@ def save_audio(
             file.write(samples)
 
 
-def _check_wav(wav):
+def _check_wav(wav: Any) -> Any:
     wav = wav.detach().cpu() if isinstance(wav, torch.Tensor) else torch.as_tensor(np.asarray(wav))
     if not wav.is_floating_point():
         raise ValueError(f"wav must be floating point, got {wav.dtype}")
@@ -226,7 +227,7 @@ def _check_wav(wav):
     return wav.float().numpy()
 
 
-def _limited(samples, clip, keeps_range):
+def _limited(samples: np.ndarray, clip: str, keeps_range: bool) -> np.ndarray:
     peak = float(np.abs(samples).max())
     if peak <= 1 or (clip == "none" and keeps_range):
         return samples

@@ -2,7 +2,7 @@
 
 import argparse
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -178,7 +178,9 @@ def separate_songs(
     """
     from ..audio.placing import finish_interrupted
 
-    done, skipped, failed = {}, [], {}
+    done: dict[str, Any] = {}
+    failed: dict[str, str] = {}
+    skipped = []
     todo = []
     for song, stems in zip(songs, _planned(separator, songs, options)):
         # What a killed process has begun to put in place is finished, and so may be all there.
@@ -218,13 +220,16 @@ def load_on_device(
     return load_separator(priors, residual).to(place)
 
 
-def _planned(separator, songs, options):
+def _planned(
+    separator: Any, songs: Sequence["Song"], options: dict[str, Any]
+) -> list[Iterable[Path]]:
     # The files of each song; no two songs may share one.
     from ..audio.naming import TEMPLATE, output_names, stem_paths
 
     suffix, name = options.get("suffix", ".wav"), options.get("name", TEMPLATE)
     outputs = output_names(separator.sources, options.get("sources"), options.get("two_stems"))
-    plan, owners = [], {}
+    plan: list[Iterable[Path]] = []
+    owners: dict[Path, Path] = {}
     for song in songs:
         paths = stem_paths(song.folder, song.track, list(outputs), suffix, name).values()
         plan.append(paths)
@@ -238,7 +243,13 @@ def _planned(separator, songs, options):
     return plan
 
 
-def _separate_all(separator, songs, args, model, options):
+def _separate_all(
+    separator: Any,
+    songs: Sequence["Song"],
+    args: argparse.Namespace,
+    model: Any,
+    options: dict[str, Any],
+) -> Iterator[tuple[Any, Any, Any]]:
     # Yields the song, its stems and None, or the song, None and the error.
     jobs = getattr(args, "jobs", 1)
     if model is None or jobs == 1 or len(songs) < 2:
@@ -254,7 +265,7 @@ def _separate_all(separator, songs, args, model, options):
         yield songs[number], written, why and RuntimeError(why)
 
 
-def _separate_one(separator, song, options):
+def _separate_one(separator: Any, song: "Song", options: dict[str, Any]) -> Any:
     try:
         written = separator.file_separate(song.path, song.folder, track=song.track, **options)
         if options.get("confidence"):
@@ -272,7 +283,7 @@ def _separate_one(separator, song, options):
 _load_once = functools.cache(load_on_device)
 
 
-def _separate_elsewhere(model, song, options):
+def _separate_elsewhere(model: Any, song: "Song", options: dict[str, Any]) -> Any:
     # In another process; not every error can be sent from there, but its text can.
     written, error = _separate_one(_load_once(*model), song, options)
     return written, error and explain(error)

@@ -57,9 +57,9 @@ def list_songs(source: str | Path, output: str | Path) -> list[CorpusSong]:
     return songs
 
 
-def _list_remote(place, output):
+def _list_remote(place: Place, output: Place | None) -> list[CorpusSong]:
     root = PurePosixPath(place.root)
-    own = output.root if output.fs == place.fs else None
+    own = output.root if output and output.fs == place.fs else ""
     files = [PurePosixPath(path) for path in sorted(place.fs.find(place.root))]
     files = [
         path
@@ -73,7 +73,7 @@ def _list_remote(place, output):
     return _songs([place.fs.unstrip_protocol(str(path)) for path, _ in pairs], tracks)
 
 
-def _read_manifest(place):
+def _read_manifest(place: Place) -> list[CorpusSong]:
     paths: dict[str, str | None] = {}
     with place.fs.open(place.root, "rt", encoding="utf-8") as file:
         for number, line in enumerate(file, 1):
@@ -83,7 +83,7 @@ def _read_manifest(place):
     return _songs(list(paths), [track or _name(path) for path, track in paths.items()])
 
 
-def _read_line(line, place, number):
+def _read_line(line: str, place: Place, number: int) -> tuple[str, str | None]:
     track = None
     if place.root.endswith(".jsonl"):
         try:
@@ -100,9 +100,9 @@ def _read_line(line, place, number):
     return f"{str(place).rpartition('/')[0]}/{line}", track
 
 
-def _name(path):
+def _name(path: str | PurePosixPath) -> str:
     return song_folder(PurePosixPath(path).as_posix(), "out")[1]
 
 
-def _songs(paths, tracks):
+def _songs(paths: list[str], tracks: list[str]) -> list[CorpusSong]:
     return [*map(CorpusSong, paths, distinct_names([Path(path) for path in paths], tracks))]

@@ -45,7 +45,7 @@ class CorpusManifest:
         self._file: Any = None
         self._lock: int | None = None
 
-    def __enter__(self):
+    def __enter__(self) -> "CorpusManifest":
         fs = self._place.fs
         if fs.exists(self._place.root) and not fs.isdir(self._place.root):
             raise ValueError(f"output must be a folder, got the file {self._place}")
@@ -62,7 +62,7 @@ class CorpusManifest:
         self._begin_part()
         return self
 
-    def __exit__(self, *error):
+    def __exit__(self, *error: object) -> None:
         if self._file is None:
             self._flush()
         else:
@@ -84,7 +84,7 @@ class CorpusManifest:
         if is_full:
             self._begin_part()
 
-    def _lock_folder(self):
+    def _lock_folder(self) -> None:
         if not self._place.is_local:
             return
         self._lock = os.open(self._folder, os.O_RDONLY)
@@ -92,7 +92,7 @@ class CorpusManifest:
             os.close(self._lock)
             raise ValueError(f"another run is writing to {self._place}")
 
-    def _read(self, part):
+    def _read(self, part: str) -> None:
         made_with = None
         with self._place.fs.open(part, "rt", encoding="utf-8") as file:
             for line in file:
@@ -114,7 +114,7 @@ class CorpusManifest:
                 f"{', '.join(f'{n}={made_with.get(n)!r}' for n in differ)}; choose another folder"
             )
 
-    def _begin_part(self):
+    def _begin_part(self) -> None:
         # Named by the time, to the microsecond: no run takes the name of another's part.
         stamp = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%S.%f")
         self._part = f"{self._folder}/{stamp}.jsonl"
@@ -125,6 +125,6 @@ class CorpusManifest:
             self._file.write(head)
             self._file.flush()
 
-    def _flush(self):
+    def _flush(self) -> None:
         self._place.fs.pipe_file(self._part, "".join(self._lines).encode())
         self._flushed = time.monotonic()

@@ -100,7 +100,11 @@ def separate_corpus(
     options = {"progress": False, **options}
     with CorpusManifest(place, {**(made_with or {}), **options}) as manifest:
         todo, failed = _not_done(songs, manifest.tracks)
-        answer = {"done": 0, "skipped": len(songs) - len(todo) - len(failed), "failed": failed}
+        answer: dict[str, Any] = {
+            "done": 0,
+            "skipped": len(songs) - len(todo) - len(failed),
+            "failed": failed,
+        }
         answer |= {"workers": 0, "audio_seconds": 0.0}
         bar = tqdm(total=len(songs), initial=len(songs) - len(todo), disable=not progress)
         bar.set_description("separating")
@@ -118,7 +122,9 @@ def separate_corpus(
         return {**answer, "seconds": round(time.monotonic() - began, 1)}
 
 
-def _not_done(songs, tracks):
+def _not_done(
+    songs: Sequence[CorpusSong], tracks: dict[str, str]
+) -> tuple[list[CorpusSong], list[dict[str, Any]]]:
     # The songs to separate, and the records of those whose names are taken.
     todo, failed = [], []
     for song in songs:
@@ -131,7 +137,7 @@ def _not_done(songs, tracks):
     return todo, failed
 
 
-def _count(answer, record):
+def _count(answer: dict[str, Any], record: dict[str, Any]) -> None:
     if record["status"] == "done":
         answer["done"] += 1
         answer["audio_seconds"] += record.get("seconds", 0.0)
@@ -175,11 +181,11 @@ class _Pool:
                         f"{result['error']}; the same command goes on"
                     )
 
-    def _start(self):
+    def _start(self) -> None:
         worker = self._make()
         self._starting[worker.name.remote()] = worker
 
-    def _wait(self):
+    def _wait(self) -> Any:
         # Waits for news, and returns the songs that have a result.
         waiting = [*self._running, *self._starting]
         left = [self._left(*running) for running in self._running.values()]
@@ -198,10 +204,10 @@ class _Pool:
         late = [ref for ref, running in self._running.items() if self._left(*running) <= 0]
         return results + [self._give_up(ref) for ref in late]
 
-    def _left(self, worker, song, attempt, began):
+    def _left(self, worker: Any, song: CorpusSong, attempt: int, began: float) -> float:
         return began + self._limit(song) - time.monotonic()
 
-    def _give_up(self, ref):
+    def _give_up(self, ref: Any) -> Any:
         worker, song, attempt, began = self._running.pop(ref)
         why = f"it took more than {self._limit(song):.0f} s"
         logger.info("%s: %s", song.path, why)
@@ -209,7 +215,7 @@ class _Pool:
         self._start()
         return song, attempt, {"status": "failed", "error": why, "again": True}
 
-    def _welcome(self, ref):
+    def _welcome(self, ref: Any) -> None:
         worker = self._starting.pop(ref)
         try:
             self._ray.get(ref)
@@ -222,7 +228,7 @@ class _Pool:
             self._failed_starts = 0
             self._idle.append(worker)
 
-    def _collect(self, ref):
+    def _collect(self, ref: Any) -> Any:
         worker, song, attempt, _ = self._running.pop(ref)
         try:
             result = self._ray.get(ref)
@@ -238,7 +244,9 @@ class _Pool:
 
 
 @contextmanager
-def _cluster(ray, address, workers, num_gpus):
+def _cluster(
+    ray: ModuleType, address: str | None, workers: int | None, num_gpus: float
+) -> Iterator[int]:
     # Connects to Ray, and yields the number of workers.
     quiet = {"log_to_driver": False, "logging_level": logging.WARNING}
     own = not ray.is_initialized()
@@ -267,5 +275,5 @@ def _cluster(ray, address, workers, num_gpus):
             ray.shutdown()
 
 
-def _last_line(error):
+def _last_line(error: BaseException) -> str:
     return str(error).strip().splitlines()[-1]

@@ -34,7 +34,7 @@ class Place:
         self.root = self.root.rstrip("/")
         self.is_local = isinstance(self.fs, LocalFileSystem)
 
-    def __str__(self):
+    def __str__(self) -> str:
         return self.root if self.is_local else self.fs.unstrip_protocol(self.root)
 
     def below(self, name: str | PurePosixPath) -> str:

@@ -62,7 +62,7 @@ class SongWorker:
             answer = {"status": "failed", "error": text, "again": again}
         return {**answer, "worker": self._name, "took": round(time.monotonic() - began, 3)}
 
-    def _separate(self, path, track):
+    def _separate(self, path: str, track: str) -> dict[str, Any]:
         names = self._names(track)
         if self._output.is_local:
             root = Path(self._output.root)
@@ -80,7 +80,7 @@ class SongWorker:
                 self._output.put(Path(folder), names)
                 return _describe(stems)
 
-    def _names(self, track):
+    def _names(self, track: str) -> list[str]:
         # Files of the stems, relative to the folder of all.
         options = self._options
         wanted = options.get("sources"), options.get("two_stems")
@@ -89,5 +89,5 @@ class SongWorker:
         return [path.as_posix() for path in stem_paths("", track, stems, suffix, name).values()]
 
 
-def _describe(stems):
+def _describe(stems: Any) -> dict[str, Any]:
     return {"seconds": round(sf.info(os.fsencode(next(iter(stems.values())))).duration, 3)}

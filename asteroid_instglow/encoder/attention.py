@@ -27,7 +27,7 @@ class Block(nn.Module):
         self.up = nn.Linear(width, expansion * width)
         self.down = nn.Linear(expansion * width, width)
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         batch, length, width = x.shape
         y = self.norm1(x)
         qkv = self.qkv(y).view(batch, length, 3, self.n_heads, -1)
@@ -78,7 +78,7 @@ class FastBlock:
         parts = x.split(max(1, TOKENS // length))
         return torch.cat([self._run(part, turn) for part in parts])
 
-    def _run(self, x, turn):
+    def _run(self, x: torch.Tensor, turn: torch.Tensor) -> torch.Tensor:
         batch, length, width = x.shape
         y = F.linear(_normalised(x), self.inner, self.inner_bias).float()
         pairs = y[..., : 2 * width].reshape(batch, length, 2 * self.n_heads, -1, 2)
@@ -98,7 +98,7 @@ def rotation(length: int, n_features: int, device: torch.device) -> torch.Tensor
     return torch.polar(torch.ones_like(angle), angle)
 
 
-def _normalised(x):
+def _normalised(x: torch.Tensor) -> torch.Tensor:
     root = torch.linalg.vector_norm(x, dim=-1, keepdim=True) + EPS
     return x * (x.shape[-1] ** 0.5 / root)
 

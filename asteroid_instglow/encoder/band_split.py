@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import nn
@@ -69,18 +70,18 @@ class BandSplitEncoder(Encoder):
                 f"width must be a multiple of twice n_heads, got {width} for {n_heads} heads"
             )
         self.split = nn.ModuleList(BandLinear(n, 2 * size + 1, width) for n, size in self.bands)
-        self.time = nn.ModuleList(Block(width, n_heads) for _ in range(depth))
-        self.freq = nn.ModuleList(Block(width, n_heads) for _ in range(depth))
+        self.time: Any = nn.ModuleList(Block(width, n_heads) for _ in range(depth))
+        self.freq: Any = nn.ModuleList(Block(width, n_heads) for _ in range(depth))
         self.norm = nn.RMSNorm(width)
         self.hidden = nn.ModuleList(BandLinear(n, width, hidden) for n, _ in self.bands)
         self.mask = nn.ModuleList(
             BandLinear(n, hidden, n_src * 2 * size, gain=0.3) for n, size in self.bands
         )
 
-    def level(self, wav, spec):
+    def level(self, wav: torch.Tensor, spec: torch.Tensor) -> torch.Tensor:
         return spec.abs().square().mean((1, 2)).sqrt()
 
-    def body(self, spec):
+    def body(self, spec: torch.Tensor) -> torch.Tensor:
         return self.features(torch.view_as_real(spec.transpose(1, 2)).contiguous())
 
     def features(self, x: torch.Tensor) -> torch.Tensor:
@@ -99,7 +100,7 @@ class BandSplitEncoder(Encoder):
             start += n
         return torch.cat(hidden, 2)
 
-    def _attend(self, h):
+    def _attend(self, h: torch.Tensor) -> torch.Tensor:
         batch, n_frames, n_bands, width = h.shape
         for over_time, over_bands in zip(self.time, self.freq):
             h = over_time(h.transpose(1, 2).reshape(-1, n_frames, width))
@@ -107,7 +108,7 @@ class BandSplitEncoder(Encoder):
             h = over_bands(h.reshape(-1, n_bands, width)).view(batch, n_frames, n_bands, width)
         return h
 
-    def _attend_fast(self, h):
+    def _attend_fast(self, h: torch.Tensor) -> torch.Tensor:
         batch, n_frames, n_bands, width = h.shape
         for i, (over_time, over_bands) in enumerate(zip(self.time, self.freq)):
             h = h.transpose(1, 2).reshape(-1, n_frames, width)
@@ -117,7 +118,7 @@ class BandSplitEncoder(Encoder):
             h = h.view(batch, n_frames, n_bands, width)
         return h
 
-    def mask_parts(self, hidden):
+    def mask_parts(self, hidden: torch.Tensor) -> torch.Tensor:
         masks, start = [], 0
         for (n, size), linear in zip(self.bands, self.mask):
             mask = linear(hidden[:, :, start : start + n]).float()
@@ -126,12 +127,12 @@ class BandSplitEncoder(Encoder):
             start += n
         return torch.cat(masks, 3)
 
-    def matrices(self):
+    def matrices(self) -> dict[int, list[nn.Parameter]]:
         blocks = [*self.time, *self.freq]
         single = [m.weight for block in blocks for m in (block.out, block.up, block.down)]
         return {3: [block.qkv.weight for block in blocks], 1: single}
 
-    def source_part(self, name, value, index):
+    def source_part(self, name: str, value: torch.Tensor, index: int) -> torch.Tensor:
         return value.unflatten(-1, (self.n_src, -1))[..., index, :]
 
 
@@ -147,7 +148,7 @@ class BandLinear(nn.Module):
         self.weight = nn.Parameter(torch.randn(n_bands, n_in, n_out) * gain / math.sqrt(n_in))
         self.bias = nn.Parameter(torch.zeros(n_bands, n_out))
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         bias = self.bias.to(x.dtype)
         return torch.einsum("btni,nio->btno", x, self.weight.to(x.dtype)) + bias
 

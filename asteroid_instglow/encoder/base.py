@@ -50,7 +50,7 @@ class Encoder(nn.Module):
         return self._args["heard"]
 
     @heard.setter
-    def heard(self, names):
+    def heard(self, names: Any) -> None:
         self._args["heard"] = None if names is None else list(names)
 
     def get_args(self) -> dict[str, Any]:
@@ -163,7 +163,7 @@ class Encoder(nn.Module):
             own[name] is others[name] or torch.equal(own[name], others[name]) for name in own
         )
 
-    def _body_tensors(self):
+    def _body_tensors(self) -> Any:
         tensors = {**dict(self.named_parameters()), **dict(self.named_buffers())}
         return {name: value for name, value in tensors.items() if not name.startswith(MASK)}
 

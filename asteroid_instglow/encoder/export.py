@@ -103,9 +103,10 @@ class RealEncoders(nn.Module):
             if isinstance(encoder, BandSplitEncoder):
                 _simplify(encoder)
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         hidden: dict[int, torch.Tensor] = {}
         estimates = []
+        encoder: Any
         for encoder in self.encoders:
             key = id(next(encoder.children()))
             if key not in hidden:
@@ -121,16 +122,16 @@ class RealEncoders(nn.Module):
 
 class _Norm(nn.Module):
     # RMSNorm in operations that ONNX has.
-    def __init__(self, norm):
+    def __init__(self, norm: Any):
         super().__init__()
         self.weight = norm.weight
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         eps = torch.finfo(x.dtype).eps
         return x * (x.square().mean(-1, keepdim=True) + eps).rsqrt() * self.weight
 
 
-def _simplify(encoder):
+def _simplify(encoder: Any) -> None:
     # The plain form of attention, not the one for processors that has complex positions.
     encoder._attend_fast = encoder._attend
     for module in [*encoder.modules()]:
@@ -139,7 +140,7 @@ def _simplify(encoder):
                 setattr(module, name, _Norm(child))
 
 
-def _features(encoder, x):
+def _features(encoder: Any, x: torch.Tensor) -> torch.Tensor:
     if isinstance(encoder, BandSplitEncoder):
         return encoder.features(x.transpose(1, 2))
     return encoder.features(x[:, : encoder.n_bins].transpose(1, 2).square().sum(-1).sqrt())

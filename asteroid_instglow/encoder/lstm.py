@@ -1,5 +1,7 @@
 """A recurrent encoder: an LSTM over whole spectra, fast on any processor."""
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -63,7 +65,7 @@ class SourceEncoder(Encoder):
         with torch.no_grad():
             self.mask.weight.mul_(0.3)
 
-    def body(self, spec):
+    def body(self, spec: torch.Tensor) -> torch.Tensor:
         bins = spec[:, : self.n_bins].transpose(1, 2).contiguous()
         return self.features(bins.abs())
 
@@ -74,15 +76,16 @@ class SourceEncoder(Encoder):
         h = torch.cat([h, self.lstm(h)[0]], -1)
         return F.relu(_normed(self.join_norm, self.join(h)))
 
-    def mask_parts(self, hidden):
+    def mask_parts(self, hidden: torch.Tensor) -> torch.Tensor:
         return self.mask(hidden).float().view(*hidden.shape[:2], self.n_src, self.n_bins, 2)
 
-    def matrices(self):
-        return {4: [p for p in self.lstm.parameters() if p.ndim > 1], 1: [self.join.weight]}
+    def matrices(self) -> dict[int, list[nn.Parameter]]:
+        join: Any = self.join
+        return {4: [p for p in self.lstm.parameters() if p.ndim > 1], 1: [join.weight]}
 
-    def source_part(self, name, value, index):
+    def source_part(self, name: str, value: torch.Tensor, index: int) -> torch.Tensor:
         return value.unflatten(0, (self.n_src, -1))[index]
 
 
-def _normed(norm, h):
+def _normed(norm: nn.Module, h: torch.Tensor) -> torch.Tensor:
     return norm(h.flatten(0, 1)).view(h.shape)

@@ -1,7 +1,7 @@
 """Separation with encoders: estimates of any set of them, made to sum to the mixture."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 
@@ -75,7 +75,7 @@ def reconcile(means: torch.Tensor, mixture: torch.Tensor, residual: bool = False
     return torch.cat([_reconcile(mean, mixed, residual) for mean, mixed in pieces], -2)
 
 
-def _reconcile(means, mixture, residual):
+def _reconcile(means: torch.Tensor, mixture: torch.Tensor, residual: bool) -> torch.Tensor:
     weights = means.abs()
     if residual:
         # Nothing is known of it: it may be all that is left.
@@ -86,18 +86,18 @@ def _reconcile(means, mixture, residual):
     return (projected + masking.shares(weights, MASK_POWER) * mixture) / 2
 
 
-def _estimates(encoders, wav):
+def _estimates(encoders: Sequence[Encoder], wav: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     # Estimates (n_encoders, batch, n_freq, n_frames), and the mixture's spectrogram.
     spec, scale = encoders[0].transform(wav)
     return estimate_each(encoders, spec[:, 0]) * scale, spec[:, 0] * scale
 
 
-def _added_later(encoders, sources):
+def _added_later(encoders: Sequence[Any], sources: Any) -> Any:
     # For each encoder, the indices of those that have heard its source while it has not theirs.
     if sources is None:
         return [()] * len(encoders)
 
-    def later(i, j):
+    def later(i: int, j: int) -> bool:
         mine, others = encoders[i].heard, encoders[j].heard
         known = mine is not None and others is not None
         return known and sources[j] not in mine and sources[i] in others

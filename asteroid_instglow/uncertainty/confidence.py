@@ -19,6 +19,7 @@ References
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -67,7 +68,7 @@ class Confidence:
             >>> told.to_dict()["sources"]["bass"]["low"]
             [4.0, None]
         """
-        found = {}
+        found: dict[str, dict] = {}
         for i, name in enumerate(self.sources):
             parts = {"sdr": self.sdr[i], "low": self.low[i], "high": self.high[i]}
             found[name] = {key: _plain(values) for key, values in parts.items()}
@@ -128,11 +129,11 @@ def confidence_path(
     return path
 
 
-def _plain(values):
+def _plain(values: Any) -> list[float | None]:
     return [None if value != value else round(value, 2) for value in values.tolist()]
 
 
-def _longest(flags):
+def _longest(flags: Any) -> Any:
     # The longest run of True: its start and end.
     best, start = (0, 0), None
     for i, flag in enumerate([*flags.tolist(), False]):
@@ -143,5 +144,5 @@ def _longest(flags):
     return best
 
 
-def _clock(second):
+def _clock(second: int) -> str:
     return f"{second // 60}:{second % 60:02d}"

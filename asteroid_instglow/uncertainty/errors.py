@@ -2,6 +2,7 @@
 
 import functools
 from importlib.resources import files
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -43,7 +44,7 @@ class ErrorModel(nn.Module):
         self.far = nn.Conv2d(width, width, (1, 5), padding=(0, 8), dilation=(1, 4))
         self.leave = nn.Conv2d(width, 1, 1)
 
-    def forward(self, powers):
+    def forward(self, powers: torch.Tensor) -> torch.Tensor:
         level = powers[:, _MIXTURE].sum(1).mean(-1)[:, None, None] + 1e-12
         return 10 ** self.log_error((powers / level[:, None] + FLOOR).log10()) * level
 
@@ -71,7 +72,7 @@ class IntervalModel(nn.Module):
         self.enter = nn.Linear(len(QUANTITIES), width)
         self.leave = nn.Linear(width, 3)
 
-    def forward(self, powers):
+    def forward(self, powers: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         totals = powers.sum(2).transpose(1, 2)
         estimate, error = totals[..., _ESTIMATE], totals[..., -1:]
         sdr = 10 * ((estimate + error[..., 0] + 1e-20) / (error[..., 0] + 1e-20)).log10()
@@ -99,16 +100,16 @@ def detection_numbers() -> dict[str, torch.Tensor]:
     return _tensors("detection.")
 
 
-def _trained(model, prefix):
+def _trained(model: Any, prefix: str) -> Any:
     model.load_state_dict(_tensors(prefix))
     return model.requires_grad_(False).eval()
 
 
-def _tensors(prefix):
+def _tensors(prefix: str) -> dict[str, torch.Tensor]:
     tensors = _all_tensors()
     return {name.removeprefix(prefix): x for name, x in tensors.items() if name.startswith(prefix)}
 
 
 @functools.cache
-def _all_tensors():
+def _all_tensors() -> dict[str, torch.Tensor]:
     return load((files(__package__) / WEIGHTS).read_bytes())

@@ -87,7 +87,7 @@ def deviations(sources: torch.Tensor, error: torch.Tensor, sample_rate: float) -
     second = (torch.arange(power.shape[-1]) * HOP / sample_rate).long()
     second = second.clamp_max(error.shape[-1] - 1).to(power.device)
 
-    def pool(x):
+    def pool(x: torch.Tensor) -> torch.Tensor:
         banded = x.new_zeros(len(x), N_OCTAVES, x.shape[-1]).index_add_(1, band, x.mean(1))
         summed = x.new_zeros(len(x), N_OCTAVES, error.shape[-1]).index_add_(2, second, banded)
         return summed / torch.bincount(second, minlength=error.shape[-1]).clamp_min(1)
