@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from .audio.ffmpeg import check_file
 from .audio.naming import TEMPLATE, output_names, song_folder, stem_paths
 from .audio.resampling import check_rate, check_resamples
 from .audio.stems import StemSet
-from .inference import as_wav, open_mixture, separate_blocks, separate_long, separate_piece
+from .inference import Mixture, as_wav, open_mixture, separate_blocks, separate_long, separate_piece
 from .uncertainty.confidence import confidence_of, confidence_path
 from .utils.progress import SeparationProgress, as_progress
 
@@ -29,50 +29,51 @@ class Separator:
     """
 
     sample_rate: int
+    options: Any
 
     @property
     def sources(self) -> list[str]:
         """Names of the sources in the order of the output."""
         raise NotImplementedError
 
-    def resolved(self, options):
+    def resolved(self, options: Any) -> Any:
         """Returns the options with every default filled in."""
         return options
 
-    def _begin(self, options):
+    def _begin(self, options: Any) -> Any:
         """Returns the resolved options of a separation that is about to begin."""
         return self.resolved(options)
 
-    def _solve(self, wav, options, report):
+    def _solve(self, wav: torch.Tensor, options: Any, report: SeparationProgress) -> torch.Tensor:
         """Separates (batch, channels, time) into (n_src, batch, channels, time)."""
         raise NotImplementedError
 
-    def _sums_up(self, options):
+    def _sums_up(self, options: Any) -> bool:
         """Returns whether the sources sum to the mixture."""
         raise NotImplementedError
 
-    def _gather(self, n_seconds, options):
+    def _gather(self, n_seconds: int, options: Any) -> Any:
         """Returns what gathers evidence of the errors of a separation."""
         raise ValueError(f"confidence must be False, {type(self).__name__} cannot tell its errors")
 
-    def _playing(self, path, options, progress):
+    def _playing(self, path: Path, options: dict[str, Any], progress: Any) -> "Separator":
         """Returns a model of the sources that play in a file."""
         raise ValueError(f'sources must be names, {type(self).__name__} has no "auto"')
 
-    def _n_iter(self, options):
+    def _n_iter(self, options: Any) -> int:
         """Returns how often :meth:`_solve` reports its progress."""
         return 0
 
     @property
-    def _window(self):
+    def _window(self) -> int:
         """Samples that a wav must have at least."""
         return 1
 
-    def forward(self, wav: torch.Tensor, **options) -> torch.Tensor:
+    def forward(self, wav: torch.Tensor, **options: Any) -> torch.Tensor:
         """Separates as :meth:`forward_wav`."""
         return self.forward_wav(wav, **options)
 
-    def forward_wav(self, wav: torch.Tensor, **options) -> torch.Tensor:
+    def forward_wav(self, wav: torch.Tensor, **options: Any) -> torch.Tensor:
         """Separates at the model's sample rate, for :mod:`asteroid.separate`.
 
         Args:
@@ -95,7 +96,7 @@ class Separator:
         output_dir: str | Path | None = None,
         force_overwrite: bool = False,
         resample: bool = True,
-        **options,
+        **options: Any,
     ) -> Any:
         """Separates a tensor, an array or a file.
 
@@ -118,7 +119,7 @@ class Separator:
             f"wav must be a tensor, an array or the path of a file, got {type(wav).__name__}"
         )
 
-    def numpy_separate(self, wav: np.ndarray, **options) -> Any:
+    def numpy_separate(self, wav: np.ndarray, **options: Any) -> Any:
         """Separates an array as :meth:`torch_separate` does a tensor."""
         out = self.torch_separate(torch.from_numpy(np.asarray(wav, order="C")), **options)
         return (out[0].numpy(), out[1]) if isinstance(out, tuple) else out.numpy()
@@ -129,7 +130,7 @@ class Separator:
         sample_rate: int | None = None,
         progress: bool | Callable | SeparationProgress | None = None,
         confidence: bool = False,
-        **options,
+        **options: Any,
     ) -> Any:
         """Separates a tensor; the items of a batch one by one, so that none affects another.
 
@@ -162,8 +163,7 @@ class Separator:
                     told.append(confidence_of(report.evidence, self.sources))
         out = items[0] if len(items) == 1 else torch.cat(items, 1)
         out = out.movedim(0, 1)
-        if mixture.shape[1] == 1:
-            out = out.squeeze(2)
+        out = out.squeeze(2) if mixture.shape[1] == 1 else out
         out = out[0] if n_axes == 1 else out
         if wav.dtype == torch.float16:  # What is beyond its range would be infinite.
             out = out.clamp(-65504, 65504)
@@ -186,7 +186,7 @@ class Separator:
         two_stems: str | None = None,
         progress: bool | Callable | SeparationProgress | None = None,
         confidence: bool = False,
-        **options,
+        **options: Any,
     ) -> dict[str, Path]:
         """Separates a file into one file a source: ``<output_dir>/<song>/<source>.wav``.
 
@@ -229,13 +229,11 @@ class Separator:
             model = self
             if sources == "auto":  # found out in a first pass, which is separated in a second
                 model = self._playing(path, options, progress is True)
-            here = {
-                i: model.sources.index(n) for i, n in enumerate(self.sources) if n in model.sources
-            }
-            own = [[here[i] for i in indices if i in here] for indices in outputs.values()]
+            names = [[self.sources[i] for i in indices] for indices in outputs.values()]
+            own = [[model.sources.index(n) for n in some if n in model.sources] for some in names]
             rate = None if resample else self.sample_rate
             with open_mixture(path, rate) as mixture, as_progress(progress) as report:
-                blocks = model._separate_stream(*mixture, report, options, confidence)
+                blocks = model._separate_stream(mixture, report, options, confidence)
                 stems.start(mixture.sample_rate, mixture.channels, mixture.n_samples)
                 for block in blocks:
                     stems.write(np.stack([block[i, 0].sum(0).numpy() for i in own]))
@@ -243,18 +241,23 @@ class Separator:
                 stems.attach(told, confidence_of(report.evidence, model.sources).to_dict())
         return stems.paths if told is None else {**stems.paths, "confidence": told}
 
-    def _hear(self, path, progress=None, **options):
+    def _hear(self, path: Path, progress: Any = None, **options: Any) -> Any:
         # Separates a file for nothing but the evidence of its errors.
         with open_mixture(path) as mixture, as_progress(progress) as report:
-            for _ in self._separate_stream(*mixture, report, options, True):
+            for _ in self._separate_stream(mixture, report, options, True):
                 pass
             return report.evidence
 
-    def _separate_stream(self, sample_rate, channels, n_samples, read, report, options, confidence):
-        solve, *pieces = self._piecewise(sample_rate, 1, n_samples, options, report, confidence)
-        return separate_blocks(solve, read, n_samples, *pieces)
+    def _separate_stream(
+        self, mixture: Mixture, report: Any, options: dict[str, Any], confidence: bool
+    ) -> Iterator[torch.Tensor]:
+        rate, n = mixture.sample_rate, mixture.n_samples
+        solve, *pieces = self._piecewise(rate, 1, n, options, report, confidence)
+        return separate_blocks(solve, mixture.read, n, *pieces)
 
-    def _piecewise(self, rate, n_items, n_samples, options, report, confidence):
+    def _piecewise(
+        self, rate: int, n_items: int, n_samples: int, options: Any, report: Any, confidence: bool
+    ) -> tuple[Callable[[torch.Tensor], torch.Tensor], int, int]:
         # What separates a piece, and the longest piece and the overlap in samples.
         options = self._begin(self.options.updated(options))
         rate, model_rate = check_rate("sample_rate", rate), int(self.sample_rate)
@@ -268,23 +271,18 @@ class Separator:
         report.evidence = gather() if confidence else None
         each_start = itertools.cycle(starts)
         solve = partial(self._solve, options=options, report=report)
-        weights = itertools.chain(self.parameters(), self.buffers())
+        module: Any = self
+        weights = itertools.chain(module.parameters(), module.buffers())
         device = next((weight.device for weight in weights), torch.device("cpu"))
 
-        def piecewise(wav):
+        @torch.no_grad()
+        def piecewise(wav: torch.Tensor) -> torch.Tensor:
             start = next(each_start)
             if confidence:
                 report.evidence = report.evidence if start else gather()
                 report.evidence.begin(start / rate)
-            with torch.no_grad():
-                out = separate_piece(
-                    solve,
-                    wav.to(device),
-                    len(self.sources),
-                    (rate, model_rate),
-                    self._window,
-                    self._sums_up(options),
-                )
+            sizes = len(self.sources), (rate, model_rate), self._window
+            out = separate_piece(solve, wav.to(device), *sizes, self._sums_up(options))
             report.next_piece()
             return out.to(wav.device)
 

@@ -16,7 +16,7 @@ def diagnose(
     separator: GenerativeSeparator,
     mixture: torch.Tensor,
     stems: dict[str, torch.Tensor] | None = None,
-    **options,
+    **options: Any,
 ) -> dict:
     """Separates a mixture and reports likelihoods and the course of the search.
 
@@ -36,7 +36,7 @@ def diagnose(
     """
     steps = []
 
-    def progress(iteration, loss):
+    def progress(iteration: int, loss: float) -> None:
         steps.append((iteration, loss))
 
     found = separator.torch_separate(mixture, progress=progress, **options)
@@ -121,15 +121,15 @@ def summarise(songs: Sequence[dict]) -> dict:
     }
 
 
-def _reason(losses, options):
+def _reason(losses: Sequence[float], options: SeparationOptions) -> str:
     if len(losses) == options.n_iter:
         return "n_iter"
     early = options.early_stop
     return "plateau" if early and plateau(losses, early) else "not finite"
 
 
-def _mean_tables(tables):
-    rows = {}
+def _mean_tables(tables: Sequence[dict]) -> dict[str, Any]:
+    rows: dict[str, Any] = {}
     for table in tables:
         for row, cells in table.items():
             for column, value in cells.items():

@@ -52,7 +52,7 @@ def open_mixture(path: Path, only_rate: float | None = None) -> Iterator[Mixture
             read_frames(file, path, start, min(_SCAN, n - start))
         file.seek(0)
 
-        def read(frames):
+        def read(frames: int) -> torch.Tensor:
             return torch.from_numpy(read_frames(file, path, None, frames).T.copy())[None]
 
         yield Mixture(rate, file.channels, n, read)

@@ -66,7 +66,7 @@ class SeparationOptions:
     overlap: float = 1.0
     seed: int = 0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_one_of("solver", self.solver, SOLVERS)
         check_one_of("quality", self.quality, QUALITIES)
         check_between("fast_share", self.fast_share, 0, 1)

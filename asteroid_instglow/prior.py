@@ -263,7 +263,7 @@ class GlowPrior(PretrainedModel):
         prior.flow.load_state_dict(published_tensors(checkpoint, prior.flow))
         return prior.eval()
 
-    def _pad(self, magnitude):
+    def _pad(self, magnitude: torch.Tensor) -> torch.Tensor:
         if magnitude.ndim != 3 or magnitude.shape[1] != self.n_freq:
             raise ValueError(
                 f"magnitude must be (batch, n_freq={self.n_freq}, n_frames), "

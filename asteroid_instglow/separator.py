@@ -226,9 +226,7 @@ class GenerativeSeparator(Separator, PretrainedModel):
             raise ValueError(f'confidence needs solver="encoder", got "{options.solver}"')
         return Evidence(len(self.sources), n_seconds, error_model())
 
-    def _playing(
-        self, path: Path, options: dict[str, Any], progress: Any
-    ) -> "GenerativeSeparator":
+    def _playing(self, path: Path, options: dict[str, Any], progress: Any) -> "GenerativeSeparator":
         return self.subset(self.detect(path, **options, progress=progress).present or self.sources)
 
     def _n_iter(self, options: Any) -> int:

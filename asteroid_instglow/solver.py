@@ -3,6 +3,7 @@
 import contextlib
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
 import torch
 from torch import nn
@@ -134,7 +135,7 @@ def solve_paper(
     scheduler = torch.optim.lr_scheduler.StepLR(optimizer, step_size=800, gamma=0.2)
     best, best_loss = None, float("inf")
 
-    def decode(n_updates):
+    def decode(n_updates: int) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
         sources, ladjs = [], []
         for prior, latent in zip(searched, latents):
             x, ladj = prior.flow.inverse(latent)
@@ -144,7 +145,7 @@ def solve_paper(
             ladjs.append(ladj)
         return sources, ladjs
 
-    def evaluate(iteration):
+    def evaluate(iteration: int) -> float:
         nonlocal best, best_loss
         sources, ladjs = decode(iteration)
         weight, space = options.prior_weight, options.space
@@ -173,16 +174,22 @@ def plateau(losses: Sequence[float], tolerance: float) -> bool:
     return before - now < tolerance * abs(before)
 
 
-def _adam(tensors, options):
+def _adam(tensors: Sequence[torch.Tensor], options: SeparationOptions) -> torch.optim.Adam:
     if options.lr is None:
         raise ValueError("options must be resolved, got lr=None")
     return torch.optim.Adam(tensors, lr=options.lr)
 
 
-def _descend(optimizer, evaluate, options, progress, scheduler=None):
+def _descend(
+    optimizer: torch.optim.Optimizer,
+    evaluate: Callable[[int], float],
+    options: SeparationOptions,
+    progress: Progress | None,
+    scheduler: Any = None,
+) -> list[float]:
     # evaluate(iteration) sets the gradients and returns the loss. Returns one loss per update.
     losses = []
-    for iteration in range(options.n_iter):
+    for iteration in range(options.n_iter or 0):
         optimizer.zero_grad()
         loss = evaluate(iteration)
         if not math.isfinite(loss):

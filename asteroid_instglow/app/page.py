@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -34,24 +35,31 @@ def build_page(studio: Studio, explain: Callable[[BaseException], str] = str) ->
     """
     first = next(iter(studio.sets))
 
-    def sources_of(name):
+    def sources_of(name: str) -> gr.CheckboxGroup:
         try:
             names = studio.separator(name).sources
         except Exception as error:  # noqa: BLE001 - whatever it is, the page tells it
             raise gr.Error(explain(error), print_exception=False) from error
         return gr.CheckboxGroup(choices=names, value=names)
 
-    def add(name, spec):
+    def add(name: str, spec: str) -> tuple[gr.Dropdown, gr.CheckboxGroup, str]:
         try:
             new = studio.add(name, spec)
         except Exception as error:  # noqa: BLE001
             raise gr.Error(explain(error), print_exception=False) from error
         return gr.Dropdown(choices=list(studio.sets), value=new), sources_of(new), ""
 
-    def tell(progress):
+    def tell(progress: gr.Progress) -> Callable[[float, str], Any]:
         return lambda part, what: progress(part, desc=what)
 
-    def separate(path, name, sources, quality, last, progress=gr.Progress()):  # noqa: B008 - Gradio's way
+    def separate(
+        path: str | None,
+        name: str,
+        sources: list[str],
+        quality: str,
+        last: str | None,
+        progress: gr.Progress = gr.Progress(),  # noqa: B008 - Gradio's way
+    ) -> tuple[dict[str, Any], str]:
         if path is None:
             raise gr.Error("Choose a song first.", print_exception=False)
         if not sources:
@@ -168,8 +176,8 @@ class _Policy:
     def __init__(self, app: Any):
         self.app = app
 
-    async def __call__(self, scope, receive, send):
-        async def send_with_policy(message):
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        async def send_with_policy(message: dict[str, Any]) -> None:
             if message["type"] == "http.response.start":
                 policy = (b"content-security-policy", _POLICY.encode())
                 message["headers"] = [*message.get("headers", []), policy]
@@ -178,9 +186,9 @@ class _Policy:
         await self.app(scope, receive, send_with_policy)
 
 
-def _address(path):
+def _address(path: Path) -> str:
     return f"gradio_api/file={quote(str(path))}"
 
 
-def _asset(name):
+def _asset(name: str) -> str:
     return (files(__package__) / name).read_text(encoding="utf-8")

@@ -189,7 +189,7 @@ class Studio:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _draw(files, folder, rate):
+def _draw(files: dict[str, Path], folder: Path, rate: int) -> tuple[list[Clip], float]:
     # All on one scale, so that their levels can be compared; one signal in memory at a time.
     rate = min(rate, _IMAGE_RATE)
     top = min(MAX_FREQUENCY, rate / 2)

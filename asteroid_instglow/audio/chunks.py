@@ -49,7 +49,7 @@ def fit_length(wav: torch.Tensor, length: int) -> torch.Tensor:
     return F.pad(wav, (0, length - wav.shape[-1]))
 
 
-def _ramp(n):
+def _ramp(n: int) -> torch.Tensor:
     # A raised cosine.
     phase = (torch.arange(n) + 0.5) / max(n, 1)
     return torch.sin(0.5 * torch.pi * phase) ** 2

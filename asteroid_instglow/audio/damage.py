@@ -81,7 +81,7 @@ def check_decoded(path: Path, stream: dict, seconds: float, warnings: str) -> No
         raise ValueError(f"{path} is cut short: its last MPEG frame is not complete")
 
 
-def _check_ogg(path):
+def _check_ogg(path: Path) -> None:
     # The last page of an Ogg file must be complete, and marked as the last one.
     with path.open("rb") as file:
         if file.read(4) != b"OggS":
@@ -94,7 +94,7 @@ def _check_ogg(path):
         raise ValueError(f"{path} is cut short: its stream has no end")
 
 
-def _ends_within_packet(path):
+def _ends_within_packet(path: Path) -> bool:
     # Whether an MPEG transport stream does.
     with path.open("rb") as file:
         head = file.read(1024)
@@ -104,7 +104,7 @@ def _ends_within_packet(path):
     return False
 
 
-def _stated_size(path):
+def _stated_size(path: Path) -> int:
     # Size that the header of a WMA or AVI file states; 0 where it states none.
     with path.open("rb") as file:
         head = file.read(4096)
@@ -129,13 +129,13 @@ def mp3_has_length(path: Path) -> bool:
     return any(mark in first for mark in (b"Xing", b"Info", b"VBRI"))
 
 
-def _id3_size(head):
+def _id3_size(head: bytes) -> int:
     if head[:3] != b"ID3":
         return 0
     return 10 + sum(byte << shift for byte, shift in zip(head[6:10], (21, 14, 7, 0)))
 
 
-def _ends_within_frame(path):
+def _ends_within_frame(path: Path) -> bool:
     # Follows the frames of an MP3 or MP2 by their lengths.
     data = path.read_bytes()
     position = _id3_size(data[:10])
@@ -144,7 +144,7 @@ def _ends_within_frame(path):
     return position > len(data)
 
 
-def _mpeg_frame(head):
+def _mpeg_frame(head: bytes) -> int:
     # Length of the layer II or III frame with this header, bytes; 0 if it is none.
     if len(head) < 4 or head[0] != 0xFF or head[1] & 0xE0 != 0xE0:
         return 0

@@ -86,7 +86,7 @@ def open_decoded(path: Path, stream: int = 0) -> Iterator[tuple[sf.SoundFile, bo
             yield _with_frames(path, file), True
 
 
-def _open_direct(path):
+def _open_direct(path: Path) -> sf.SoundFile | None:
     # None where libsndfile cannot open the file, or does not know its length.
     try:
         file = sf.SoundFile(os.fsencode(path))
@@ -98,7 +98,7 @@ def _open_direct(path):
     return file
 
 
-def _with_frames(path, file):
+def _with_frames(path: Path, file: sf.SoundFile) -> sf.SoundFile:
     if file.frames < 1:
         raise ValueError(f"{path} must hold audio, got 0 frames")
     return file
@@ -136,7 +136,7 @@ def read_frames(file: sf.SoundFile, path: Path, start: int | None, frames: int) 
     return np.pad(samples, ((0, missing), (0, 0))) if missing else samples
 
 
-def _check_stream(path, stream, n_streams):
+def _check_stream(path: Path, stream: int, n_streams: int) -> None:
     if not 0 <= stream < n_streams:
         raise ValueError(
             f"stream must be 0 to {n_streams - 1} for {path}, which holds {n_streams}, got {stream}"
@@ -174,12 +174,12 @@ def probe(path: Path) -> list[dict]:
     return streams
 
 
-def _seconds(text):
+def _seconds(text: str) -> float:
     # Of "6.023000" or "00:00:06.023000000".
     return sum(float(part) * 60**i for i, part in enumerate(reversed(text.split(":"))))
 
 
-def _run(path, command, *options):
+def _run(path: Path, command: str, *options: str) -> subprocess.CompletedProcess[str]:
     program = shutil.which(command)
     if program is None:
         raise ValueError(

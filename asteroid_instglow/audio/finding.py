@@ -85,7 +85,7 @@ def describe_left_out(left_out: Iterable[Path]) -> str:
     return ", ".join(parts)
 
 
-def _walk(folder, above, audio, left_out):
+def _walk(folder: Path, above: tuple[str, ...], audio: list[Path], left_out: list[Path]) -> None:
     place = os.path.realpath(folder)
     if place in above:
         return

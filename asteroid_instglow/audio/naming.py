@@ -136,10 +136,10 @@ def output_names(
     return {name: [sources.index(name)] for name in (sources if wanted is None else wanted)}
 
 
-def _check_sources(option, names, sources):
+def _check_sources(option: str, names: Sequence[str], sources: Sequence[str]) -> None:
     if not names or set(names) - set(sources):
         raise ValueError(f"{option} must be out of {', '.join(sources)}, got {', '.join(names)}")
 
 
-def _body(name):
+def _body(name: str) -> str:
     return name.removesuffix(".{ext}")

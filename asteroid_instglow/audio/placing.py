@@ -71,7 +71,7 @@ def finish_interrupted(folder: str | Path, paths: Collection[Path] = ()) -> bool
     return bool(moves)
 
 
-def _move(moves):
+def _move(moves: list[tuple[Path, Path]]) -> None:
     done = []
     try:
         for _, target in moves:
@@ -89,13 +89,13 @@ def _move(moves):
         _hidden(target, "old").unlink(missing_ok=True)
 
 
-def _hidden(target, suffix):
+def _hidden(target: Path, suffix: str) -> Path:
     # In the same folder, so on the same disk; no longer than any name may be.
     name = hashlib.sha256(os.fsencode(target.name)).hexdigest()[:16]
     return target.with_name(f".{name}.{suffix}")
 
 
-def _read_journal(stage, paths):
+def _read_journal(stage: Path, paths: Collection[Path]) -> list[tuple[Path, Path]]:
     try:
         found: Any = read_json(stage / JOURNAL)
         moves = [(Path(source), Path(target)) for source, target in found["moves"]]

@@ -101,6 +101,6 @@ def source_range(start: int, stop: int, length: int, orig: int, new: int) -> tup
     return block * down, last, start - block * up
 
 
-def _reach(orig, new):
+def _reach(orig: int, new: int) -> int:
     # Half the length of the resampling filter, in samples before resampling.
     return math.ceil(_ZERO_CROSSINGS * max(orig, new) / new / _ROLLOFF) + 1

@@ -56,7 +56,7 @@ def find_songs(inputs: Sequence[str | Path], output: str | Path | None = None) -
     return [Song(path, *song_folder(path, output, track)) for path, track in zip(paths, tracks)]
 
 
-def _expand(item, output):
+def _expand(item: str, output: str | Path | None) -> list[tuple[Path, tuple[str, ...]]]:
     # Pairs of a file and the folders that go before its name.
     path = Path(item)
     if path.is_dir():
@@ -69,7 +69,7 @@ def _expand(item, output):
     return [(path, ()) for path in matches if not path.is_dir()]
 
 
-def _walk(folder, output):
+def _walk(folder: Path, output: str | Path | None) -> list[tuple[Path, tuple[str, ...]]]:
     if output is None:
         raise ValueError(f"a folder needs --output, where the stems go, got the folder {folder}")
     out = Path(output).resolve()

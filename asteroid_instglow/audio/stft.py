@@ -8,7 +8,7 @@ from ..utils.checks import check_whole
 MAX_FFT = 2**16
 
 
-def stft(wav, n_fft, hop_length):
+def stft(wav: torch.Tensor, n_fft: int, hop_length: int) -> torch.Tensor:
     """Complex spectrogram with a periodic Hann window, centred, reflected at the ends.
 
     Args:
@@ -29,7 +29,7 @@ def stft(wav, n_fft, hop_length):
     return spec.reshape(*wav.shape[:-1], *spec.shape[-2:])
 
 
-def istft(spec, n_fft, hop_length, length):
+def istft(spec: torch.Tensor, n_fft: int, hop_length: int, length: int) -> torch.Tensor:
     """Inverse of :func:`stft`: the wav (..., length) whose spectrogram is nearest to ``spec``."""
     window = torch.hann_window(n_fft, dtype=spec.real.dtype, device=spec.device)
     flat = spec.reshape(-1, *spec.shape[-2:])
@@ -43,17 +43,17 @@ def check_stft(n_fft: int, hop_length: int) -> None:
     check_whole("hop_length", hop_length, 1, n_fft // 2)
 
 
-def even_frames(spec, n_sqz=2):
+def even_frames(spec: torch.Tensor, n_sqz: int = 2) -> torch.Tensor:
     """``spec`` without the last frames that do not fill a squeeze of ``n_sqz``."""
     return spec[..., : spec.shape[-1] // n_sqz * n_sqz]
 
 
-def pad_bins(magnitude, n_chan):
+def pad_bins(magnitude: torch.Tensor, n_chan: int) -> torch.Tensor:
     """Appends rows of zeros to (..., n_freq, n_frames) up to ``n_chan`` rows."""
     return F.pad(magnitude, (0, 0, 0, n_chan - magnitude.shape[-2]))
 
 
-def apply_phase(magnitude, spec):
+def apply_phase(magnitude: torch.Tensor, spec: torch.Tensor) -> torch.Tensor:
     """Gives ``magnitude`` the phase of the complex ``spec``, bin by bin (phase 0 where spec is 0).
 
     Args:
@@ -64,7 +64,7 @@ def apply_phase(magnitude, spec):
     return torch.polar(torch.ones_like(spec.real), spec.angle()) * magnitude
 
 
-def hold_frames(spec, n_frames):
+def hold_frames(spec: torch.Tensor, n_frames: int) -> torch.Tensor:
     """Repeats the last frame of ``spec`` (..., n_freq, frames) until there are ``n_frames``."""
     missing = n_frames - spec.shape[-1]
     return torch.cat([spec, spec[..., -1:].expand(*spec.shape[:-1], missing)], -1)

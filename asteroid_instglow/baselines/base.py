@@ -34,7 +34,7 @@ class PieceOptions:
     chunk: float = 20.0
     overlap: float = 1.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_above_zero("chunk", self.chunk)
         check_between("overlap", self.overlap, 0, self.chunk / 2)
 
@@ -104,7 +104,7 @@ class Baseline(Separator, PretrainedModel):
         """Returns plain arguments that rebuild this model."""
         return copy.deepcopy(self._arguments)
 
-    def _sums_up(self, options):
+    def _sums_up(self, options: Any) -> bool:
         return self.sums_up
 
     @classmethod

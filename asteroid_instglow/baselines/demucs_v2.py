@@ -1,10 +1,12 @@
 """Demucs version 2: a waveform U-Net with an LSTM in the middle."""
 
 from functools import partial
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 
+from ..utils.progress import SeparationProgress
 from .base import build_bounded, constructor_arguments, require
 from .supervised import Supervised
 
@@ -68,11 +70,11 @@ class DemucsV2(Supervised):
     def estimate(self, mixture: torch.Tensor) -> torch.Tensor:  # noqa: D102
         return self.network(mixture[:, None]).squeeze(2)
 
-    def _solve(self, wav, options, report):
+    def _solve(self, wav: torch.Tensor, options: Any, report: SeparationProgress) -> torch.Tensor:
         # The network is not equivariant to shifts below its strides. Evenly spaced shifts make a
         # separation deterministic.
         reach = round(self.max_shift * self.sample_rate)
-        out = 0
+        out: Any = 0
         for i in range(self.shifts):
             shift = reach * i // self.shifts
             moved = super()._solve(F.pad(wav, (shift, 0)), options, report)

@@ -23,6 +23,7 @@ from ..audio.stft import istft, stft
 from ..data import SoloDataset
 from ..training.loaders import ENDLESS
 from ..utils.checks import check_above_zero, check_whole
+from ..utils.progress import SeparationProgress
 from .base import channels_apart, constructor_arguments
 from .gan_networks import Adversaries, Generator
 from .gan_search import cut, join, search
@@ -84,20 +85,20 @@ class GanPrior(SourceOnly):
         self.n_fft, self.hop_length, self.n_frames = n_fft, hop_length, n_frames
         self.n_iter, self.search_lr, self.overlap_frames = n_iter, search_lr, overlap_frames
 
-    def _part(self):
+    def _part(self) -> Generator:
         args = self.get_model_args()
         size = (args["n_fft"] // 2, args["n_frames"])
         return Generator(size, args["n_latent"], args["width"], args["depth"])
 
     @property
-    def _window(self):
+    def _window(self) -> int:
         return self.n_fft
 
-    def _n_iter(self, options):
+    def _n_iter(self, options: Any) -> int:
         return self.n_iter
 
-    def _solve(self, wav, options, report):
-        def separate(mono):
+    def _solve(self, wav: torch.Tensor, options: Any, report: SeparationProgress) -> torch.Tensor:
+        def separate(mono: torch.Tensor) -> torch.Tensor:
             spec = stft(mono, self.n_fft, self.hop_length)
             # Patches lack the topmost bin; it is divided like its neighbour.
             magnitude = spec.abs()[:, :-1]

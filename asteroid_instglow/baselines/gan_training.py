@@ -1,5 +1,7 @@
 """Training of generator and critic: Wasserstein GAN with gradient penalty."""
 
+from collections.abc import Callable
+
 import torch
 
 from ..training.system import TrainingSystem
@@ -36,19 +38,23 @@ class GanSystem(TrainingSystem):
             loss = -critic(fake)
         return loss.sum(), len(real)
 
-    def _distance(self, real):
+    def _distance(self, real: torch.Tensor) -> torch.Tensor:
         rng = torch.Generator().manual_seed(0)
         n_latent = self.model.generator.n_latent
         fake = self.model.generator(_latents(len(real), n_latent, real, rng))
         return (self.model.critic(real) - self.model.critic(fake)).sum()
 
 
-def _latents(n, n_latent, like, generator=None):
+def _latents(
+    n: int, n_latent: int, like: torch.Tensor, generator: torch.Generator | None = None
+) -> torch.Tensor:
     latents = torch.rand(n, n_latent, generator=generator) if generator else torch.rand(n, n_latent)
     return (2 * latents - 1).to(like)
 
 
-def _steepness(critic, real, fake):
+def _steepness(
+    critic: Callable[[torch.Tensor], torch.Tensor], real: torch.Tensor, fake: torch.Tensor
+) -> torch.Tensor:
     # Squared distance of the critic's slope from 1, between real and fake patches.
     share = torch.rand(len(real), 1, 1).to(real)
     between = (share * real + (1 - share) * fake).detach().requires_grad_()

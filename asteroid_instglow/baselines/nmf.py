@@ -14,6 +14,7 @@ References
 import math
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,7 +23,8 @@ from tqdm import tqdm
 
 from .. import masking
 from ..audio.stft import istft, stft
-from ..data import Recordings, data_digest
+from ..data import Recordings, Solo, data_digest
+from ..utils.progress import SeparationProgress
 from ..weights.config import CONFIG
 from ..weights.folder import read_model, staged, write_model
 from .base import channels_apart, constructor_arguments
@@ -68,16 +70,16 @@ class KLNMF(SourceOnly):
         super().__init__(constructor_arguments(locals()))
         self.n_fft, self.hop_length, self.n_iter = n_fft, hop_length, n_iter
 
-    def _part(self):
+    def _part(self) -> "Dictionary":
         args = self.get_model_args()
         return Dictionary(args["n_fft"] // 2 + 1, args["n_atoms"])
 
     @property
-    def _window(self):
+    def _window(self) -> int:
         return self.n_fft
 
-    def _solve(self, wav, options, report):
-        def separate(mono):
+    def _solve(self, wav: torch.Tensor, options: Any, report: SeparationProgress) -> torch.Tensor:
+        def separate(mono: torch.Tensor) -> torch.Tensor:
             spec = stft(mono, self.n_fft, self.hop_length)
             atoms = [part.atoms for part in self.parts]
             magnitudes = explain(spec.abs(), atoms, self.n_iter)
@@ -187,7 +189,7 @@ class Factors:
         with staged(self.folder) as stage:
             write_model(stage, {**config, "history": self.history}, state)
 
-    def _note(self, target):
+    def _note(self, target: torch.Tensor) -> None:
         loss = divergence(target.cpu(), self.atoms @ self.activations)
         self.history.append({"step": self.steps, "loss": float(loss)})
 
@@ -226,7 +228,7 @@ def update_atoms(
     return atoms / scale, activations * scale[:, None]
 
 
-def _ratio(target, atoms, activations):
+def _ratio(target: torch.Tensor, atoms: torch.Tensor, activations: torch.Tensor) -> torch.Tensor:
     # In place: three arrays of this size would take as long as the products.
     return torch.matmul(atoms, activations).add_(EPS).reciprocal_().mul_(target)
 
@@ -255,7 +257,7 @@ def explain(magnitude: torch.Tensor, dictionaries: list[torch.Tensor], n_iter: i
     return torch.stack([d @ h for d, h in zip(dictionaries, parts)])
 
 
-def _frames(files, model, seed, progress):
+def _frames(files: list[Solo], model: KLNMF, seed: int, progress: bool) -> torch.Tensor:
     # Spectra (n_freq, n_frames) of random pieces of all recordings that are not silent.
     args = model.get_model_args()
     recordings = Recordings(files, args["sample_rate"], progress=progress)
@@ -263,6 +265,7 @@ def _frames(files, model, seed, progress):
     pieces = recordings.segments(length, SILENCE_DB)
     n_pieces = max(1, args["max_frames"] // (1 + length // model.hop_length))
     chosen = np.random.default_rng(seed).permutation(len(pieces))[:n_pieces]
-    wavs = [torch.from_numpy(recordings.read(*pieces[i], length)) for i in sorted(chosen)]
-    spectra = [stft(wav, model.n_fft, model.hop_length).abs() for wav in wavs]
+    places = (pieces[i] for i in sorted(chosen))
+    drawn = [recordings.read(number, start, length) for number, start in places]
+    spectra = [stft(torch.from_numpy(x), model.n_fft, model.hop_length).abs() for x in drawn]
     return torch.cat(spectra, 1)

@@ -72,7 +72,7 @@ class OpenUnmixBaseline(Supervised):
         )
 
     @property
-    def _window(self):
+    def _window(self) -> int:
         return self.n_fft
 
     def estimate(self, mixture: torch.Tensor) -> torch.Tensor:  # noqa: D102
@@ -97,5 +97,5 @@ class OpenUnmixBaseline(Supervised):
             network.input_mean.data = -spectra.mean(-1)
             network.input_scale.data = 1 / scale.clamp_min(1e-4 * scale.max())
 
-    def _magnitude(self, wav):
+    def _magnitude(self, wav: torch.Tensor) -> torch.Tensor:
         return stft(wav, self.n_fft, self.hop_length).abs()

@@ -1,5 +1,6 @@
 """Bounds: what masks computed from the true sources would give."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,8 @@ import torch.nn.functional as F
 from .. import masking
 from ..audio.io import AUDIO_SUFFIXES, load_audio
 from ..audio.stft import istft, stft
-from ..inference import as_wav
+from ..inference import Mixture, as_wav
+from ..utils.progress import SeparationProgress
 from .base import Baseline, constructor_arguments, require
 
 
@@ -37,7 +39,7 @@ class EqualShares(Untrained):
     def __init__(self, sources: list[str], sample_rate: int = 22050):
         super().__init__(constructor_arguments(locals()))
 
-    def _solve(self, wav, options, report):
+    def _solve(self, wav: torch.Tensor, options: Any, report: SeparationProgress) -> torch.Tensor:
         return wav.expand(len(self.sources), *wav.shape) / len(self.sources)
 
 
@@ -109,27 +111,35 @@ class Oracle(Untrained):
         out = out.squeeze(2) if mixture.shape[1] == 1 else out
         return out[0] if n_axes == 1 else out
 
-    def _separate_into(self, stems, path, outputs, resample, progress, options, confidence=False):
+    def file_separate(
+        self, filename: str | Path, *args: Any, references: str | Path | None = None, **options: Any
+    ) -> dict[str, Path]:
+        """Separates a file; ``references`` is the folder of the true sources, else its own."""
+        folder = Path(filename).parent if references is None else references
+        return super().file_separate(filename, *args, references=folder, **options)
+
+    def _separate_stream(
+        self, mixture: Mixture, report: Any, options: dict[str, Any], confidence: bool
+    ) -> Iterator[torch.Tensor]:
         if confidence:
             self._gather(0, options)
-        references = options.pop("references", None)
-        folder = path.parent if references is None else Path(references)
-        wav, rate = load_audio(path)
+        folder = Path(options.pop("references"))
         files = [_find(folder, name) for name in self.sources]
         true_sources = [load_audio(file)[0] for file in files]
         for file, source in zip(files, true_sources):
-            if source.shape != wav.shape:
+            if source.shape != (mixture.channels, mixture.n_samples):
                 raise ValueError(
-                    f"references must have the shape of the mixture, {tuple(wav.shape)}, "
-                    f"got {tuple(source.shape)} in {file}"
+                    "references must have the shape of the mixture, "
+                    f"{(mixture.channels, mixture.n_samples)}, got {tuple(source.shape)} in {file}"
                 )
         truth = torch.stack(true_sources)
-        out = self.torch_separate(wav[None], references=truth[None], **options)
-        out = out.reshape(truth.shape)
-        stems.start(rate, *wav.shape)
-        stems.write(torch.stack([out[i].sum(0) for i in outputs]).numpy())
+        wav = mixture.read(mixture.n_samples)
+        out = self.torch_separate(wav, references=truth[None], **options)
+        yield out.reshape(truth.shape)[:, None]
 
-    def _truth(self, mixture, n_axes, references):
+    def _truth(
+        self, mixture: torch.Tensor, n_axes: int, references: torch.Tensor | None
+    ) -> torch.Tensor:
         wanted = (len(mixture), len(self.sources), *mixture.shape[1:])
         if references is None:
             raise ValueError(f"references must be the true sources, {wanted}, got none")
@@ -188,7 +198,7 @@ class IdealMultichannelWiener(Oracle):
         return out
 
 
-def _find(folder, name):
+def _find(folder: Path, name: str) -> Path:
     for suffix in AUDIO_SUFFIXES:
         if (folder / f"{name}{suffix}").is_file():
             return folder / f"{name}{suffix}"

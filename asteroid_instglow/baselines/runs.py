@@ -92,7 +92,7 @@ def fit_module(
     checkpoint = checkpoint_to_resume(output, options, run.arguments, digest)
     optimizer = torch.optim.Adam(module.parameters(), options.lr, betas, weight_decay=weight_decay)
 
-    def factor(step):
+    def factor(step: int) -> float:
         return min(1.0, max(0.0, 1 - step / options.n_steps) / (1 - DECAY_FROM))
 
     counts = {

@@ -2,6 +2,7 @@
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -27,7 +28,7 @@ class SourceOnly(Baseline):
     def __init__(self, arguments: dict):
         super().__init__(arguments)
         n = len(self.sources)
-        self.parts = nn.ModuleList(build_bounded(self._part, n) for _ in range(n))
+        self.parts: Any = nn.ModuleList(build_bounded(self._part, n) for _ in range(n))
 
     def add(self, other: "SourceOnly") -> None:
         """Adds the sources of another model without retraining.
@@ -45,7 +46,7 @@ class SourceOnly(Baseline):
         self._arguments["sources"] += other.sources
         self.parts.extend(other.parts)
 
-    def _part(self):
+    def _part(self) -> nn.Module:
         """Builds an untrained module for one source."""
         raise NotImplementedError
 

@@ -1,6 +1,7 @@
 """Baselines that are trained on mixtures with known sources."""
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch.utils.data import Dataset
@@ -8,6 +9,7 @@ from torch.utils.data import Dataset
 from ..data.mixtures import RandomMixtureDataset
 from ..training.loaders import ENDLESS
 from ..training.system import TrainingSystem
+from ..utils.progress import SeparationProgress
 from .base import Baseline, channels_apart
 from .runs import Run, fit_module
 
@@ -47,7 +49,7 @@ class Supervised(Baseline):
     def prepare(self, dataset: Dataset) -> None:
         """Sets statistics of the data before the first step."""
 
-    def _solve(self, wav, options, report):
+    def _solve(self, wav: torch.Tensor, options: Any, report: SeparationProgress) -> torch.Tensor:
         return channels_apart(wav, self.estimate)
 
     @classmethod

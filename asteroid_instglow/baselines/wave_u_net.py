@@ -53,10 +53,10 @@ class WaveUNet(Supervised):
         chan = [width * (level + 1) for level in range(depth + 1)]
         down = [1, *chan[:-1]]
 
-        def encoder():
+        def encoder() -> nn.ModuleList:
             return nn.ModuleList(_conv(down[i], chan[i], down_size) for i in range(depth))
 
-        def decoder():
+        def decoder() -> nn.ModuleList:
             levels = reversed(range(depth))
             return nn.ModuleList(_conv(chan[i + 1] + chan[i], chan[i], up_size) for i in levels)
 
@@ -82,5 +82,5 @@ class WaveUNet(Supervised):
         return torch.cat([out, mixture[:, None] - out.sum(1, keepdim=True)], 1)[..., :n]
 
 
-def _conv(n_in, n_out, size):
+def _conv(n_in: int, n_out: int, size: int) -> nn.Sequential:
     return nn.Sequential(nn.Conv1d(n_in, n_out, size, padding=size // 2), nn.LeakyReLU(0.2))

@@ -2,6 +2,7 @@
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from .training_options import add_data_arguments, add_options, read_folders, read_options
 
@@ -21,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> list[argparse.ArgumentPars
     return [train, separate]
 
 
-def _add_training(parser):
+def _add_training(parser: argparse.ArgumentParser) -> None:
     from ..baselines.systems import TRAINING_OPTIONS
     from ..training import TrainingOptions
 
@@ -38,7 +39,7 @@ def _add_training(parser):
     )
 
 
-def _add_separation(parser):
+def _add_separation(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "files", nargs="+", metavar="FILE|DIR|PATTERN", help="audio files, folders or patterns"
     )
@@ -70,13 +71,13 @@ def describe(answer: dict) -> str:
     return "\n".join([line, *(f"{n or 'all'}: {_losses(r)}" for n, r in records.items())])
 
 
-def _losses(record):
+def _losses(record: dict[str, Any]) -> str:
     if "loss_before" not in record:
         return "nothing to train"
     return f"loss {record['loss_before']:.4g} -> {record['loss_after']:.4g}"
 
 
-def _train(args):
+def _train(args: argparse.Namespace) -> dict[str, Any]:
     import yaml
 
     from ..baselines.systems import TRAINING_OPTIONS
@@ -95,7 +96,7 @@ def _train(args):
     return {"model": str(args.output), **record}
 
 
-def _separate(args):
+def _separate(args: argparse.Namespace) -> dict[str, Any]:
     from ..audio.songs import find_songs
     from ..baselines import load_baseline, system_class
     from ..utils.devices import pick_device

@@ -28,7 +28,7 @@ def describe(answer: dict[str, Any]) -> str:
     return answer["script"]
 
 
-def _complete_files(parser):
+def _complete_files(parser: argparse.ArgumentParser) -> None:
     import shtab
 
     for action in parser._actions:
@@ -36,4 +36,4 @@ def _complete_files(parser):
             for sub in action.choices.values():
                 _complete_files(sub)
         elif action.type is Path or action.dest in ("files", "priors", "model", "to"):
-            action.complete = shtab.FILE
+            setattr(action, "complete", shtab.FILE)  # noqa: B010

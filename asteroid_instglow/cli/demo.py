@@ -1,11 +1,13 @@
 """``instglow demo``: the main job from end to end, with nothing but the package."""
 
+import argparse
 from pathlib import Path
+from typing import Any
 
 HELP = "separate a bundled song, or train on a synthesised band first"
 
 
-def add_arguments(parser):
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the options."""
     parser.add_argument("--output", type=Path, default=Path("demo-output"), metavar="DIR")
     parser.add_argument(
@@ -26,7 +28,7 @@ def add_arguments(parser):
     parser.add_argument("--quiet", action="store_true", help="no progress bars")
 
 
-def run(args):
+def run(args: argparse.Namespace) -> dict[str, Any]:
     """Runs the demo."""
     from ..recipes.demo import separate_bundled, train_and_separate
 
@@ -43,7 +45,7 @@ def run(args):
     )
 
 
-def describe(answer):
+def describe(answer: dict[str, Any]) -> str:
     """Formats the scores and the paths of the stems and the picture."""
     lines = [answer["table"], "", f"picture: {answer['picture']}"]
     lines += [f"{name}: {path}" for name, path in answer["stems"].items()]

@@ -1,7 +1,12 @@
 """``instglow diagnose``: likelihoods of stems and estimates, and the end of the search."""
 
 import argparse
+from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
 
 HELP = "show how likely each true stem is under each prior, and why the search stopped"
 
@@ -86,20 +91,22 @@ def describe(answer: dict) -> str:
     return "\n".join(lines)
 
 
-def _row(name, cells):
+def _row(name: str, cells: Iterable[str]) -> str:
     return f"{name:<16}" + "".join(f"{cell:>12}" for cell in cells)
 
 
-def _load(path, name, references, sample_rate, seconds):
+def _load(
+    path: Path, name: str, references: Path | None, sample_rate: float, seconds: float | None
+) -> tuple["torch.Tensor", dict[str, "torch.Tensor"]]:
     # Mixture (time,), and stems by name.
     from ..audio.chunks import fit_length
     from ..audio.io import AUDIO_SUFFIXES, audio_info, load_audio
     from ..evaluation.layout import MIXTURE_NAMES
 
-    def read(file):
+    def read(file: Path) -> "torch.Tensor":
         info = audio_info(file)
         whole = seconds is None or seconds >= info.seconds
-        frames = None if whole else round(seconds * sample_rate)
+        frames = None if whole else round((seconds or 0) * sample_rate)
         return load_audio(file, int(sample_rate), frames=frames)[0].mean(0)
 
     folder = references / name if references else path if path.is_dir() else None
@@ -116,4 +123,5 @@ def _load(path, name, references, sample_rate, seconds):
     if own is not None:
         return read(own), stems
     length = max(len(wav) for wav in stems.values())
-    return sum(fit_length(wav, length) for wav in stems.values()), stems
+    mixture: Any = sum(fit_length(wav, length) for wav in stems.values())
+    return mixture, stems

@@ -54,14 +54,14 @@ def report(error: BaseException, parser: argparse.ArgumentParser | None = None) 
     sys.stderr.write(f"instglow: error: {explain(error, parser)}\n")
 
 
-def _is_out_of_memory(error):
+def _is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and "allocate" in str(error) and "memory" in str(error)
 
 
-def _option_names(parser):
+def _option_names(parser: argparse.ArgumentParser | None) -> dict[str, str]:
     if parser is None:
         return {}
-    options = {}
+    options: dict[str, str] = {}
     for action in parser._actions:
         long = [name for name in action.option_strings if name.startswith("--")]
         # A flag such as --no-wiener sets an argument to False.

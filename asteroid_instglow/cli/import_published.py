@@ -83,7 +83,7 @@ def check_tensors(checkpoint: dict, path: Path) -> None:
         )
 
 
-def _read_config(path):
+def _read_config(path: Path) -> dict[str, Any]:
     config = read_json(path)
     sections = ("train", "data", "model")
     if not all(isinstance(config.get(section, {}), dict) for section in sections):

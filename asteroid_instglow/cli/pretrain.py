@@ -1,13 +1,15 @@
 """``instglow pretrain``: trains the encoders of several sources together."""
 
+import argparse
 from pathlib import Path
+from typing import Any
 
 from .training_options import add_data_arguments, add_options, read_folders, read_options
 
 HELP = "train the encoders of several sources together, for `train --init` to start from"
 
 
-def add_arguments(parser):
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the options, those of ``pretrain_encoders``."""
     from ..training import JointOptions
 
@@ -19,7 +21,7 @@ def add_arguments(parser):
     add_options(parser, JointOptions)
 
 
-def run(args):
+def run(args: argparse.Namespace) -> dict[str, Any]:
     """Trains a joint encoder."""
     from ..data import list_sources
     from ..training import JointOptions, pretrain_encoders
@@ -35,7 +37,7 @@ def run(args):
     )
 
 
-def describe(answer):
+def describe(answer: dict[str, Any]) -> str:
     """Reports the trained encoder and its number of steps."""
     return (
         f"{', '.join(answer['sources'])}: {answer['steps']} steps in {answer['seconds']} s, "

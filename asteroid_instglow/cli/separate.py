@@ -2,7 +2,7 @@
 
 import argparse
 import functools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -222,13 +222,13 @@ def load_on_device(
 
 def _planned(
     separator: Any, songs: Sequence["Song"], options: dict[str, Any]
-) -> list[Iterable[Path]]:
+) -> list[Collection[Path]]:
     # The files of each song; no two songs may share one.
     from ..audio.naming import TEMPLATE, output_names, stem_paths
 
     suffix, name = options.get("suffix", ".wav"), options.get("name", TEMPLATE)
     outputs = output_names(separator.sources, options.get("sources"), options.get("two_stems"))
-    plan: list[Iterable[Path]] = []
+    plan: list[Collection[Path]] = []
     owners: dict[Path, Path] = {}
     for song in songs:
         paths = stem_paths(song.folder, song.track, list(outputs), suffix, name).values()

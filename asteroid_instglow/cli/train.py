@@ -1,8 +1,10 @@
 """``instglow train``: trains the prior of one source from its solo recordings."""
 
+import argparse
 import sys
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 from .training_options import add_data_arguments, add_options, read_folders, read_options
 
@@ -23,7 +25,7 @@ _FLOW = {
 }
 
 
-def add_arguments(parser):
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the options, those of ``train_prior`` and ``train_encoder``."""
     from ..training import EncoderOptions, PriorOptions
 
@@ -55,7 +57,7 @@ def add_arguments(parser):
     encoder.add_argument("--others", nargs="+", metavar="NAME", help="background; by default all")
 
 
-def run(args):
+def run(args: argparse.Namespace) -> dict[str, Any]:
     """Trains for a given time or number of steps."""
     from ..training import EncoderOptions, PriorOptions
 
@@ -90,7 +92,13 @@ def run(args):
     )
 
 
-def _train_steps(args, data, model, flow, encoder):
+def _train_steps(
+    args: argparse.Namespace,
+    data: list[Any],
+    model: dict[str, Any],
+    flow: dict[str, Any],
+    encoder: dict[str, Any],
+) -> dict[str, Any]:
     # The flow, then the encoder if there is a background to train it against.
     from ..data import list_sources
     from ..training import EncoderOptions, take_encoder, train_encoder, train_prior
@@ -117,12 +125,12 @@ def _train_steps(args, data, model, flow, encoder):
     return {"prior": str(args.output), "flow": record, "encoder": trained}
 
 
-def _names(cls):
+def _names(cls: type) -> list[str]:
     # The whole command's --minutes are not those of one part.
     return [field.name for field in fields(cls) if field.name != "minutes"]
 
 
-def describe(answer):
+def describe(answer: dict[str, Any]) -> str:
     """Reports the trained models and their numbers of steps."""
     flow, encoder = answer["flow"], answer["encoder"]
     lines = [

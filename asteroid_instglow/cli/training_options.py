@@ -1,16 +1,25 @@
 """Options of trainings on the command line, read from the dataclass that defines them."""
 
-from dataclasses import fields
+import argparse
+from collections.abc import Collection, Sequence
+from dataclasses import Field, fields
+from typing import Any
 
 DATA_HELP = "folders of recordings; pieces are drawn from them by weight, from each by duration"
 
 
-def add_data_arguments(parser):
+def add_data_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the folders of recordings."""
     parser.add_argument("--data", nargs="+", required=True, metavar="DIR[:WEIGHT]", help=DATA_HELP)
 
 
-def add_options(parser, cls, names=None, prefix="", defaults=True):
+def add_options(
+    parser: argparse._ActionsContainer,
+    cls: type,
+    names: Collection[str] | None = None,
+    prefix: str = "",
+    defaults: bool = True,
+) -> None:
     """Declares options, spelled as the fields of a dataclass.
 
     Args:
@@ -29,29 +38,33 @@ def add_options(parser, cls, names=None, prefix="", defaults=True):
         parser.add_argument(flag, dest=prefix + field.name, default=None, **details)
 
 
-def read_options(args, cls, names=None, prefix=""):
+def read_options(
+    args: argparse.Namespace, cls: type, names: Collection[str] | None = None, prefix: str = ""
+) -> dict[str, Any]:
     """Reads the options that were given.
 
     Returns:
         dict: Fields of ``cls`` by name.
     """
-    given = {f.name: getattr(args, prefix + f.name, None) for f in _chosen(cls, names)}
+    given: dict[str, Any] = {
+        f.name: getattr(args, prefix + f.name, None) for f in _chosen(cls, names)
+    }
     given = {name: value for name, value in given.items() if value is not None}
     if "validation_data" in given:
         given["validation_data"] = read_folders(given["validation_data"])
     return {n: tuple(v) if n == "gain_db" else v for n, v in given.items()}
 
 
-def read_folders(texts):
+def read_folders(texts: Sequence[str]) -> list[Any]:
     """Reads folders with weights."""
     from ..data import parse_folder
 
     return [parse_folder(text) for text in texts]
 
 
-def _chosen(cls, names):
+def _chosen(cls: type, names: Collection[str] | None) -> list[Field]:
     return [field for field in fields(cls) if names is None or field.name in names]
 
 
-def _shown(default):
+def _shown(default: Any) -> Any:
     return " ".join(map(str, default)) if isinstance(default, tuple) else default

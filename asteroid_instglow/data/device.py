@@ -5,7 +5,7 @@ one buffer on the device, with copies played whole semitones up and down; a batc
 few gathers and filters.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -157,13 +157,13 @@ class DeviceMixtures:
             return sources
         return torch.cat([sources, background.sum(1, keepdim=True)], 1)
 
-    def _all(self):
+    def _all(self) -> Iterator[tuple[DeviceSolos, Part]]:
         return zip(self.solos.values(), self.parts)
 
-    def _excerpts(self, solos, part, generator):
+    def _excerpts(self, solos: DeviceSolos, part: Part, generator: torch.Generator) -> torch.Tensor:
         n = self.batch_size
 
-        def chance(p):
+        def chance(p: float) -> torch.Tensor:
             return torch.rand(n, 1, device=self.device, generator=generator) < p
 
         wav = self._varied(solos.draw(n, generator), part, generator)
@@ -172,7 +172,7 @@ class DeviceMixtures:
             wav = wav + second * chance(part.p_second)
         return wav * ~chance(part.p_absent)
 
-    def _varied(self, wav, part, generator):
+    def _varied(self, wav: torch.Tensor, part: Part, generator: torch.Generator) -> torch.Tensor:
         wav = apply_effects(wav, self.eq_db, self.p_effect, generator)
         random = torch.rand(2, len(wav), 1, device=wav.device, generator=generator)
         gain = 10 ** ((2 * random[0] - 1) * part.gain_db / 20)
@@ -182,7 +182,7 @@ class DeviceMixtures:
 def read_mono(files: Sequence[Path], sample_rate: int) -> list[torch.Tensor]:
     """Decodes files to mono signals of one sample rate, several at a time."""
 
-    def read(path):
+    def read(path: Path) -> torch.Tensor:
         wav, rate = load_audio(path)
         wav = wav.mean(0)
         return wav if rate == sample_rate else resample(wav, rate, sample_rate)

@@ -131,6 +131,6 @@ def ride(wav: torch.Tensor, generator: torch.Generator | None) -> torch.Tensor:
     return wav * 10 ** (curve / 20)
 
 
-def _as_loud(changed, wav):
+def _as_loud(changed: torch.Tensor, wav: torch.Tensor) -> torch.Tensor:
     energy = wav.square().sum(1, keepdim=True)
     return changed * (energy / changed.square().sum(1, keepdim=True).clamp_min(1e-12)).sqrt()

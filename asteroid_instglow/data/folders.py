@@ -33,7 +33,7 @@ class DataFolder(NamedTuple):
     path: Path
     weight: float | None = None
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"{self.path}" if self.weight is None else f"{self.path}:{self.weight:g}"
 
 
@@ -191,11 +191,11 @@ def as_solo(file: str | Path | Solo) -> Solo:
     return file if isinstance(file, Solo) else Solo(Path(file))
 
 
-def _as_folder(one):
+def _as_folder(one: str | Path | DataFolder) -> DataFolder:
     return one if isinstance(one, DataFolder) else DataFolder(Path(one))
 
 
-def _look_into(root):
+def _look_into(root: DataFolder) -> tuple[list[tuple[Path, tuple[str, ...]]], list[Path]]:
     # Every audio file with its path below the root, and what was left out. Stems in one container
     # would be read as their mixture.
     audio, left_out = find_audio(root.path)
@@ -204,7 +204,7 @@ def _look_into(root):
     return inside, left_out + stems
 
 
-def _names(inside):
+def _names(inside: Iterable[tuple[Path, tuple[str, ...]]]) -> set[str]:
     folders = {parts[0] for _, parts in inside if len(parts) > 1}
     stems = {path.stem for path, parts in inside if len(parts) == 2}
     known_folders, known_stems = folders & KNOWN_SOURCES, stems & KNOWN_SOURCES
@@ -217,7 +217,7 @@ def _names(inside):
     return found - {"mixture"}
 
 
-def _log_left_out(roots, left_out):
+def _log_left_out(roots: Iterable[DataFolder], left_out: list[Path]) -> None:
     if left_out:
         folders = ", ".join(str(root.path) for root in roots)
         logger.warning("%s: left out %s", folders, describe_left_out(left_out))

@@ -1,10 +1,14 @@
 """Random mixtures of solos: of one source against the others, or of all sources at once."""
 
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import torch
 
 from .effects import change_speed
-from .folders import find_by_source, list_sources
+from .folders import Data, Solo, find_by_source, list_sources
 from .recordings import SILENCE_DB, Recordings, rms_db
 from .solos import EpochDataset, check_range, draw_gain
 
@@ -31,17 +35,17 @@ class MixtureDataset(EpochDataset):
 
     def __init__(
         self,
-        files,
-        segment=2.0,
-        sample_rate=22050,
-        n_items=1000,
-        p_speed=0.5,
-        semitones=2,
-        gain_db=(-3.0, 3.0),
-        silence_db=SILENCE_DB,
-        seed=0,
-        cache_gb=4.0,
-        progress=True,
+        files: Mapping[str, Iterable[str | Path | Solo]],
+        segment: float = 2.0,
+        sample_rate: int = 22050,
+        n_items: int = 1000,
+        p_speed: float = 0.5,
+        semitones: int = 2,
+        gain_db: tuple[float, float] = (-3.0, 3.0),
+        silence_db: float = SILENCE_DB,
+        seed: int = 0,
+        cache_gb: float = 4.0,
+        progress: bool = True,
     ):
         super().__init__(segment, sample_rate, seed)
         if not files or n_items < 1:
@@ -63,7 +67,7 @@ class MixtureDataset(EpochDataset):
     def __len__(self) -> int:
         return self._n_items
 
-    def _piece(self, name, rng):
+    def _piece(self, name: str, rng: np.random.Generator) -> np.ndarray:
         rate = 1.0
         if rng.random() < self.p_speed:
             rate = 2 ** (int(rng.choice([-1, 1]) * rng.integers(1, self.semitones + 1)) / 12)
@@ -106,15 +110,16 @@ class MixDataset(MixtureDataset):
 
     def __init__(
         self,
-        root=None,
-        source=None,
-        others=None,
-        n_max=4,
-        p_band=0.8,
-        p_silent=(0.02, 0.02),
-        files=None,
-        **options,
+        root: Data | None = None,
+        source: str | None = None,
+        others: Sequence[str] | None = None,
+        n_max: int = 4,
+        p_band: float = 0.8,
+        p_silent: tuple[float, float] = (0.02, 0.02),
+        files: Mapping[str, Iterable[str | Path | Solo]] | None = None,
+        **options: Any,
     ):
+        folders: Any = root
         if source is None or (files is None) == (root is None):
             raise ValueError("source and either root or files must be given")
         if n_max < 1:
@@ -122,8 +127,8 @@ class MixDataset(MixtureDataset):
         if min(p_silent) < 0 or sum(p_silent) > 1:
             raise ValueError(f"p_silent must be two chances of a sum up to 1, got {p_silent}")
         if files is None:
-            others = list_sources(root) if others is None else others
-            files = find_by_source([source, *others], root)
+            others = list_sources(folders) if others is None else others
+            files = find_by_source([source, *others], folders)
         if source not in files or len(files) < 2:
             raise ValueError(
                 f"files must hold {source!r} and at least one other source, got {sorted(files)}"
@@ -144,7 +149,7 @@ class MixDataset(MixtureDataset):
                 out[1] += self._piece(name, rng)
         return torch.from_numpy(out)
 
-    def _band(self, rng):
+    def _band(self, rng: np.random.Generator) -> list[str]:
         if rng.random() < self.p_band:
             return self.others
         return rng.choice(self.others, rng.integers(1, self.n_max + 1)).tolist()
@@ -178,7 +183,14 @@ class RandomMixtureDataset(MixtureDataset):
         >>> dataset = RandomMixtureDataset(files, segment=1.0)
     """
 
-    def __init__(self, files, p_real=0.5, p_silent=0.05, n_max=1, **options):
+    def __init__(
+        self,
+        files: Mapping[str, Iterable[str | Path | Solo]],
+        p_real: float = 0.5,
+        p_silent: float = 0.05,
+        n_max: int | dict[str, int] = 1,
+        **options: Any,
+    ):
         check_chance("p_real", p_real)
         check_chance("p_silent", p_silent)
         super().__init__(files, **options)
@@ -195,7 +207,7 @@ class RandomMixtureDataset(MixtureDataset):
         is_real = rng.random() < self.p_real and self.songs
         return torch.from_numpy(self._real(rng) if is_real else self._random(rng))
 
-    def _real(self, rng):
+    def _real(self, rng: np.random.Generator) -> np.ndarray:
         for _ in range(_MAX_TRIES):
             song = self.songs[int(rng.integers(len(self.songs)))]
             readers = list(zip(self.recordings.values(), song))
@@ -206,7 +218,7 @@ class RandomMixtureDataset(MixtureDataset):
                 break
         return stems
 
-    def _random(self, rng):
+    def _random(self, rng: np.random.Generator) -> np.ndarray:
         out = np.zeros((len(self.sources), self.length), np.float32)
         heard = rng.random(len(self.sources)) >= self.p_silent
         heard[int(rng.integers(len(heard)))] = True
@@ -224,7 +236,7 @@ def check_chance(name: str, chance: float) -> None:
         raise ValueError(f"{name} must be a chance in [0, 1], got {chance}")
 
 
-def _songs(recordings):
+def _songs(recordings: Iterable[Recordings]) -> list[tuple[int, ...]]:
     # For each song that has all sources, the number of its recording of each.
     places = [
         {

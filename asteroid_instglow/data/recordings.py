@@ -5,6 +5,7 @@ from bisect import bisect_right
 from collections.abc import Iterable
 from itertools import accumulate
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from tqdm import tqdm
@@ -62,7 +63,7 @@ class Recordings:
             )
         self._pools = _pools(self.solos, self.lengths)
 
-    def _add(self, solo, min_seconds, limit):
+    def _add(self, solo: Solo, min_seconds: float, limit: float) -> None:
         info = audio_info(solo.path)
         total = -(-info.frames * self.sample_rate // info.sample_rate)
         start = round(solo.start * self.sample_rate)
@@ -77,10 +78,10 @@ class Recordings:
         self.lengths.append(length)
         self._offsets.append(start)
 
-    def _decode(self, path, start, length):
+    def _decode(self, path: Path, start: int, length: int) -> np.ndarray:
         return load_audio(path, self.sample_rate, start, length)[0].mean(0).numpy()
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.solos)
 
     @property
@@ -196,10 +197,10 @@ def rms_db(wav: np.ndarray) -> float:
     return 10 * math.log10(power) if power else -math.inf
 
 
-def _pools(solos, lengths):
+def _pools(solos: list[Solo], lengths: list[int]) -> list[tuple[float, list[int], list[int]]]:
     # For each weighted folder, and for all others together: (the sum of the weights up to here,
     # numbers of the recordings, sums of their lengths).
-    pools = {}
+    pools: dict[Any, list[int]] = {}
     for index, solo in enumerate(solos):
         folder = solo.folder if solo.folder and solo.folder.weight is not None else None
         pools.setdefault(folder, []).append(index)
@@ -211,7 +212,7 @@ def _pools(solos, lengths):
     ]
 
 
-def _to_int16(wav):
+def _to_int16(wav: np.ndarray) -> tuple[np.ndarray, float]:
     # A power of two keeps 16-bit files exact, and spends no bits on what is quiet.
     peak = max(float(wav.max()) * 32768 / 32767, -float(wav.min()), 1e-30)
     scale = 2.0 ** math.ceil(math.log2(peak)) / 32768

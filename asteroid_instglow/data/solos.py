@@ -4,11 +4,15 @@ An item depends only on (seed, epoch, index), so that a resumed run, or one with
 the same data.
 """
 
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from .folders import find_by_source
+from .folders import Data, Solo, find_by_source
 from .recordings import MIN_SECONDS, SILENCE_DB, Recordings
 
 DITHER_STEP = 1 / 32768
@@ -52,9 +56,10 @@ class EpochDataset(Dataset):
             raise ValueError(f"epoch must not be negative, got {epoch}")
         self._epoch[0] = epoch
 
-    def _rng(self, index, epoch):
-        if not 0 <= index < len(self):
-            raise IndexError(f"index must be 0 to {len(self) - 1}, got {index}")
+    def _rng(self, index: int, epoch: int) -> np.random.Generator:
+        n_items = len(self)  # type: ignore[arg-type]
+        if not 0 <= index < n_items:
+            raise IndexError(f"index must be 0 to {n_items - 1}, got {index}")
         return np.random.default_rng([self.seed, epoch, index])
 
 
@@ -94,27 +99,28 @@ class SoloDataset(EpochDataset):
 
     def __init__(
         self,
-        root=None,
-        source=None,
-        segment=2.0,
-        sample_rate=22050,
-        n_items=None,
-        silence_db=SILENCE_DB,
-        dither=True,
-        gain_db=(0.0, 0.0),
-        seed=0,
-        cache_gb=2.0,
-        short="zero",
-        min_seconds=MIN_SECONDS,
-        random=True,
-        files=None,
-        progress=True,
+        root: Data | None = None,
+        source: str | None = None,
+        segment: float = 2.0,
+        sample_rate: int = 22050,
+        n_items: int | None = None,
+        silence_db: float = SILENCE_DB,
+        dither: bool = True,
+        gain_db: tuple[float, float] = (0.0, 0.0),
+        seed: int = 0,
+        cache_gb: float = 2.0,
+        short: str = "zero",
+        min_seconds: float = MIN_SECONDS,
+        random: bool = True,
+        files: Iterable[str | Path | Solo] | None = None,
+        progress: bool = True,
     ):
         super().__init__(segment, sample_rate, seed)
         if (files is None) == (root is None or source is None):
             raise ValueError("either root and source or files must be given, got neither or both")
         if files is None:
-            files = find_by_source([source], root)[source]
+            named: Any = source
+            files = find_by_source([named], root or ())[named]
         self.silence_db = silence_db
         self.dither = dither
         self.gain_db = check_range("gain_db", gain_db)
@@ -123,7 +129,7 @@ class SoloDataset(EpochDataset):
             files, sample_rate, cache_gb, min_seconds, short, progress=progress
         )
         if random:
-            self._segments = None
+            self._segments: Any = None
             available = max(1, int(self.recordings.seconds / segment))
         else:
             self._segments = self.recordings.segments(self.length, silence_db)
@@ -142,7 +148,8 @@ class SoloDataset(EpochDataset):
         if self.random:
             wav = self.recordings.draw(rng, self.length, self.silence_db)
         else:
-            wav = self.recordings.read(*self._segments[index], self.length)
+            number, start = self._segments[index]
+            wav = self.recordings.read(number, start, self.length)
         wav = wav * draw_gain(rng, self.gain_db)
         if self.dither:
             wav = wav + rng.random(self.length, dtype=np.float32) * np.float32(DITHER_STEP)

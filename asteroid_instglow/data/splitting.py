@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -117,12 +118,14 @@ def data_digest(files: Mapping[str, Iterable[Solo]]) -> str:
     return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()
 
 
-def _split_in_time(solo, fraction, is_usable):
+def _split_in_time(
+    solo: Solo, fraction: float, is_usable: Callable[[Solo], bool]
+) -> tuple[list[Solo], Solo]:
     # The last part that can be heard is for validation, what is before and after it for training.
     stop = audio_info(solo.path).seconds if solo.stop is None else solo.stop
     size = fraction * (stop - solo.start)
     edges = [stop - k * size for k in range(1 + int(1 / fraction))]
-    parts = [solo._replace(start=start, stop=end) for end, start in zip(edges, edges[1:])]
+    parts: Any = [solo._replace(start=start, stop=end) for end, start in zip(edges, edges[1:])]
     part = next(filter(is_usable, parts), parts[0])
-    rest = solo._replace(stop=part.start), solo._replace(start=part.stop, stop=stop)
+    rest: Any = solo._replace(stop=part.start), solo._replace(start=part.stop, stop=stop)
     return [one for one in rest if one.stop > one.start], part

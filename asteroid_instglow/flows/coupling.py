@@ -39,7 +39,7 @@ class AffineCoupling(Transform):
         x2 = (z2 - shift) * (-log_scale).exp()
         return _join(z1, x2, mask), -_ladj(log_scale, mask)
 
-    def _condition(self, x1, mask):
+    def _condition(self, x1: torch.Tensor, mask: torch.Tensor | None) -> Pair:
         out = at_least_float32(self.conditioner(x1, mask))
         shift, log_scale = out.chunk(2, 1)
         if self.sigmoid_scale:
@@ -47,9 +47,9 @@ class AffineCoupling(Transform):
         return shift, log_scale
 
 
-def _join(first, second, mask):
+def _join(first: torch.Tensor, second: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
     return torch.cat([first, second if mask is None else second * mask], 1)
 
 
-def _ladj(log_scale, mask):
+def _ladj(log_scale: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
     return (log_scale if mask is None else log_scale * mask).sum((1, 2))

@@ -1,5 +1,8 @@
 """A Glow with constant weights, for fast searches in data or latent space."""
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
 import torch
 
 from .frozen_wavenet import FrozenWaveNet
@@ -43,7 +46,13 @@ class FrozenGlow(Transform):
         ways = (_Block.inverse, _Block.inverse_gradient)
         return self._apply_all(z, mask, self.blocks[::-1], ways)
 
-    def _apply_all(self, x, mask, blocks, ways):
+    def _apply_all(
+        self,
+        x: torch.Tensor,
+        mask: torch.Tensor | None,
+        blocks: list["_Block"],
+        ways: tuple[Callable, Callable],
+    ) -> Pair:
         if mask is not None:
             raise ValueError(f"mask must be None in a frozen flow, got {tuple(mask.shape)}")
         x, _ = self.squeeze(x)
@@ -56,7 +65,14 @@ class _Blocks(torch.autograd.Function):
     # Applies all blocks to (n_chan, batch * n_frames).
 
     @staticmethod
-    def forward(ctx, x, batch, blocks, run, gradient):
+    def forward(
+        ctx: Any,
+        x: torch.Tensor,
+        batch: int,
+        blocks: list["_Block"],
+        run: Callable,
+        gradient: Callable,
+    ) -> Pair:
         ctx.blocks, ctx.gradient = blocks, gradient
         ladj, saved = x.new_zeros(batch), []
         x = x.clone(memory_format=torch.contiguous_format)
@@ -70,7 +86,9 @@ class _Blocks(torch.autograd.Function):
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx, grad, grad_ladj):
+    def backward(
+        ctx: Any, grad: torch.Tensor, grad_ladj: torch.Tensor
+    ) -> tuple[torch.Tensor | None, ...]:
         grad, saved = grad.clone(memory_format=torch.contiguous_format), ctx.saved_tensors
         n = len(saved) // len(ctx.blocks)
         for i in reversed(range(len(ctx.blocks))):
@@ -83,7 +101,7 @@ class _Block:
     # ActNorm, 1x1 convolution and coupling. Both directions return value, ladj and the tensors that
     # the gradient needs; they overwrite their input.
 
-    def __init__(self, steps, dtype):
+    def __init__(self, steps: Sequence[Any], dtype: torch.dtype | None):
         norm, mix, coupling = steps
         self.bias, self.scale = norm.bias.clone(), norm.log_scale.exp()
         self.unscale = (-norm.log_scale).exp()
@@ -98,7 +116,9 @@ class _Block:
         self.sigmoid_scale = coupling.sigmoid_scale
         self.conditioner = FrozenWaveNet(coupling.conditioner, dtype)
 
-    def forward(self, x, batch):
+    def forward(
+        self, x: torch.Tensor, batch: int
+    ) -> tuple[torch.Tensor, torch.Tensor, list[torch.Tensor]]:
         x = _product(self.weight, torch.addcmul(self.bias, self.scale, x, out=x))
         x1, x2 = x.chunk(2)
         shift, log_scale, kept = self._condition(x1, batch)
@@ -109,7 +129,9 @@ class _Block:
         torch.add(scaled, shift, out=x2)
         return x, ladj, [scale, scaled, *kept]
 
-    def forward_gradient(self, grad, grad_ladj, kept):
+    def forward_gradient(
+        self, grad: torch.Tensor, grad_ladj: torch.Tensor, kept: list[torch.Tensor]
+    ) -> torch.Tensor:
         scale, scaled, *kept = kept
         grad1, grad2 = grad.chunk(2)
         grad_log_scale = _of_log_scale(grad_ladj, grad2, scaled)
@@ -119,7 +141,9 @@ class _Block:
         grad2 *= scale
         return _product(self.weight.t(), grad).mul_(self.scale)
 
-    def inverse(self, z, batch):
+    def inverse(
+        self, z: torch.Tensor, batch: int
+    ) -> tuple[torch.Tensor, torch.Tensor, list[torch.Tensor]]:
         z1, z2 = z.chunk(2)
         shift, log_scale, kept = self._condition(z1, batch)
         ladj = -self._ladj(log_scale, batch)
@@ -129,7 +153,9 @@ class _Block:
         x = _product(self.unmix, z)
         return torch.addcmul(self.unbias, self.unscale, x, out=x), ladj, [unscale, x2, *kept]
 
-    def inverse_gradient(self, grad, grad_ladj, kept):
+    def inverse_gradient(
+        self, grad: torch.Tensor, grad_ladj: torch.Tensor, kept: list[torch.Tensor]
+    ) -> torch.Tensor:
         unscale, x2, *kept = kept
         grad = _product(self.unmix.t(), grad.mul_(self.unscale))
         grad1, grad2 = grad.chunk(2)
@@ -141,29 +167,33 @@ class _Block:
         grad1 -= self.conditioner.gradient(grad2, grad_log_scale, kept, len(grad_ladj))
         return grad
 
-    def _condition(self, x1, batch):
+    def _condition(
+        self, x1: torch.Tensor, batch: int
+    ) -> tuple[torch.Tensor, torch.Tensor, list[torch.Tensor]]:
         out, kept = self.conditioner(x1, batch)
         shift, log_scale = out.chunk(2)
         if self.sigmoid_scale:
             log_scale.add_(2).sigmoid_().add_(1e-6).log_()
         return shift, log_scale, kept
 
-    def _ladj(self, log_scale, batch):
+    def _ladj(self, log_scale: torch.Tensor, batch: int) -> torch.Tensor:
         per_item = log_scale.view(len(log_scale), batch, -1)
         return per_item.sum((0, 2)) + per_item.shape[2] * self.ladj_of_frame
 
 
-def _product(matrix, x):
+def _product(matrix: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
     return (matrix @ x.view(len(matrix), -1)).view_as(x)
 
 
-def _of_log_scale(grad_ladj, grad, scaled):
+def _of_log_scale(
+    grad_ladj: torch.Tensor, grad: torch.Tensor, scaled: torch.Tensor
+) -> torch.Tensor:
     # The gradient of an item's log-determinant applies to all of its frames.
     of_frame = grad_ladj.repeat_interleave(scaled.shape[1] // len(grad_ladj))
     return torch.addcmul(of_frame, grad, scaled)
 
 
-def _slope(scale):
+def _slope(scale: torch.Tensor) -> torch.Tensor:
     # Derivative of log(1e-6 + sigmoid(s + 2)) by s, from its exponential.
     sigmoid = scale - 1e-6
     return sigmoid * (1 - sigmoid) / scale

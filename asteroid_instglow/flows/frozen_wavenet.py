@@ -1,8 +1,11 @@
 """The WaveNet of a frozen flow, with an explicit gradient."""
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 
+from .transform import Pair
 from .wavenet import WaveNet
 from .winograd import copy_bias, frozen_convolution, kernel_outermost
 
@@ -63,12 +66,12 @@ class FrozenWaveNet:
             h = convolution.gradient(gates, batch).add_(h)
         return (self.start[0].t() @ h.t()).to(grad_shift.dtype)
 
-    def _plain(self, conv):
+    def _plain(self, conv: Any) -> Pair:
         # Returns weight and bias of a convolution with kernel size 1.
         return kernel_outermost(conv.weight, self.dtype), copy_bias(conv, self.dtype)
 
 
-def _gate_gradient(grad, a, b):
+def _gate_gradient(grad: torch.Tensor, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     # Gradient of tanh(u) * sigmoid(v) by u and v, from a = tanh(u) and b = sigmoid(v).
     gates = grad.new_empty(len(grad), 2 * grad.shape[1])
     of_a, of_b = gates.chunk(2, 1)

@@ -82,6 +82,8 @@ class ActNorm(Transform):
         - [1] : "Glow", Kingma & Dhariwal 2018, sec. 3.1.
     """
 
+    initialised: torch.Tensor
+
     def __init__(self, n_chan: int):
         super().__init__()
         check_whole("n_chan", n_chan, 1, 2**22)
@@ -102,7 +104,7 @@ class ActNorm(Transform):
         return (x if mask is None else x * mask), ladj
 
     @torch.no_grad()
-    def _initialise(self, x, mask):
+    def _initialise(self, x: torch.Tensor, mask: torch.Tensor | None) -> None:
         mask = x.new_ones(len(x), 1, x.shape[-1]) if mask is None else mask.to(x.dtype)
         count = _sum_over_processes(mask.sum())
         mean = _sum_over_processes((x * mask).sum((0, 2))) / count
@@ -147,20 +149,22 @@ class InvertibleConv1x1(Transform):
         inverse = torch.linalg.inv(weight.double()).to(z.dtype)
         return self._mix(inverse, z), -self._ladj(weight, z, mask)
 
-    def _mix(self, weight, x):
+    def _mix(self, weight: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
         with torch.autocast(x.device.type, enabled=False):
             # One matrix product per item: three times as fast on the CPU as a batched product.
             groups = x.reshape(len(x), len(weight), -1)
             return torch.stack([weight.to(x.dtype) @ item for item in groups]).view_as(x)
 
-    def _ladj(self, weight, x, mask):
+    def _ladj(
+        self, weight: torch.Tensor, x: torch.Tensor, mask: torch.Tensor | None
+    ) -> torch.Tensor:
         # slogdet, not logdet: det W may turn negative in training.
         with torch.autocast(x.device.type, enabled=False):
             log_det = torch.linalg.slogdet(weight.to(x.dtype)).logabsdet
         return count_frames(x, mask) * log_det * (x.shape[1] // len(weight))
 
 
-def _sum_over_processes(value):
+def _sum_over_processes(value: torch.Tensor) -> torch.Tensor:
     if is_available() and is_initialized():
         all_reduce(value)
     return value

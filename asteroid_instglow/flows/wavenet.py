@@ -65,11 +65,11 @@ class WaveNet(nn.Module):
     def forward(self, x: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
         """Maps (batch, in_chan, n_frames) to (batch, out_chan, n_frames)."""
 
-        def valid(v):
+        def valid(v: torch.Tensor) -> torch.Tensor:
             return v if mask is None else v * mask
 
         h = valid(self.start(x))
-        skip = 0
+        skip: Any = 0
         for conv, res_skip in zip(self.in_layers, self.res_skip_layers):
             a, b = self.dropout(conv(h)).chunk(2, 1)
             out = res_skip(torch.tanh(a) * torch.sigmoid(b))

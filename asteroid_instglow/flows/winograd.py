@@ -57,7 +57,7 @@ class Windows:
             out[:, k * self.dilation : k * self.dilation + n_frames] += parts[:, :, k]
         return out[:, padding : padding + n_frames].reshape(len(grad), -1)
 
-    def _padding(self):
+    def _padding(self) -> int:
         return (self.kernel - 1) * self.dilation // 2
 
 
@@ -77,11 +77,11 @@ class Winograd:
     """
 
     def __init__(self, conv: nn.Conv1d, dtype: torch.dtype):
-        like = {"dtype": dtype, "device": conv.weight.device}
+        device = conv.weight.device
         self.kernel = conv.kernel_size[0]
         self.n_points = self.kernel + _TILE - 1
         to_output, of_kernel, of_input = _transforms(self.kernel)
-        self.to_output, self.of_input = to_output.to(**like), of_input.to(**like)
+        self.to_output, self.of_input = to_output.to(device, dtype), of_input.to(device, dtype)
         # (points, in_chan, out_chan)
         evaluated = torch.einsum("pk,oik->pio", of_kernel.to(conv.weight), conv.weight)
         self.weight = evaluated.to(dtype).contiguous()
@@ -132,12 +132,12 @@ def copy_bias(conv: nn.Conv1d, dtype: torch.dtype) -> torch.Tensor:
 
 
 @functools.cache
-def _transforms(kernel):
+def _transforms(kernel: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     # A^T (tile, points), G (points, kernel), B^T (points, points), in float64.
     n_points = kernel + _TILE - 1
     points = torch.tensor(_POINTS[: n_points - 1], dtype=torch.float64)[:, None]
 
-    def evaluation(n_coefficients):
+    def evaluation(n_coefficients: int) -> torch.Tensor:
         values = points ** torch.arange(n_coefficients)
         at_infinity = torch.zeros(1, n_coefficients, dtype=torch.float64)
         at_infinity[0, -1] = 1

@@ -4,6 +4,7 @@ from concurrent.futures import ProcessPoolExecutor
 from importlib.resources import as_file, files
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -25,7 +26,9 @@ FLOW = {"n_blocks": 4, "hidden": 32}
 ENCODER = {"width": 128}
 
 
-def separate_bundled(output, priors=None, progress=True):
+def separate_bundled(
+    output: str | Path, priors: str | Path | None = None, progress: bool = True
+) -> dict[str, Any]:
     """Separates the bundled song that suits the priors, and scores the stems.
 
     Args:
@@ -39,7 +42,7 @@ def separate_bundled(output, priors=None, progress=True):
     return _separate_song(*load_bundled(priors), Path(output), progress)
 
 
-def load_bundled(priors=None):
+def load_bundled(priors: str | Path | None = None) -> tuple[GenerativeSeparator, torch.Tensor, int]:
     """Loads priors and a bundled song: a rendered one for "minislakh", else a real one.
 
     Args:
@@ -57,8 +60,14 @@ def load_bundled(priors=None):
 
 
 def train_and_separate(
-    output, seed=0, n_steps=150, joint_steps=200, encoder_steps=40, jobs=2, progress=True
-):
+    output: str | Path,
+    seed: int = 0,
+    n_steps: int = 150,
+    joint_steps: int = 200,
+    encoder_steps: int = 40,
+    jobs: int = 2,
+    progress: bool = True,
+) -> dict[str, Any]:
     """Synthesises a small band, trains four small priors on it, separates a song kept aside.
 
     Args:
@@ -80,10 +89,15 @@ def train_and_separate(
     if not held_out.is_dir():
         make_band(held_out, 1, SECONDS, seed=seed + 1, progress=progress)
     folders = {name: output / "priors" / name for name in SOURCES}
-    common = {"seed": seed, "progress": progress}
+    common: dict[str, Any] = {"seed": seed, "progress": progress}
     # Spawned: a fork would inherit torch's threads in an unknown state.
     with ProcessPoolExecutor(jobs, get_context("spawn"), torch.set_num_threads, (1,)) as pool:
-        flow = {"n_steps": n_steps, "val_every": max(1, n_steps // 3), "lr": 1e-3, "model": FLOW}
+        flow: dict[str, Any] = {
+            "n_steps": n_steps,
+            "val_every": max(1, n_steps // 3),
+            "lr": 1e-3,
+            "model": FLOW,
+        }
         started = [
             pool.submit(
                 pretrain_encoders,
@@ -100,7 +114,12 @@ def train_and_separate(
             started.append(pool.submit(train_prior, name, band, folder, **flow, **common))
         for training in started:
             training.result()
-        alone = {"n_steps": encoder_steps, "lr": 7e-3, "init": joint, "precision": "auto"}
+        alone: dict[str, Any] = {
+            "n_steps": encoder_steps,
+            "lr": 7e-3,
+            "init": joint,
+            "precision": "auto",
+        }
         for training in [
             pool.submit(train_encoder, folder, band, **alone, **common)
             for folder in folders.values()
@@ -111,7 +130,9 @@ def train_and_separate(
     return _separate_song(*song, output, progress)
 
 
-def read_song(separator, song):
+def read_song(
+    separator: GenerativeSeparator, song: Path
+) -> tuple[GenerativeSeparator, torch.Tensor, int]:
     """Reads the stems of a song, and leaves a separator the priors of what plays in it.
 
     Args:
@@ -128,11 +149,11 @@ def read_song(separator, song):
     others = [wav for name, (wav, _) in stems.items() if name not in named]
     separator = separator.subset(named)
     separator.residual = bool(others)
-    truth = [stems[name][0] for name in named] + ([sum(others)] if others else [])
+    truth: list[Any] = [stems[name][0] for name in named] + ([sum(others)] if others else [])
     return separator, torch.stack(truth), next(iter(stems.values()))[1]
 
 
-def _read_stem(path):
+def _read_stem(path: Path) -> tuple[torch.Tensor, int]:
     wav, rate = load_audio(path)
     if path.suffix == ".ogg":
         # 16 bits with dither: a codec leaves empty bands, where BSSEval's filters are undefined.
@@ -142,7 +163,9 @@ def _read_stem(path):
     return wav, rate
 
 
-def _separate_song(separator, truth, rate, output, progress):
+def _separate_song(
+    separator: GenerativeSeparator, truth: torch.Tensor, rate: int, output: Path, progress: bool
+) -> dict[str, Any]:
     mixture = truth.sum(0)
     output.mkdir(parents=True, exist_ok=True)
     save_audio(output / "mixture.wav", mixture, rate, overwrite=True)

@@ -60,13 +60,13 @@ def publish(
     return separator.push_to_hub(repo_id, private=private, card=card)
 
 
-def _records(prior):
+def _records(prior: Path) -> list[dict[str, Any]]:
     # The record of the flow, and of the encoder if there is one.
     paths = (prior / name for name in RECORDS)
     return [json.loads(path.read_text(encoding="utf-8")) for path in paths if path.is_file()]
 
 
-def _outcome(record):
+def _outcome(record: dict[str, Any]) -> str:
     steps = f"{record['steps']} steps"
     if "nll_after" in record:
         return f"{steps}, validation {record['nll_after']:.3f} nats/dim"
@@ -75,5 +75,5 @@ def _outcome(record):
     return "encoder as pretrained"
 
 
-def _round(value):
+def _round(value: float | None) -> float | None:
     return None if value is None else round(value, 2)

@@ -3,6 +3,7 @@
 import argparse
 import logging
 import sys
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -42,7 +43,7 @@ def show_notices() -> bool:
 
 
 @contextmanager
-def one_line_errors():
+def one_line_errors() -> Iterator[None]:
     """Ends the program with one line for what is wrong with files, options or a connection."""
     try:
         yield

@@ -124,7 +124,7 @@ def final_metrics(report: Report) -> dict[str, Any]:
     return metrics
 
 
-def _key(separator, data, exp):
+def _key(separator: Any, data: Path, exp: Path) -> str:
     # Digest of all that the estimates depend on.
     digest = hashlib.sha256((data / MANIFEST).read_bytes())
     arguments = {k: v for k, v in separator.get_model_args().items() if k != "priors"}
@@ -139,7 +139,9 @@ def _key(separator, data, exp):
     return digest.hexdigest()
 
 
-def _separate_tracks(separator, references, estimates, key, progress):
+def _separate_tracks(
+    separator: Any, references: Path, estimates: Path, key: str, progress: bool
+) -> None:
     settings = estimates / _SETTINGS
     if not (settings.is_file() and json.loads(settings.read_text(encoding="utf-8"))["key"] == key):
         shutil.rmtree(estimates, ignore_errors=True)
@@ -151,7 +153,7 @@ def _separate_tracks(separator, references, estimates, key, progress):
         if (estimates / track.name).is_dir():
             continue
 
-        def show(iteration, loss, name=track.name):
+        def show(iteration: int, loss: float, name: str = track.name) -> None:
             # A log keeps every line.
             shown = f"{name}, iteration {iteration}, loss {loss:.4g}"
             bar.set_postfix_str(shown, refresh=iteration % 10 == 0)
@@ -171,14 +173,14 @@ def _separate_tracks(separator, references, estimates, key, progress):
         logger.info("separated %s (%d of %d)", track.name, n_done, len(tracks))
 
 
-def _truth(track, sources, mixture):
+def _truth(track: Path, sources: list[str], mixture: torch.Tensor) -> torch.Tensor:
     # The true sources, (1, n_src, channels, time); one that is not there is silent.
     files = [next(track.glob(f"{glob.escape(name)}.*"), None) for name in sources]
     silent = torch.zeros_like(mixture)
     return torch.stack([silent if f is None else load_audio(f)[0] for f in files])[None]
 
 
-def _excerpt(references, estimates, output, seconds):
+def _excerpt(references: Path, estimates: Path, output: Path, seconds: float) -> None:
     # Copies the middle of a track: the mixture, the truth and the estimates.
     output.mkdir(parents=True)
     files = {f"{path.stem}_estimate": path for path in estimates.iterdir()}

@@ -127,13 +127,13 @@ def train_source(
     return output
 
 
-def _validation(data, sources):
+def _validation(data: Path, sources: list[str]) -> Path | None:
     # The validation set if it has them all; else recordings are set aside for it.
     folder = data / "validation"
     return folder if all((folder / name).is_dir() for name in sources) else None
 
 
-def _keep_checkpoints(link, run):
+def _keep_checkpoints(link: Path, run: Path) -> None:
     # Links to the checkpoints of a run; where one is broken, the run begins anew.
     folder = run / CHECKPOINTS
     folder.mkdir(parents=True, exist_ok=True)

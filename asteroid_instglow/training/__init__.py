@@ -1,6 +1,7 @@
 """Training of priors and encoders from solo recordings."""
 
 import importlib
+from typing import Any
 
 _HOMES = {
     "EncoderOptions": "options",
@@ -17,7 +18,7 @@ _HOMES = {
 __all__ = list(_HOMES)
 
 
-def __getattr__(name):
+def __getattr__(name: str) -> Any:
     # Lightning takes seconds to import: the command line needs the options only.
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

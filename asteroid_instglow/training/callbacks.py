@@ -5,10 +5,12 @@ import signal
 import threading
 import time
 import warnings
+from types import FrameType
 from typing import Any
 
 import numpy as np
 import torch
+from pytorch_lightning import Trainer
 from pytorch_lightning.callbacks import Callback
 from tqdm import tqdm
 
@@ -31,22 +33,22 @@ class Quiet(Callback):
     Inside its context; in new processes, which unpickle it, from then on.
     """
 
-    def __enter__(self):
+    def __enter__(self) -> "Quiet":
         self._caught = warnings.catch_warnings()
         self._caught.__enter__()
         self._levels = [logging.getLogger(name).level for name in _TALKERS]
         self.__setstate__({})
         return self
 
-    def __exit__(self, *error):
+    def __exit__(self, *error: Any) -> None:
         for name, level in zip(_TALKERS, self._levels):
             logging.getLogger(name).setLevel(level)
         self._caught.__exit__(*error)
 
-    def __getstate__(self):
+    def __getstate__(self) -> dict[str, Any]:
         return {"quiet": True}
 
-    def __setstate__(self, state):
+    def __setstate__(self, state: dict[str, Any]) -> None:
         for name in _TALKERS:
             logging.getLogger(name).setLevel(logging.WARNING)
         for message in _NOT_NEWS:
@@ -62,10 +64,12 @@ class SeedSteps(Callback):
         seed (int): Random seed, not negative.
     """
 
-    def __init__(self, seed: int):
+    def __init__(self, seed: int) -> None:
         self.seed = seed
 
-    def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
+    def on_train_batch_start(
+        self, trainer: Trainer, pl_module: Any, batch: Any, batch_idx: int
+    ) -> None:
         """Seeds torch."""
         entropy = [self.seed, trainer.global_step, trainer.global_rank]
         torch.manual_seed(int(np.random.SeedSequence(entropy).generate_state(1, np.uint64)[0] >> 1))
@@ -74,7 +78,7 @@ class SeedSteps(Callback):
 class Terminated(SystemExit):
     """Raised after SIGTERM; uncaught, it ends the program with exit code 143."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__(128 + signal.SIGTERM)
 
 
@@ -93,53 +97,55 @@ class Stop(Callback):
         launcher: Lightning's, which has the processes of a run on several devices, or None.
     """
 
-    def __init__(self, n_steps: int, minutes: float | None = None):
+    def __init__(self, n_steps: int, minutes: float | None = None) -> None:
         self.n_steps = n_steps
         self.minutes = minutes
-        self.received = None
+        self.received: signal.Signals | None = None
         self.launcher: Any = None
-        self._started = None
+        self._started = 0.0
         self._previous: dict = {}
 
-    def __getstate__(self):
+    def __getstate__(self) -> dict[str, Any]:
         # For a new process, which catches signals itself.
         return {**vars(self), "launcher": None, "_previous": {}}
 
-    def __enter__(self):
+    def __enter__(self) -> "Stop":
         # Only the main thread may catch signals.
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
                 self._previous[number] = signal.signal(number, self._on_signal)
         return self
 
-    def __exit__(self, *error):
+    def __exit__(self, *error: object) -> None:
         while self._previous:
             signal.signal(*self._previous.popitem())
 
-    def raise_for_signal(self):
+    def raise_for_signal(self) -> None:
         """Raises KeyboardInterrupt or :class:`Terminated` after such a signal."""
         if self.received == signal.SIGINT:
             raise KeyboardInterrupt
         if self.received == signal.SIGTERM:
             raise Terminated
 
-    def setup(self, trainer, pl_module, stage):
+    def setup(self, trainer: Trainer, pl_module: Any, stage: str) -> None:
         """Catches signals, in a new process of several."""
         if not self._previous:
             self.__enter__()
 
-    def on_sanity_check_start(self, trainer, pl_module):
+    def on_sanity_check_start(self, trainer: Trainer, pl_module: Any) -> None:
         """Takes SIGTERM back from Lightning, which might end the run without a checkpoint."""
         if self._previous:
             signal.signal(signal.SIGTERM, self._on_signal)
 
-    def on_train_start(self, trainer, pl_module):
+    def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
         """Starts the clock; a run that is resumed may have nothing left to do."""
         self.on_sanity_check_start(trainer, pl_module)
         self._started = time.monotonic()
         trainer.should_stop = trainer.global_step >= self.n_steps
 
-    def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
         """Asks Lightning to stop, which validates first."""
         late = self.minutes is not None and time.monotonic() - self._started > 60 * self.minutes
         late, interrupted = (
@@ -149,16 +155,17 @@ class Stop(Callback):
         if late or interrupted or trainer.global_step >= self.n_steps:
             trainer.should_stop = True
         # An interrupted run validates only if a validation is due at this step anyway.
-        if interrupted and trainer.global_step % trainer.val_check_batch:
+        every: Any = trainer.val_check_batch
+        if interrupted and trainer.global_step % every:
             trainer.limit_val_batches = 0
 
-    def on_fit_end(self, trainer, pl_module):
+    def on_fit_end(self, trainer: Trainer, pl_module: Any) -> None:
         """Tells where a run ended by SIGTERM will go on."""
         if self.received == signal.SIGTERM and trainer.is_global_zero:
             step = trainer.global_step
             logger.warning("ended by SIGTERM at step %d, to go on from there", step)
 
-    def _on_signal(self, number, frame):
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
         # SIGTERM often comes twice: to the process and to its group.
         if self.received is not None and number == signal.SIGINT:
             raise KeyboardInterrupt
@@ -175,11 +182,11 @@ class Notices(Callback):
         n_steps (int): Number of batches in all.
     """
 
-    def __init__(self, name: str, n_steps: int):
+    def __init__(self, name: str, n_steps: int) -> None:
         self.name = name
         self.n_steps = n_steps
 
-    def on_validation_end(self, trainer, pl_module):
+    def on_validation_end(self, trainer: Trainer, pl_module: Any) -> None:
         """Logs the step and the loss."""
         if trainer.is_global_zero:
             step, loss = pl_module.history[-1]["step"], pl_module.history[-1]["loss"]
@@ -194,12 +201,12 @@ class TrainingBar(Callback):
         n_steps (int): Number of batches in all.
     """
 
-    def __init__(self, name: str, n_steps: int):
+    def __init__(self, name: str, n_steps: int) -> None:
         self.name = name
         self.n_steps = n_steps
         self._bar = None
 
-    def on_train_start(self, trainer, pl_module):
+    def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
         """Opens the bar where the run resumes."""
         if trainer.is_global_zero:
             self._bar = tqdm(
@@ -210,7 +217,9 @@ class TrainingBar(Callback):
                 dynamic_ncols=True,
             )
 
-    def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
         """Moves the bar."""
         if self._bar is not None:
             shown = {"loss": f"{float(outputs['loss']):.3f}"} if outputs else {}
@@ -219,11 +228,11 @@ class TrainingBar(Callback):
             self._bar.set_postfix(shown, refresh=False)
             self._bar.update()
 
-    def on_train_end(self, trainer, pl_module):
+    def on_train_end(self, trainer: Trainer, pl_module: Any) -> None:
         """Closes the bar."""
         if self._bar is not None:
             self._bar.close()
 
-    def on_exception(self, trainer, pl_module, exception):
+    def on_exception(self, trainer: Trainer, pl_module: Any, exception: BaseException) -> None:
         """Closes the bar."""
         self.on_train_end(trainer, pl_module)

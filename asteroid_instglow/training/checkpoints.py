@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from filelock import FileLock, Timeout
 from lightning_fabric.plugins.io import TorchCheckpointIO
+from pytorch_lightning import Trainer
 from pytorch_lightning.callbacks import Checkpoint
 
 from ..utils.files import naming, write_atomic
@@ -29,10 +30,14 @@ class AtomicFiles(TorchCheckpointIO):
     is copied over the old one, and a kill or a full disk in between leaves neither.
     """
 
-    def save_checkpoint(self, checkpoint, path, storage_options=None):  # noqa: D102
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None
+    ) -> None:  # noqa: D102
         _save(checkpoint, path)
 
-    def load_checkpoint(self, path, map_location="cpu", weights_only=True):  # noqa: D102
+    def load_checkpoint(
+        self, path: Any, map_location: Any = "cpu", weights_only: bool | None = True
+    ) -> dict[str, Any]:  # noqa: D102
         return super().load_checkpoint(path, map_location, weights_only)
 
 
@@ -53,22 +58,25 @@ class Checkpoints(Checkpoint):
         self.best_loss = float("inf")
         self.best_step = 0
         self._due = False
-        self._saved = None
+        self._saved = 0.0
 
-    def on_train_start(self, trainer, pl_module):
+    def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
         """Starts the clock."""
         self._saved = time.monotonic()
 
-    def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
         """Saves, unless a validation follows."""
         late = time.monotonic() - self._saved > 60 * self.minutes
         late = trainer.strategy.reduce_boolean_decision(late, all=False)
         self._due = self._due or late or trainer.should_stop
-        validates = trainer.should_stop or trainer.global_step % trainer.val_check_batch == 0
+        every: Any = trainer.val_check_batch
+        validates = trainer.should_stop or trainer.global_step % every == 0
         if not (validates and trainer.enable_validation):
             self._save_last(trainer)
 
-    def on_validation_end(self, trainer, pl_module):
+    def on_validation_end(self, trainer: Trainer, pl_module: Any) -> None:
         """Saves the weights if they are the best so far."""
         row = pl_module.history[-1]
         if row["loss"] < self.best_loss:
@@ -80,15 +88,15 @@ class Checkpoints(Checkpoint):
         if not trainer.sanity_checking:
             self._save_last(trainer)
 
-    def state_dict(self):
+    def state_dict(self) -> dict[str, Any]:
         """Returns what a checkpoint keeps."""
         return {"best_loss": self.best_loss, "best_step": self.best_step}
 
-    def load_state_dict(self, state_dict):
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Restores what a checkpoint kept."""
         self.best_loss, self.best_step = state_dict["best_loss"], state_dict["best_step"]
 
-    def _save_last(self, trainer):
+    def _save_last(self, trainer: Trainer) -> None:
         if self._due:
             trainer.save_checkpoint(self.folder / LAST)
             self._due, self._saved = False, time.monotonic()
@@ -189,5 +197,5 @@ def trained_weights(output: Path, keep: str) -> dict[str, torch.Tensor]:
     return {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
 
 
-def _save(checkpoint, path):
+def _save(checkpoint: dict[str, Any], path: str | Path) -> None:
     write_atomic(path, lambda new: write_pickle(new, checkpoint))

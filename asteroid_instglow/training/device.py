@@ -9,7 +9,7 @@ import contextlib
 import logging
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -92,7 +92,7 @@ def train_on_device(
 
 
 @contextlib.contextmanager
-def compiled(encoder: Encoder):
+def compiled(encoder: Encoder) -> Iterator[Encoder]:
     """Runs the body of a band-split encoder compiled inside the context."""
     network: Any = encoder
     if hasattr(network, "features"):
@@ -103,7 +103,9 @@ def compiled(encoder: Encoder):
         vars(encoder).pop("features", None)
 
 
-def _train(loop, progress):
+def _train(
+    loop: "_Loop", progress: Callable[[int, int, float], None] | None
+) -> tuple[int, int, float]:
     start = loop.restore()
     run = loop.run
     n_steps = loop.n_steps or start + loop.measure(start)
@@ -124,8 +126,11 @@ def _train(loop, progress):
 class _Loop:
     # The state of a run: weights, their average, the optimizer.
 
-    def __init__(self, encoder, mixtures, run, device):
+    def __init__(
+        self, encoder: Encoder, mixtures: DeviceMixtures, run: DeviceRun, device: torch.device
+    ):
         self.encoder, self.mixtures, self.run, self.device = encoder, mixtures, run, device
+        self.state: Any = None
         self.n_steps = run.n_steps
         self.average = {k: v.detach().clone() for k, v in encoder.state_dict().items()}
         self.skipped = torch.zeros((), device=device, dtype=torch.long)
@@ -133,7 +138,7 @@ class _Loop:
         self.smooth = torch.zeros((), device=device)
         self.taken = 0
 
-    def schedule(self, n_steps):
+    def schedule(self, n_steps: int) -> None:
         self.n_steps = n_steps
         self.optimizer, schedule = encoder_optimizer(
             self.encoder, n_steps, self.run.lr, self.run.adam_lr
@@ -144,7 +149,7 @@ class _Loop:
             self.scheduler.load_state_dict(self.state["scheduler"])
             self.state = None
 
-    def measure(self, start):
+    def measure(self, start: int) -> int:
         # Number of steps that fit into the time, from the speed of the first few.
         saved = {k: v.detach().clone() for k, v in self.encoder.state_dict().items()}
         self.schedule(10**6)
@@ -162,7 +167,7 @@ class _Loop:
         log.info("%.1f steps a second", 1 / pace)
         return max(1, round(self.run.seconds / pace))
 
-    def step(self, number):
+    def step(self, number: int) -> None:
         encoder = self.encoder.train()
         batch = self.mixtures.batch(number)
         half = torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda")
@@ -175,7 +180,8 @@ class _Loop:
         # Without waiting for the device: a gradient that is not finite moves nothing.
         finite = norm.isfinite() & loss.isfinite()
         for parameter in parameters:
-            parameter.grad = torch.where(finite, parameter.grad, 0.0)
+            grad: Any = parameter.grad
+            parameter.grad = torch.where(finite, grad, 0.0)
         self.skipped += ~finite
         self.in_a_row = (self.in_a_row + 1) * ~finite
         self.optimizer.step()
@@ -186,7 +192,7 @@ class _Loop:
         self.taken += 1
 
     @torch.no_grad()
-    def _average(self):
+    def _average(self) -> None:
         decay = min(self.run.ema, (self.taken + 1) / (self.taken + 10))
         own = self.encoder.state_dict()
         names = [name for name, value in own.items() if value.is_floating_point()]
@@ -194,17 +200,17 @@ class _Loop:
         for name in own.keys() - set(names):
             self.average[name].copy_(own[name])
 
-    def loss(self):
+    def loss(self) -> float:
         return float(self.smooth)
 
-    def refuse_nan(self):
+    def refuse_nan(self) -> None:
         if int(self.in_a_row) >= MAX_SKIPPED or not math.isfinite(self.loss()):
             raise RuntimeError(
                 f"the last {int(self.in_a_row)} gradients are NaN or infinite: lower lr, or train "
                 "with compile=False"
             )
 
-    def save(self, step):
+    def save(self, step: int) -> None:
         state = {
             "step": step,
             "n_steps": self.n_steps,
@@ -216,12 +222,12 @@ class _Loop:
             "optimizer": self.optimizer.state_dict(),
             "scheduler": self.scheduler.state_dict(),
         }
-        path = Path(self.run.checkpoint)
+        path = Path(self.run.checkpoint or "")
         staged = path.with_name(f".{path.name}.tmp")
         torch.save(state, staged)
         staged.replace(path)
 
-    def restore(self):
+    def restore(self) -> int:
         self.state = None
         if not (self.run.checkpoint and Path(self.run.checkpoint).exists()):
             return 0
@@ -232,6 +238,6 @@ class _Loop:
         self.n_steps, self.state = state["n_steps"], state
         return state["step"]
 
-    def _synchronise(self):
+    def _synchronise(self) -> None:
         if self.device.type == "cuda":
             torch.cuda.synchronize()

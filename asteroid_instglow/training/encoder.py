@@ -27,11 +27,11 @@ from .checkpoints import checkpoint_to_resume, locked, trained_weights
 from .encoder_loss import encoder_optimizer
 from .encoder_system import EncoderSystem
 from .launch import is_first, write_once
-from .loaders import ENDLESS, shard_loader, stream_loader
+from .loaders import ENDLESS
 from .options import EncoderOptions, make_options
 from .pace import steps_that_fit
 from .record import ENCODER_RECORD, complete_record, outcome, write_record
-from .trainer import fit
+from .trainer import fit, make_system
 
 FOLDER = "encoder"
 CLIP = 1.0
@@ -165,14 +165,21 @@ def split_recordings(
     return split_by_source(names, data, options.validation_data, options.seed, is_usable)
 
 
-def _split_apart(source, data, others, background, options, sample_rate):
+def _split_apart(
+    source: str,
+    data: Data,
+    others: Iterable[str],
+    background: Data,
+    options: EncoderOptions,
+    sample_rate: int,
+) -> tuple[dict, dict]:
     # The source's recordings in one place, those of others in another.
     if not others:
         raise ValueError(f"background must hold recordings of a source besides {source!r}")
     is_usable = partial(can_be_heard, sample_rate=sample_rate, segment=options.segment)
     own = split_by_source([source], data, options.validation_data, options.seed, is_usable)
     rest = split_by_source(others, background, None, options.seed, is_usable)
-    return tuple({**mine, **theirs} for mine, theirs in zip(own, rest))
+    return own[0] | rest[0], own[1] | rest[1]
 
 
 def fit_encoder(
@@ -218,22 +225,12 @@ def fit_encoder(
     return arguments
 
 
-def _make_system(encoder, train, validation, options, config):
-    optimizer, schedule = encoder_optimizer(encoder, options.n_steps, options.lr, options.lr / 10)
-    system = EncoderSystem(
-        encoder,
-        optimizer,
-        stream_loader(train, options.batch_size, options.num_workers),
-        shard_loader(validation, options.batch_size // options.n_processes),
-        schedule,
-        config=config,
-        ema=options.ema,
-        augment=partial(apply_effects, eq_db=options.eq_db, p_effect=options.p_effect),
-    )
-    if options.devices > 1:
-        parts = train, validation, options, config
-        system.rebuild = _make_system, build_encoder, encoder.get_args(), parts
-    return system
+def _make_system(encoder: Any, *parts: Any) -> EncoderSystem:
+    options: EncoderOptions = parts[2]
+    optimizing = encoder_optimizer(encoder, options.n_steps, options.lr, options.lr / 10)
+    rebuild = _make_system, build_encoder, encoder.get_args()
+    augment = partial(apply_effects, eq_db=options.eq_db, p_effect=options.p_effect)
+    return make_system(EncoderSystem, encoder, optimizing, parts, rebuild, augment=augment)
 
 
 def save_trained(
@@ -264,7 +261,7 @@ def save_trained(
     }
     record = complete_record(record)
 
-    def write():
+    def write() -> None:
         model.eval().save_pretrained(folder)
         write_json(folder / ENCODER_RECORD, record, indent=2)
 
@@ -272,7 +269,7 @@ def save_trained(
     return record
 
 
-def _encoder_of(init, source, known=False):
+def _encoder_of(init: str | Path, source: str, known: bool = False) -> Any:
     # The encoder to start from in whatever `init` names; `known`: only one of this source.
     model = load_model(init)
     if isinstance(model, JointEncoder):

@@ -33,7 +33,9 @@ def encoder_loss(encoder: Encoder, wavs: torch.Tensor) -> torch.Tensor:
     return torch.log10(2 * torch.view_as_real(error).square().mean((2, 3, 4)) + ERROR_FLOOR)
 
 
-def encoder_optimizer(encoder, n_steps, lr=0.02, adam_lr=2e-3):
+def encoder_optimizer(
+    encoder: Encoder, n_steps: int, lr: float = 0.02, adam_lr: float = 2e-3
+) -> tuple[Muon, dict]:
     """Muon with a short warm-up and a linear decay to zero after ``DECAY_FROM`` of the steps.
 
     Args:
@@ -50,7 +52,7 @@ def encoder_optimizer(encoder, n_steps, lr=0.02, adam_lr=2e-3):
     others = [p for p in encoder.parameters() if id(p) not in moved]
     optimizer = Muon(matrices, others, lr, adam_lr)
 
-    def factor(step):
+    def factor(step: int) -> float:
         left = (n_steps - step) / n_steps
         return min(1.0, (step + 1) / WARM_UP) * min(1.0, max(0.0, left) / (1 - DECAY_FROM))
 

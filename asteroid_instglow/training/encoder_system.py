@@ -1,6 +1,7 @@
 """Lightning system that trains an encoder."""
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 
@@ -18,12 +19,15 @@ class EncoderSystem(TrainingSystem):
     """
 
     def __init__(
-        self, *args, augment: Callable[[torch.Tensor], torch.Tensor] | None = None, **options
+        self,
+        *args: Any,
+        augment: Callable[[torch.Tensor], torch.Tensor] | None = None,
+        **options: Any,
     ):
         super().__init__(*args, **options)
         self.augment = augment
 
-    def loss_terms(self, batch):  # noqa: D102
+    def loss_terms(self, batch: torch.Tensor) -> tuple[torch.Tensor, int]:  # noqa: D102
         if self.augment is not None and self.training:
             with torch.autocast(batch.device.type, enabled=False):
                 batch = self.augment(batch.float())

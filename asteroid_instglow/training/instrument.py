@@ -90,7 +90,7 @@ def train_instrument(
     if common.get("resume") is False or not (output / CONFIG).is_file():
         GlowPrior(**{**sizes, "source": source}).save_pretrained(output)
 
-    def left():
+    def left() -> float:
         return minutes - (time.monotonic() - began) / 60
 
     usable = left() - min(0.5, RESERVE * minutes)

@@ -64,7 +64,11 @@ def pretrain_encoders(
             joint = _joint_of(init, sources).train()
         sample_rate = int(joint.sample_rate)
         files, held_out = split_recordings(sources, data, options, sample_rate)
-        common = {"segment": options.segment, "sample_rate": sample_rate, "p_real": 0.0}
+        common: dict[str, Any] = {
+            "segment": options.segment,
+            "sample_rate": sample_rate,
+            "p_real": 0.0,
+        }
         common["progress"] = options.progress
         train = RandomMixtureDataset(
             files,
@@ -87,7 +91,7 @@ def pretrain_encoders(
             return save_trained(joint, output, arguments, options, started)
 
 
-def _joint_of(init, sources):
+def _joint_of(init: str | Path, sources: list[str]) -> JointEncoder:
     joint = JointEncoder.from_pretrained(init)
     if joint.sources != list(sources):
         raise ValueError(f"sources must be those of init, {joint.sources}, got {list(sources)}")

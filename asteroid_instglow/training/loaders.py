@@ -2,6 +2,8 @@
 
 import os
 import signal
+from collections.abc import Iterator
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -23,14 +25,14 @@ class StreamBatches(Sampler):
         self.batch_size = batch_size
         self.start = start
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[list[int]]:
         rank, n_ranks = _rank()
         share = self.batch_size // n_ranks
         for batch in range(self.start, ENDLESS):
             first = batch * self.batch_size + rank * share
             yield list(range(first, first + share))
 
-    def __len__(self):
+    def __len__(self) -> int:
         return ENDLESS
 
 
@@ -44,13 +46,13 @@ class Shard(Sampler):
     def __init__(self, n_items: int):
         self.n_items = n_items
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[int]:
         return iter(self._mine())
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self._mine())
 
-    def _mine(self):
+    def _mine(self) -> range:
         rank, n_ranks = _rank()
         return range(rank, self.n_items, n_ranks)
 
@@ -93,7 +95,7 @@ def shard_loader(dataset: Dataset, batch_size: int) -> DataLoader:
 class _Loader(DataLoader):
     # A signal to the group is for the training, which ends its workers once it needs them no more:
     # they leave the group, and SIGTERM waits until they have.
-    def __iter__(self):
+    def __iter__(self) -> Any:
         if not hasattr(os, "setpgrp"):
             return super().__iter__()
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
@@ -103,7 +105,7 @@ class _Loader(DataLoader):
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
-def _leave_the_group(worker):
+def _leave_the_group(worker: int) -> None:
     if hasattr(os, "setpgrp"):
         os.setpgrp()
         # Ignoring a signal drops the one that waits.
@@ -112,7 +114,7 @@ def _leave_the_group(worker):
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
-def _rank():
+def _rank() -> tuple[int, int]:
     if dist.is_available() and dist.is_initialized():
         return dist.get_rank(), dist.get_world_size()
     return 0, 1

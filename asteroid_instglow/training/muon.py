@@ -1,6 +1,7 @@
 """Muon for weight matrices and Adam for all other parameters, as one optimizer."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 import torch
 from torch.optim import Optimizer
@@ -31,7 +32,7 @@ class Muon(Optimizer):
 
     def __init__(
         self,
-        matrices: dict[int, Iterable[torch.nn.Parameter]],
+        matrices: Mapping[int, Iterable[torch.nn.Parameter]],
         others: Iterable[torch.nn.Parameter],
         lr: float = 0.02,
         adam_lr: float = 2e-3,
@@ -46,7 +47,7 @@ class Muon(Optimizer):
         super().__init__([group for group in groups if group["params"]], defaults)
 
     @torch.no_grad()
-    def step(self, closure=None):
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Moves the parameters that have a gradient."""
         loss = None
         if closure is not None:
@@ -63,11 +64,16 @@ class Muon(Optimizer):
                 update(parameters, group, [self.state[parameter] for parameter in parameters])
         return loss
 
-    def _muon(self, parameters, group, states):
+    def _muon(
+        self,
+        parameters: Any,
+        group: dict[str, Any],
+        states: list[dict[str, Any]],
+    ) -> None:
         for parameter, state in zip(parameters, states):
             if not state:
                 state["momentum"] = torch.zeros_like(parameter)
-        grads = [parameter.grad for parameter in parameters]
+        grads: Any = [parameter.grad for parameter in parameters]
         averages = [state["momentum"] for state in states]
         torch._foreach_lerp_(averages, grads, 1 - group["momentum"])
         directions = torch.stack(torch._foreach_lerp(grads, averages, group["momentum"]))
@@ -77,14 +83,19 @@ class Muon(Optimizer):
         torch._foreach_mul_(parameters, 1 - group["lr"] * group["weight_decay"])
         torch._foreach_add_(parameters, list(directions.flatten(1, 2).unbind()), alpha=-step)
 
-    def _adam(self, parameters, group, states):
+    def _adam(
+        self,
+        parameters: Any,
+        group: dict[str, Any],
+        states: list[dict[str, Any]],
+    ) -> None:
         for parameter, state in zip(parameters, states):
             if not state:
                 state["step"] = torch.zeros(())
                 state["mean"] = torch.zeros_like(parameter)
                 state["square"] = torch.zeros_like(parameter)
         beta1, beta2 = group["betas"]
-        grads = [parameter.grad for parameter in parameters]
+        grads: Any = [parameter.grad for parameter in parameters]
         means = [state["mean"] for state in states]
         squares = [state["square"] for state in states]
         torch._foreach_lerp_(means, grads, 1 - beta1)
@@ -98,7 +109,7 @@ class Muon(Optimizer):
         torch._foreach_addcdiv_(parameters, means, scales, value=-group["lr"] / (1 - beta1**n))
 
 
-def orthogonalise(matrix, n_iter=5):
+def orthogonalise(matrix: torch.Tensor, n_iter: int = 5) -> torch.Tensor:
     """Nearly the nearest orthogonal matrix (singular values within about 0.3 of 1).
 
     Args:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 Options = TypeVar("Options", bound="TrainingOptions")
 
 
-def _option(default, help, **argparse):
+def _option(default: Any, help: str, **argparse: Any) -> Any:
     # ``argparse``: how the command line reads it, where its type does not tell.
     return field(default=default, metadata={"help": help, **argparse})
 
@@ -90,9 +90,9 @@ class TrainingOptions:
     )
     progress: bool = _option(True, "no progress bars", flag="--quiet", action="store_false")
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name, least in _WHOLE.items():
-            value = getattr(self, name, None)
+            value: Any = getattr(self, name, None)
             if value is not None or name not in ("val_every", "val_batches") + _ENCODERS_AND_FLOWS:
                 check_whole(name, value, least, _MOST.get(name))
         for name in ("segment", "checkpoint_minutes"):
@@ -165,7 +165,7 @@ class EncoderOptions(TrainingOptions):
     p_effect: float = _option(0.0, "chance of clipping, reverb and gain ride", type=float)
     validation_items: int = _option(48, "mixtures to validate on", type=int)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         if not 0 <= self.eq_db < 100:
             raise ValueError(f"eq_db must be 0 dB or more, got {self.eq_db!r}")

@@ -69,15 +69,16 @@ def steps_that_fit(
     )
 
 
-def _device(accelerator):
+def _device(accelerator: str) -> torch.device:
     wanted = accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available()
     return torch.device("cuda" if wanted else "cpu")
 
 
-def _time(system, device, at_most):
+def _time(system: TrainingSystem, device: torch.device, at_most: float) -> tuple[float, float]:
     # Seconds of a step and of a batch of validation.
     system.to(device).train()
-    batches, seconds, began = iter(system.train_loader), [], time.monotonic()
+    batches, began = iter(system.train_loader), time.monotonic()
+    seconds: list[float] = []
     while len(seconds) < WARM_UP + MEASURED:
         before = time.monotonic()
         loss = system.common_step(next(batches).to(device))

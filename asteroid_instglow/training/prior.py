@@ -22,12 +22,12 @@ from ..utils.files import write_json
 from ..weights.config import CONFIG
 from .checkpoints import checkpoint_to_resume, locked, trained_weights
 from .launch import is_first, write_once
-from .loaders import ENDLESS, shard_loader, stream_loader
+from .loaders import ENDLESS
 from .options import PriorOptions, make_options
 from .pace import steps_that_fit
 from .prior_system import PriorSystem, paper_optimizer
 from .record import PRIOR_RECORD, complete_record, outcome
-from .trainer import fit
+from .trainer import fit, make_system
 
 logger = logging.getLogger(__name__)
 
@@ -126,7 +126,7 @@ def train_prior(
             }
             record = complete_record(record)
 
-            def write():
+            def write() -> None:
                 _with_its_encoder(model.eval(), output, options.resume).save_pretrained(output)
                 write_json(output / PRIOR_RECORD, record, indent=2)
 
@@ -134,30 +134,21 @@ def train_prior(
             return record
 
 
-def _make_system(model, train, validation, options, config):
-    optimizer, scheduler = paper_optimizer(model, options.lr)
-    system = PriorSystem(
-        model,
-        optimizer,
-        stream_loader(train, options.batch_size, options.num_workers),
-        shard_loader(validation, options.batch_size // options.n_processes),
-        scheduler,
-        config=config,
-        ema=options.ema,
-        init_pieces=options.init_pieces,
-    )
-    if options.devices > 1:
-        parts = train, validation, options, config
-        system.rebuild = _make_system, _build, model.get_model_args(), parts
-    return system
+def _make_system(model: GlowPrior, *parts: Any) -> PriorSystem:
+    options: PriorOptions = parts[2]
+    optimizing = paper_optimizer(model, options.lr)
+    rebuild, pieces = (_make_system, _build, model.get_model_args()), options.init_pieces
+    return make_system(PriorSystem, model, optimizing, parts, rebuild, init_pieces=pieces)
 
 
-def _build(model_args):
+def _build(model_args: dict[str, Any]) -> GlowPrior:
     return GlowPrior(**model_args)
 
 
-def _datasets(model, files, held_out, options):
-    common = {
+def _datasets(
+    model: GlowPrior, files: list, held_out: list, options: PriorOptions
+) -> tuple[SoloDataset, SoloDataset]:
+    common: dict[str, Any] = {
         "segment": options.segment,
         "sample_rate": int(model.sample_rate),
         "seed": options.seed,
@@ -168,7 +159,7 @@ def _datasets(model, files, held_out, options):
     return train, SoloDataset(files=held_out, random=False, **common)
 
 
-def _with_its_encoder(model, output, resume):
+def _with_its_encoder(model: GlowPrior, output: Path, resume: bool) -> GlowPrior:
     # Keeps the encoder that is already saved in this folder.
     if not resume or not (output / CONFIG).is_file():
         return model
@@ -188,7 +179,7 @@ def _with_its_encoder(model, output, resume):
     return before
 
 
-def _describe(data, dataset):
+def _describe(data: Data, dataset: SoloDataset) -> dict[str, Any]:
     recordings = dataset.recordings
     return {
         "roots": [str(root) for root in as_folders(data)],

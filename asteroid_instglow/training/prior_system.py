@@ -1,6 +1,7 @@
 """Lightning system that trains a prior, and its optimizer."""
 
 import logging
+from typing import Any
 
 import torch
 from torch import nn
@@ -33,21 +34,11 @@ class PriorSystem(TrainingSystem):
             Trainer(max_steps=600, gradient_clip_val=4.0).fit(system)
     """
 
-    def __init__(
-        self,
-        model,
-        optimizer,
-        train_loader,
-        val_loader=None,
-        scheduler=None,
-        config=None,
-        ema: float | None = None,
-        init_pieces: int = 64,
-    ):
-        super().__init__(model, optimizer, train_loader, val_loader, scheduler, config, ema)
+    def __init__(self, *args: Any, init_pieces: int = 64, **options: Any):
+        super().__init__(*args, **options)
         self.init_pieces = init_pieces
 
-    def loss_terms(self, batch):  # noqa: D102
+    def loss_terms(self, batch: Any) -> tuple[torch.Tensor, torch.Tensor]:  # noqa: D102
         wav, lengths = batch if isinstance(batch, (list, tuple)) else (batch, None)
         with torch.autocast(wav.device.type, enabled=False):
             magnitude = self.model.magnitude(wav.float())
@@ -56,7 +47,7 @@ class PriorSystem(TrainingSystem):
         total = -self.model.log_prob(magnitude, lengths).sum()
         return total, self.model.n_dims(magnitude, lengths).sum()
 
-    def on_fit_start(self):
+    def on_fit_start(self) -> None:
         """Initialises the ActNorms from data, before the first validation."""
         norms = [m for m in self.model.modules() if isinstance(m, ActNorm)]
         sampler = self.train_loader.batch_sampler
@@ -69,7 +60,7 @@ class PriorSystem(TrainingSystem):
         if not all(bool(p.isfinite().all()) for norm in norms for p in norm.parameters()):
             raise RuntimeError("the first recordings must give a finite initialisation, got NaN")
 
-    def _first_pieces(self, sampler):
+    def _first_pieces(self, sampler: Any) -> Any:
         loader, batches = self.train_loader, []
         for number, indices in enumerate(sampler):
             batch = loader.collate_fn([loader.dataset[index] for index in indices])

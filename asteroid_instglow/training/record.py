@@ -60,7 +60,7 @@ def complete_record(record: dict[str, Any]) -> dict[str, Any]:
     return {**record, "hardware": _hardware(), "versions": _versions()}
 
 
-def _hardware():
+def _hardware() -> dict[str, Any]:
     return {
         "system": platform.platform(),
         "machine": platform.machine(),
@@ -69,6 +69,6 @@ def _hardware():
     }
 
 
-def _versions():
+def _versions() -> dict[str, str]:
     names = ("asteroid_instglow", "torch", "asteroid", "pytorch-lightning")
     return {"python": platform.python_version(), **{name: version(name) for name in names}}

@@ -3,6 +3,8 @@
 import copy
 import logging
 import math
+from collections.abc import Callable
+from typing import Any
 
 import torch
 from asteroid.engine.system import System
@@ -47,31 +49,31 @@ class TrainingSystem(System):
 
     def __init__(
         self,
-        model,
-        optimizer,
-        train_loader,
-        val_loader=None,
-        scheduler=None,
-        config=None,
+        model: torch.nn.Module,
+        optimizer: torch.optim.Optimizer,
+        train_loader: Any,
+        val_loader: Any = None,
+        scheduler: Any = None,
+        config: dict[str, Any] | None = None,
         ema: float | None = None,
     ):
         super().__init__(model, optimizer, None, train_loader, val_loader, scheduler, config)
         if ema is not None and not 0 < ema < 1:
             raise ValueError(f"ema must be a decay in (0, 1), got {ema}")
         self.ema = ema
-        self.average: AveragedModel | None = None
+        self.average: Any = None
         if ema is not None:
             self.average = AveragedModel(model, multi_avg_fn=self._blend).requires_grad_(False)
         self.history: list[dict] = []
         self.n_skipped = 0
         self.stepped = True
         self._bad_in_a_row = 0
-        self._snapshot = None
-        self._loss = None
+        self._snapshot: Any = None
+        self._loss: Any = None
         self._train_total, self._train_count = 0.0, 0
         self._val_total, self._val_count = 0.0, 0
 
-    def __reduce_ex__(self, protocol):
+    def __reduce_ex__(self, protocol: Any) -> Any:
         # Weight norm and schedules cannot be pickled.
         if self.rebuild is None:
             return super().__reduce_ex__(protocol)
@@ -84,7 +86,7 @@ class TrainingSystem(System):
             return self.average.module
         return self.model
 
-    def loss_terms(self, batch) -> tuple[torch.Tensor, torch.Tensor | int]:
+    def loss_terms(self, batch: Any) -> tuple[torch.Tensor, torch.Tensor | int]:
         """Computes the loss as a total and the number of elements that it is over.
 
         Args:
@@ -95,20 +97,23 @@ class TrainingSystem(System):
         """
         raise NotImplementedError
 
-    def common_step(self, batch, batch_nb=0, train=True):
+    def common_step(self, batch: Any, batch_nb: int = 0, train: bool = True) -> torch.Tensor:
         """Returns the loss of a batch: total over count."""
         total, count = self.loss_terms(batch)
         return total / count
 
-    def training_step(self, batch, batch_nb):
+    def training_step(self, batch: Any, batch_nb: int) -> torch.Tensor:
         """Returns the loss of a batch; it is logged once that of all processes is known."""
         loss = self.common_step(batch, batch_nb)
         self._loss = loss.detach()
         return loss
 
     def configure_gradient_clipping(
-        self, optimizer, gradient_clip_val=None, gradient_clip_algorithm=None
-    ):
+        self,
+        optimizer: torch.optim.Optimizer,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
         """Clips the norm, and skips the batch if the loss or the norm is not finite."""
         if gradient_clip_algorithm not in (None, "norm"):
             raise ValueError(
@@ -132,24 +137,24 @@ class TrainingSystem(System):
         self.log("grad_norm", norm)
         self.log("lr", optimizer.param_groups[0]["lr"])
 
-    def optimizer_step(self, *args, **kwargs):
+    def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
         """Steps, and updates the average."""
         super().optimizer_step(*args, **kwargs)
         if self.average is not None and self.stepped:
             self.average.update_parameters(self.model)
 
-    def validation_step(self, batch, batch_nb):
+    def validation_step(self, batch: Any, batch_nb: int) -> None:
         """Adds a batch to the validation loss."""
         total, count = self.loss_terms(batch)
         self._val_total += float(total)
         self._val_count += int(count)
 
-    def on_validation_epoch_start(self):
+    def on_validation_epoch_start(self) -> None:
         """Starts the sums anew, and puts the average into the model."""
         self._val_total, self._val_count = 0.0, 0
         self._swap()
 
-    def on_validation_epoch_end(self):
+    def on_validation_epoch_end(self) -> None:
         """Logs ``val_loss``, the mean over all elements of all processes, and keeps it."""
         self._swap()
         # Apple's accelerator has no float64.
@@ -166,18 +171,18 @@ class TrainingSystem(System):
         if self.trainer.logger is not None:
             self.trainer.logger.log_metrics({"hp_metric": val_loss}, step=step)
 
-    def train_dataloader(self):
+    def train_dataloader(self) -> Any:
         """Returns the loader; one with a ``start`` resumes where the checkpoint ends."""
         sampler = self.train_loader.batch_sampler
         if hasattr(sampler, "start"):
             sampler.start = self.trainer.global_step
         return self.train_loader
 
-    def val_dataloader(self):
+    def val_dataloader(self) -> Any:
         """Returns the loader; Asteroid's raises if there is none."""
         return [] if self.val_loader is None else self.val_loader
 
-    def on_save_checkpoint(self, checkpoint):
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Adds the history as plain types, so that the file loads weights-only."""
         checkpoint["training_config"] = self.config
         checkpoint["training_state"] = {
@@ -188,7 +193,7 @@ class TrainingSystem(System):
             "train_count": self._train_count,
         }
 
-    def on_load_checkpoint(self, checkpoint):
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Restores the history."""
         state = checkpoint["training_state"]
         self.history = state["history"]
@@ -198,18 +203,19 @@ class TrainingSystem(System):
         self._train_count = state["train_count"]
 
     @staticmethod
-    def config_to_hparams(dic):
+    def config_to_hparams(dic: dict[str, Any]) -> dict[str, Any]:
         """Converts a configuration, also lists of strings, which Asteroid's cannot."""
         dic = System.config_to_hparams(_strings_joined(dic))
         kept = (torch.Tensor, int, float)
         return {name: v if isinstance(v, kept) else str(v) for name, v in dic.items()}
 
-    def _blend(self, average, current, n_averaged):
+    def _blend(self, average: Any, current: Any, n_averaged: Any) -> None:
         n = int(n_averaged)
-        get_ema_multi_avg_fn(min(self.ema, (1 + n) / (10 + n)))(average, current, n_averaged)
+        decay = min(self.ema or 0.0, (1 + n) / (10 + n))
+        get_ema_multi_avg_fn(decay)(average, current, n_averaged)
 
     @torch.no_grad()
-    def _swap(self):
+    def _swap(self) -> None:
         if self.exported is self.model:
             return
         for mine, its in zip(self.average.module.parameters(), self.model.parameters()):
@@ -217,7 +223,7 @@ class TrainingSystem(System):
             its.copy_(mine)
             mine.copy_(kept)
 
-    def _skip(self, optimizer, why):
+    def _skip(self, optimizer: torch.optim.Optimizer, why: str) -> None:
         # Without gradients the optimizer's step leaves weights and moments alone.
         optimizer.zero_grad(set_to_none=True)
         step = self.trainer.global_step
@@ -243,15 +249,15 @@ class TrainingSystem(System):
             *(step, why, self._snapshot["step"], self.n_skipped),
         )
 
-    def _stateful(self):
+    def _stateful(self) -> list[torch.nn.Module]:
         return [self.model] if self.average is None else [self.model, self.average]
 
-    def _take_snapshot(self, optimizer):
+    def _take_snapshot(self, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
         modules = [module.state_dict() for module in self._stateful()]
         snapshot = {"modules": modules, "optimizer": optimizer.state_dict()["state"]}
         return {"step": self.trainer.global_step, **copy.deepcopy(snapshot)}
 
-    def _restore_snapshot(self, optimizer):
+    def _restore_snapshot(self, optimizer: torch.optim.Optimizer) -> None:
         for module, state in zip(self._stateful(), self._snapshot["modules"]):
             module.load_state_dict(state)
         # The learning rate stays: it is a function of the step.
@@ -260,13 +266,19 @@ class TrainingSystem(System):
         optimizer.load_state_dict({"state": state, "param_groups": groups})
 
 
-def _rebuilt(make, build, model_args, parts, weights):
+def _rebuilt(
+    make: Callable,
+    build: Callable,
+    model_args: dict[str, Any],
+    parts: tuple,
+    weights: dict[str, Any],
+) -> "TrainingSystem":
     model = build(model_args)
     model.load_state_dict(weights)
     return make(model, *parts)
 
 
-def _strings_joined(value):
+def _strings_joined(value: Any) -> Any:
     if isinstance(value, dict):
         return {str(k): _strings_joined(v) for k, v in value.items()}
     if isinstance(value, (list, tuple)):

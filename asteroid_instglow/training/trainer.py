@@ -3,6 +3,7 @@
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytorch_lightning as pl
 from pytorch_lightning.loggers import TensorBoardLogger
@@ -13,8 +14,44 @@ from ..utils.precision import resolve_precision
 from .callbacks import Notices, Quiet, SeedSteps, Stop, TrainingBar
 from .checkpoints import AtomicFiles, Checkpoints
 from .launch import environment
+from .loaders import shard_loader, stream_loader
 from .options import TrainingOptions
 from .system import TrainingSystem
+
+
+def make_system(
+    kind: type[TrainingSystem],
+    model: Any,
+    optimizing: tuple,
+    parts: tuple,
+    rebuild: tuple,
+    **own: Any,
+) -> TrainingSystem:
+    """Makes the system that trains a model.
+
+    Args:
+        kind (type): Class of the system.
+        model (torch.nn.Module): What learns.
+        optimizing (tuple): Its optimizer and scheduler.
+        parts (tuple): Datasets to train and to validate on, options, and what the logs state.
+        rebuild (tuple): A function of the model and ``parts`` that makes this system, and one that
+            builds the model, with its arguments: for other processes.
+        **own: Further arguments of the class.
+    """
+    (optimizer, scheduler), (train, validation, options, config) = optimizing, parts
+    system = kind(
+        model,
+        optimizer,
+        stream_loader(train, options.batch_size, options.num_workers),
+        shard_loader(validation, options.batch_size // options.n_processes),
+        scheduler,
+        config=config,
+        ema=options.ema,
+        **own,
+    )
+    if options.devices > 1:
+        system.rebuild = (*rebuild, parts)
+    return system
 
 
 def fit(

@@ -207,7 +207,7 @@ def load_model(
     return build_model(model_class(name), package, {}, pretrained)
 
 
-def _load_prior(name, prior, access):
+def _load_prior(name: str, prior: Any, access: Any) -> Any:
     if isinstance(prior, dict):
         return build_model(model_class(PRIOR), prior, {}, f"prior {name!r}")
     if not isinstance(prior, (str, Path)):

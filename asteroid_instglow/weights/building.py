@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from .card import Card
@@ -87,7 +88,7 @@ def _budget(state: Any) -> Iterator[None]:
     left = [3 * sum(v.numel() for v in state.values()) + 10_000, 3 * len(state) + 100]
     thread = threading.get_ident()
 
-    def count(module, name, parameter):
+    def count(module: Any, name: str, parameter: torch.Tensor | None) -> None:
         # The hook sees the modules of all threads.
         if parameter is not None and threading.get_ident() == thread:
             left[0] -= parameter.numel()
@@ -102,7 +103,7 @@ def _budget(state: Any) -> Iterator[None]:
         handle.remove()
 
 
-def _check_finite(model, where):
+def _check_finite(model: Any, where: str | Path) -> None:
     priors = {f"priors.{i}.": name for i, name in enumerate(priors_of(model))}
     for name, value in model.state_dict().items():
         if value.is_floating_point() and not value.isfinite().all():
@@ -111,7 +112,7 @@ def _check_finite(model, where):
             raise ValueError(f"{where}: the weights hold NaN or infinite values {what}")
 
 
-def _label(model, package):
+def _label(model: Any, package: Package) -> None:
     model.card = Card.of(package.get("card"))
     model.license = package.get("license") or (model.card and model.card.license)
     model.licenses = package.get("licenses", {})
@@ -121,7 +122,7 @@ def _label(model, package):
         prior.licenses = model.licenses
 
 
-def _hint(cls, package, where):
+def _hint(cls: Any, package: Package, where: str | Path) -> str:
     name, saved = package["model_name"], package["model_args"]
     if name not in MODELS:
         return "; asteroid.models.BaseModel.from_pretrained loads Asteroid's own models"
@@ -137,5 +138,5 @@ def _hint(cls, package, where):
     return ""
 
 
-def _line(error):
+def _line(error: Exception) -> str:
     return " ".join(str(error).split())

@@ -43,7 +43,7 @@ class Card:
     results: dict[str, Any] = field(default_factory=dict)
     results_on: str = ""
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name in ("title", "description", "results_on"):
             self._check(isinstance(getattr(self, name), str), name, "a string")
         for name in ("license", "license_name", "license_link"):
@@ -65,7 +65,7 @@ class Card:
         except (TypeError, ValueError, RecursionError) as error:
             raise ValueError(f"model card: training and results: {error}") from error
 
-    def _check(self, is_right, name, wanted):
+    def _check(self, is_right: object, name: str, wanted: str) -> None:
         if not is_right:
             raise ValueError(f"model card: {name} must be {wanted}, got {getattr(self, name)!r}")
 

@@ -1,8 +1,9 @@
 """The model card: describes a model to readers of its repository and to the Hub's search."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import PurePath
+from typing import Any
 from urllib.parse import quote
 
 from huggingface_hub import ModelCard, ModelCardData
@@ -94,7 +95,9 @@ def card_text(
     return text
 
 
-def _summary(is_separator, sources, sample_rate, n_parameters):
+def _summary(
+    is_separator: bool, sources: Sequence[str], sample_rate: float, n_parameters: int
+) -> str:
     size = f"{n_parameters / 1e6:.2g} million weights, {sample_rate:g} Hz"
     if is_separator:
         return (
@@ -108,7 +111,7 @@ def _summary(is_separator, sources, sample_rate, n_parameters):
     )
 
 
-def _usage(model_name, is_separator, name, with_bin):
+def _usage(model_name: str, is_separator: bool, name: str | None, with_bin: bool) -> list[str]:
     # A name on the Hub has passed hub.parse_name: no quote, space or backtick is in it.
     where = name or "."
     begin = "With" if name else "In this folder, with"
@@ -142,7 +145,7 @@ def _usage(model_name, is_separator, name, with_bin):
     return lines
 
 
-def _address(file, name=None):
+def _address(file: str, name: str | None = None) -> str:
     # Pictures show with a relative address, on the Hub, too; players and the widget need all of it.
     path = f"{FOLDER}/{quote(file)}"
     if name is None:
@@ -151,15 +154,15 @@ def _address(file, name=None):
     return f"https://huggingface.co/{repo_id}/resolve/{revision or 'main'}/{path}"
 
 
-def _title(file):
+def _title(file: str) -> str:
     return _escape(PurePath(file).stem.replace("_", " "))
 
 
-def _player(address):
+def _player(address: str) -> str:
     return f'<audio controls preload="none" src="{address}"></audio>'
 
 
-def _widget(examples, name):
+def _widget(examples: Examples, name: str | None) -> list[dict] | None:
     # A model takes a mixture, which comes first.
     return [
         {"src": _address(file, name), "example_title": PurePath(file).stem}
@@ -167,18 +170,18 @@ def _widget(examples, name):
     ] or None
 
 
-def _licence(card):
+def _licence(card: Card) -> str:
     if card.license is None:
         return "The licence of these weights is not stated."
     name = _escape(card.license if card.license_name is None else card.license_name)
     return f"[{name}]({card.license_link})" if card.license_link else name
 
 
-def _flat(values):
+def _flat(values: dict[str, Any]) -> list[tuple[str, Any]]:
     return [(", ".join(keys).replace("_", " "), value) for keys, value in walk(values)]
 
 
-def _table(head, rows):
+def _table(head: list[str], rows: Iterable[Sequence[Any]]) -> str:
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join("| " + " | ".join(_cell(value) for value in line) + " |" for line in lines)
 
@@ -187,7 +190,7 @@ class _Html(str):
     """Text of a table's cell that is HTML of our own."""
 
 
-def _cell(value):
+def _cell(value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, _Html):
@@ -199,13 +202,13 @@ def _cell(value):
     return str(value) if value == "---" else _escape(str(value))
 
 
-def _escape(text):
+def _escape(text: str) -> str:
     """Returns text on one line in which nothing is Markdown or HTML."""
     line = " ".join(text.split())
     line = "".join(c for c in line if c.isprintable())
     return _MARKDOWN.sub(r"\\\1", line).replace("&", "&amp;")
 
 
-def _join(names):
+def _join(names: Sequence[str]) -> str:
     names = [_escape(name) for name in names]
     return names[0] if len(names) == 1 else ", ".join(names[:-1]) + " and " + names[-1]

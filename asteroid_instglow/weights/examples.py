@@ -71,7 +71,7 @@ def copy_examples(source: str | Path, folder: str | Path) -> Examples:
     return found
 
 
-def _listed(folder):
+def _listed(folder: Path) -> Examples:
     if not folder.is_dir():
         return Examples()
     names = sorted(

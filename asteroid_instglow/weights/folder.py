@@ -61,7 +61,7 @@ def staged(folder: str | Path) -> Iterator[Path]:
         os.close(descriptor)
 
 
-def _make_stage(parent):
+def _make_stage(parent: Path) -> tuple[Path, int]:
     # A new folder, locked. Another process may remove it before it is.
     while True:
         stage = Path(tempfile.mkdtemp(dir=parent, prefix=_STAGE))
@@ -72,7 +72,7 @@ def _make_stage(parent):
         os.close(descriptor)
 
 
-def _remove_stale(parent):
+def _remove_stale(parent: Path) -> None:
     for stage in parent.glob(f"{_STAGE}*"):
         try:
             descriptor = os.open(stage, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
@@ -83,7 +83,7 @@ def _remove_stale(parent):
         os.close(descriptor)
 
 
-def _exchange(stage, folder):
+def _exchange(stage: Path, folder: Path) -> None:
     _keep_weights(folder)
     names = sorted((path.name for path in stage.iterdir()), key=lambda name: name == CONFIG)
     for name in names:
@@ -95,7 +95,7 @@ def _exchange(stage, folder):
         path.unlink(missing_ok=True)
 
 
-def _keep_weights(folder):
+def _keep_weights(folder: Path) -> None:
     # Gives the weights a second name, under which they outlast their replacement.
     try:
         config = read_config(folder)
@@ -111,7 +111,7 @@ def _keep_weights(folder):
         os.replace(weights, kept)
 
 
-def _find_weights(folder, config):
+def _find_weights(folder: Path, config: dict[str, Any]) -> Path | None:
     # The weights that the configuration was written with, or None.
     digest = config.get("sha256", {}).get(WEIGHTS)
     for path in (folder / _KEPT, folder / WEIGHTS):

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from huggingface_hub import HfApi, ModelCard, constants, errors, hf_hub_download
 
@@ -235,7 +235,9 @@ def _clear_errors(
         raise _explain(error.__cause__, repo_id, revision, name, offline, writing) from error
 
 
-def _explain(error, repo_id, revision, name, offline, writing):
+def _explain(
+    error: Any, repo_id: str, revision: str | None, name: str | None, offline: bool, writing: bool
+) -> Exception:
     # The exception that says what the client's means.
     what = f"{repo_id}@{revision}" if revision else repo_id
     if isinstance(error, errors.LocalEntryNotFoundError | errors.OfflineModeIsEnabled):

@@ -96,7 +96,7 @@ def published_tensors(checkpoint: str | Path | dict, flow: Any) -> State:
     return state
 
 
-def _published_name(ours):
+def _published_name(ours: str) -> str:
     name = ours.replace("steps.transforms.", "decoder.flows.").replace(".log_scale", ".logs")
     name = name.replace(".parametrizations.weight.original0", ".weight_g")
     name = name.replace(".parametrizations.weight.original1", ".weight_v")
@@ -104,7 +104,7 @@ def _published_name(ours):
     return name.replace(".conditioner.", ".")
 
 
-def _regroup(name, value, order):
+def _regroup(name: str, value: torch.Tensor, order: torch.Tensor) -> torch.Tensor:
     # Reorders squeezed channels from the published order to that of our Squeeze.
     half = order[: len(order) // 2]
     if name.endswith(".logs") or re.search(r"flows\.\d+\.bias$", name):

@@ -61,7 +61,7 @@ def read_package(where: str | Path, access: hub.Access = hub.ANYHOW) -> Package:
     return _read_folder(folder, name.part, name.repo_id)
 
 
-def _find(where):
+def _find(where: str | Path) -> tuple[Path | None, str | None]:
     # Folder or file of a path or of what ships with the package, and the prior in it.
     text = str(where)
     if not text or "\0" in text:
@@ -78,7 +78,7 @@ def _find(where):
     return None, None
 
 
-def _models_beside(where):
+def _models_beside(where: str | Path) -> list[str]:
     folder = Path(where).parent
     # A single name may be anything.
     if "/" not in str(where) or not os.path.isdir(folder):
@@ -86,7 +86,7 @@ def _models_beside(where):
     return [str(path) for path in sorted(folder.iterdir()) if (path / CONFIG).is_file()]
 
 
-def _suggest(where, beside):
+def _suggest(where: str | Path, beside: list[str]) -> str:
     names = beside if "/" in str(where) else config.shipped_names()
     close = difflib.get_close_matches(str(where), names, cutoff=0.5)
     if close:
@@ -96,7 +96,7 @@ def _suggest(where, beside):
     return ""
 
 
-def _read_folder(path, part, label):
+def _read_folder(path: Path, part: str | None, label: str | Path) -> Package:
     if not (path / CONFIG).is_file() and not (path / WEIGHTS).exists():
         if (path / ASTEROID_FILE).is_file():
             return _read_pickle(path / ASTEROID_FILE, part)
@@ -115,11 +115,15 @@ def _read_folder(path, part, label):
     return package | {"licenses": read_licenses(path)}
 
 
-def _read_parts(path, settings, part, label):
+def _read_parts(
+    path: Path, settings: dict[str, Any], part: str | None, label: str | Path
+) -> Package:
     # A separator of format 1 whose priors lie in folders of their own.
     places = settings["priors"]
     _check_part(part, places, label)
-    args, cards, state = {}, {}, {}
+    args: Package = {}
+    cards: Package = {}
+    state: Package = {}
     for i, (name, place) in enumerate(places.items()):
         if part in (None, name):
             folder = part_folder(path, place, label)
@@ -129,7 +133,8 @@ def _read_parts(path, settings, part, label):
             args[name] = prior.get("model_args", {})
             cards |= {name: prior["card"]} if "card" in prior else {}
             state |= {f"priors.{i}.{key}": value for key, value in tensors.items()}
-    package = {key: settings[key] for key in ("model_name", "license", "card") if key in settings}
+    kept = ("model_name", "license", "card")
+    package: Package = {key: settings[key] for key in kept if key in settings}
     package["model_args"] = {**settings.get("model_args", {}), "priors": args}
     package |= {"state_dict": state, "cards": cards}
     if part:
@@ -138,7 +143,7 @@ def _read_parts(path, settings, part, label):
     return package
 
 
-def _read_pickle(path, part):
+def _read_pickle(path: Path, part: str | None) -> Package:
     package = load_pickle(path)
     args = package.get("model_args", {})
     if not isinstance(args, dict):
@@ -154,7 +159,7 @@ def _read_pickle(path, part):
     return _pick(package | {"state_dict": state}, part)
 
 
-def _pick(package, part):
+def _pick(package: Package, part: str) -> Package:
     # The package of one prior, from its separator's with the weights of that prior alone.
     picked = {"model_name": PRIOR, "model_args": package["model_args"]["priors"][part]}
     card = package.get("cards", {}).get(part)
@@ -163,7 +168,7 @@ def _pick(package, part):
     return picked | {"state_dict": package["state_dict"], "card": card, "license": license_}
 
 
-def _check_part(part, priors, label):
+def _check_part(part: str | None, priors: Any, label: str | Path) -> None:
     if part is not None and (not isinstance(priors, dict) or part not in priors):
         known = ", ".join(map(str, priors)) if isinstance(priors, dict) and priors else "none"
         raise FileNotFoundError(f"{label} has no prior {part}; its priors are {known}")

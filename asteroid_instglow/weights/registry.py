@@ -51,14 +51,14 @@ def register_later() -> None:
         sys.meta_path.insert(0, _AfterAsteroid())
 
 
-def _extend(models):
+def _extend(models: Any) -> None:
     # Asteroid looks names up among the classes that have been registered.
     get, names = models.get, {name.lower(): name for name in (*MODELS, *BASELINES)}
     if hasattr(get, "__wrapped__"):
         return
 
     @functools.wraps(get)
-    def get_or_import(identifier):
+    def get_or_import(identifier: Any) -> Any:
         if isinstance(identifier, str) and identifier.lower() in names:
             register(model_class(names[identifier.lower()]))
         return get(identifier)
@@ -69,7 +69,7 @@ def _extend(models):
 class _AfterAsteroid:
     """Import hook that calls :func:`_extend` once ``asteroid.models`` has been imported."""
 
-    def find_spec(self, name, path=None, target=None):
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
         if name != _ASTEROID:
             return None
         sys.meta_path.remove(self)
@@ -77,9 +77,9 @@ class _AfterAsteroid:
         if spec is not None and spec.loader is not None:
             execute = spec.loader.exec_module
 
-            def execute_and_extend(module):
+            def execute_and_extend(module: Any) -> None:
                 execute(module)
                 _extend(module)
 
-            spec.loader.exec_module = execute_and_extend
+            setattr(spec.loader, "exec_module", execute_and_extend)  # noqa: B010
         return spec

@@ -53,7 +53,7 @@ def write_tensors(path: Path, state: State, bits: int = 32, part: str = "") -> N
     path.write_bytes(_in_order(save(stored, metadata={"format": "pt", **aliases})))
 
 
-def _in_order(content):
+def _in_order(content: bytes) -> bytes:
     # The metadata of a file come in random order: sorted, equal models are equal files.
     end = 8 + int.from_bytes(content[:8], "little")
     header = json.loads(content[8:end])
@@ -107,7 +107,7 @@ def half_state(state: State) -> State:
     return halved
 
 
-def _quantised(state, part):
+def _quantised(state: State, part: str) -> State:
     # Matrices as 8-bit integers, each with the scales of its rows.
     out = {}
     for name, value in state.items():
@@ -174,5 +174,5 @@ def load_pickle(path: str | Path) -> dict[str, Any]:
     return content
 
 
-def _full(value):
+def _full(value: torch.Tensor) -> torch.Tensor:
     return value.float() if value.dtype in (torch.float16, torch.bfloat16) else value

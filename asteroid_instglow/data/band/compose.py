@@ -4,6 +4,7 @@ Nothing is learnt and nothing is read: a seed gives a song in a key, a tempo and
 """
 
 import math
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -16,6 +17,10 @@ PROGRESSIONS = {  # scale degrees, a bar each
 }
 STRINGS = (40, 45, 50, 55, 59, 64)  # guitar, standard tuning
 KICK, SNARE, HAT, OPEN_HAT, RIDE, CRASH, TOMS = 36, 38, 42, 46, 51, 49, (48, 45, 41)
+
+
+# Start and duration in sixteenths, pitch and velocity of each note.
+Played = Iterator[tuple[float, float, int, int]]
 
 
 class Note(NamedTuple):
@@ -37,7 +42,7 @@ class Plan(NamedTuple):
     chords: tuple
 
 
-def compose(seed, seconds):
+def compose(seed: int, seconds: float) -> dict[str, list[Note]]:
     """Composes a song.
 
     Args:
@@ -59,7 +64,7 @@ def compose(seed, seconds):
     }
 
 
-def make_plan(seed, seconds):
+def make_plan(seed: int, seconds: float) -> Plan:
     """Chooses key, tempo and chords: phrases of four bars, verse and chorus in turn.
 
     Args:
@@ -88,7 +93,9 @@ def make_plan(seed, seconds):
     return Plan(tempo, tonic, mode, swing, tuple(chords))
 
 
-def _perform(player, plan, rng, seconds):
+def _perform(
+    player: Callable[..., Iterator[tuple]], plan: Plan, rng: np.random.Generator, seconds: float
+) -> list[Note]:
     # Players count in sixteenths of a bar; here these become seconds, swung and humanly late.
     step = 15 / plan.tempo
     notes = []
@@ -102,18 +109,20 @@ def _perform(player, plan, rng, seconds):
     return sorted(notes)
 
 
-def _bars(plan, rng, loudness):
+def _bars(
+    plan: Plan, rng: np.random.Generator, loudness: int
+) -> Iterator[tuple[int, tuple, tuple, int]]:
     # Number, chord, next chord and velocity of each bar: the chorus is louder.
     for bar, chord in enumerate(plan.chords):
         following = plan.chords[(bar + 1) % len(plan.chords)]
         yield bar, chord, following, loudness + 10 * ((bar // 4) % 4 >= 2)
 
 
-def _bass(plan, rng):
+def _bass(plan: Plan, rng: np.random.Generator) -> Played:
     lowest = int(rng.integers(28, 32))
     style = rng.choice(["whole", "quarter", "eighth", "fifth", "walk", "syncopated", "octave"])
 
-    def at(pitch_class):
+    def at(pitch_class: int) -> int:
         return lowest + (pitch_class - lowest) % 12
 
     for bar, chord, following, velocity in _bars(plan, rng, int(rng.integers(80, 100))):
@@ -130,9 +139,8 @@ def _bass(plan, rng):
         elif style == "walk":
             goal = at(following[0])
             approach = goal + (1 if goal < fifth else -1)
-            line = zip(
-                (0, 4, 8, 12), (3.6,) * 4, (root, at(chord[1]), fifth, approach), strict=True
-            )
+            walk = (root, at(chord[1]), fifth, approach)
+            line = [(4 * beat, 3.6, pitch) for beat, pitch in enumerate(walk)]
         elif style == "syncopated":
             line = [(0, 2.6, root), (3, 2.6, root), (6, 3.6, fifth), (10, 1.8, root), (12, 3, root)]
         else:
@@ -147,7 +155,7 @@ def _bass(plan, rng):
             yield place + 14, 1.8, goal + 1 if goal < root else goal - 1, velocity
 
 
-def _drums(plan, rng):
+def _drums(plan: Plan, rng: np.random.Generator) -> Played:
     kicks = {0, *(int(k) for k in rng.choice([3, 6, 7, 8, 10, 11, 14], rng.integers(1, 4), False))}
     snares = {8} if rng.random() < 0.15 else {4, 12}
     ghosts = {int(g) for g in rng.choice([5, 7, 9, 14, 15], rng.integers(0, 3), False)} - snares
@@ -180,7 +188,7 @@ def _drums(plan, rng):
                 yield place, 1, cymbal, velocity - (10 if step % 4 == 0 else 24)
 
 
-def _shape(chord, position):
+def _shape(chord: tuple, position: int) -> list[int]:
     # What a hand at this fret finds of the chord on each string; the lowest must be its root.
     frets = [position + (np.array(chord) - string - position) % 12 for string in STRINGS]
     pitches = [
@@ -193,7 +201,7 @@ def _shape(chord, position):
     return pitches
 
 
-def _melody(plan, rng, low, velocity, density):
+def _melody(plan: Plan, rng: np.random.Generator, low: int, velocity: int, density: int) -> Played:
     # A walk on the scale that comes to rest on chord tones; one rhythm a phrase, repeated.
     scale = [p for p in range(low, low + 20) if (p - plan.tonic) % 12 in SCALES[plan.mode]]
     rhythms = [sorted(rng.choice(8, density, False) * 2) for _ in range(2)]
@@ -208,7 +216,7 @@ def _melody(plan, rng, low, velocity, density):
             yield 16 * bar + int(onset), 0.9 * int(following - onset), scale[where], velocity
 
 
-def _guitar(plan, rng):
+def _guitar(plan: Plan, rng: np.random.Generator) -> Played:
     position = int(rng.integers(0, 6))
     styles = rng.choice(["strum", "arpeggio", "power", "lead"], 2, p=[0.4, 0.25, 0.15, 0.2])
     pattern = [0, *sorted(int(i) for i in rng.choice(np.arange(1, 8), rng.integers(3, 7), False))]
@@ -239,7 +247,7 @@ def _guitar(plan, rng):
             yield from (note for note in lead if 16 * bar <= note[0] < 16 * bar + 16)
 
 
-def _piano(plan, rng):
+def _piano(plan: Plan, rng: np.random.Generator) -> Played:
     styles = rng.choice(["block", "pulse", "comp", "broken", "tune"], 2)
     offbeats = sorted(int(i) for i in rng.choice([3, 6, 10, 11, 14], 2, False))
     tune = list(_melody(plan, rng, 69, 86, int(rng.integers(3, 6))))

@@ -4,15 +4,20 @@ A plucked or struck string is the sum of its partials, each decaying in its own 
 Karplus-Strong loop does in the time domain, with tuning and damping free to choose.
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 from scipy import signal
 
-from .compose import CRASH, HAT, KICK, OPEN_HAT, RIDE, SNARE
+from .compose import CRASH, HAT, KICK, OPEN_HAT, RIDE, SNARE, Note
 
 _BLOCK = 256
 
 
-def render_instrument(notes, source, seconds, sample_rate, rng):
+def render_instrument(
+    notes: Sequence[Note], source: str, seconds: float, sample_rate: int, rng: np.random.Generator
+) -> np.ndarray:
     """Renders the notes of one source with a timbre drawn at random.
 
     Args:
@@ -26,10 +31,11 @@ def render_instrument(notes, source, seconds, sample_rate, rng):
         numpy.ndarray: float32 (time,), mono, at whatever level comes out.
     """
     voices = {"bass": _Bass, "drums": _Drums, "guitar": _Guitar, "piano": _Piano}
-    voice = voices[source](sample_rate, rng)
+    voice: Any = voices[source](sample_rate, rng)
     out = np.zeros(round(seconds * sample_rate), np.float32)
     # Each pitch is made once for each of eight degrees of loudness, as long as it is ever held.
-    longest, sounds = {}, {}
+    longest: dict[tuple, float] = {}
+    sounds: dict[tuple, np.ndarray] = {}
     for note in notes:
         key = (note.pitch, note.velocity // 16)
         longest[key] = max(longest.get(key, 0.0), voice.sounding(note))
@@ -47,7 +53,14 @@ def render_instrument(notes, source, seconds, sample_rate, rng):
     return voice.finish(out)
 
 
-def partials(frequencies, amplitudes, decays, phases, length, sample_rate):
+def partials(
+    frequencies: np.ndarray,
+    amplitudes: np.ndarray,
+    decays: np.ndarray,
+    phases: np.ndarray,
+    length: int,
+    sample_rate: int,
+) -> np.ndarray:
     """Sums exponentially decaying sines.
 
     The exponentials are products of a coarse and a fine part in time, so that the sum over the
@@ -76,7 +89,13 @@ def partials(frequencies, amplitudes, decays, phases, length, sample_rate):
     return (left.T @ right).reshape(-1)[:length]
 
 
-def _resonances(wav, rng, sample_rate, centres, gain_db=6.0):
+def _resonances(
+    wav: np.ndarray,
+    rng: np.random.Generator,
+    sample_rate: int,
+    centres: Sequence[float],
+    gain_db: float = 6.0,
+) -> np.ndarray:
     # A body or loudspeaker: a few broad peaks whose places differ from one to another.
     for centre in centres:
         frequency = min(centre * rng.uniform(0.75, 1.3), 0.45 * sample_rate)
@@ -86,7 +105,7 @@ def _resonances(wav, rng, sample_rate, centres, gain_db=6.0):
     return wav
 
 
-def _room(wav, rng, sample_rate):
+def _room(wav: np.ndarray, rng: np.random.Generator, sample_rate: int) -> np.ndarray:
     # Exponentially decaying noise, a quarter of a second or so.
     seconds = rng.uniform(0.15, 0.4)
     time = np.arange(round(seconds * sample_rate)) / sample_rate
@@ -107,7 +126,7 @@ class _String:
     n_partials = 40
     centres = (110, 400, 2500)
 
-    def __init__(self, sample_rate, rng):
+    def __init__(self, sample_rate: int, rng: np.random.Generator):
         self.sample_rate = sample_rate
         self.rng = rng
         self.pluck = rng.uniform(0.08, 0.3)
@@ -115,10 +134,10 @@ class _String:
         self.damping = rng.uniform(0.6, 1.5)
         self.drive = 0.0
 
-    def sounding(self, note):
+    def sounding(self, note: Note) -> float:
         return min(note.duration + self.release, self.max_seconds)
 
-    def play(self, pitch, loudness, seconds):
+    def play(self, pitch: float, loudness: float, seconds: float) -> np.ndarray:
         order = np.arange(1, self.n_partials + 1)
         f0 = 440 * 2 ** ((pitch - 69) / 12)
         frequencies = order * f0 * np.sqrt(1 + self.inharmonicity * order**2)
@@ -133,10 +152,10 @@ class _String:
         sound[:n_attack] *= np.linspace(0, 1, n_attack)[: len(sound)]
         return sound
 
-    def decay(self, f0, order, frequencies):
+    def decay(self, f0: float, order: np.ndarray, frequencies: np.ndarray) -> np.ndarray:
         return 0.8 + f0 / 250 + (frequencies / 1500) ** 1.5
 
-    def finish(self, wav):
+    def finish(self, wav: np.ndarray) -> np.ndarray:
         if self.drive:
             peak = float(np.abs(wav).max()) or 1.0
             wav = np.tanh(self.drive * wav / peak).astype(np.float32)
@@ -145,7 +164,7 @@ class _String:
 
 
 class _Guitar(_String):
-    def __init__(self, sample_rate, rng):
+    def __init__(self, sample_rate: int, rng: np.random.Generator):
         super().__init__(sample_rate, rng)
         self.drive = float(rng.choice([0.0, 0.0, 1.5, 6.0]))
 
@@ -155,12 +174,12 @@ class _Bass(_String):
     n_partials = 30
     centres = (70, 250, 900)
 
-    def __init__(self, sample_rate, rng):
+    def __init__(self, sample_rate: int, rng: np.random.Generator):
         super().__init__(sample_rate, rng)
         self.slope = rng.uniform(1.2, 2.2)
         self.drive = float(rng.choice([0.0, 0.0, 1.5]))
 
-    def decay(self, f0, order, frequencies):
+    def decay(self, f0: float, order: np.ndarray, frequencies: np.ndarray) -> np.ndarray:
         return 0.6 + (frequencies / 500) ** 1.5
 
 
@@ -170,14 +189,14 @@ class _Piano(_String):
     n_partials = 24
     centres = (180, 900, 3000)
 
-    def __init__(self, sample_rate, rng):
+    def __init__(self, sample_rate: int, rng: np.random.Generator):
         super().__init__(sample_rate, rng)
         self.pluck = rng.uniform(0.11, 0.14)
         self.slope = rng.uniform(1.0, 1.7)
         self.detune = rng.uniform(1e-4, 8e-4)
         self.tine = float(rng.choice([0.0, 0.0, 0.25]))  # electric
 
-    def play(self, pitch, loudness, seconds):
+    def play(self, pitch: float, loudness: float, seconds: float) -> np.ndarray:
         self.inharmonicity = 2e-4 * 2 ** ((pitch - 60) / 10)
         one = super().play(pitch, loudness, seconds)
         # Two strings a key, a hair apart, beat and decay twice.
@@ -197,7 +216,7 @@ class _Piano(_String):
         knock = np.exp(-np.arange(len(sound)) / (0.004 * self.sample_rate))
         return sound + (0.08 * loudness * knock * self.rng.standard_normal(len(sound))).astype("f4")
 
-    def decay(self, f0, order, frequencies):
+    def decay(self, f0: float, order: np.ndarray, frequencies: np.ndarray) -> np.ndarray:
         return 0.3 + f0 / 500 + (frequencies / 3000) ** 1.5
 
 
@@ -206,17 +225,17 @@ class _Drums:
 
     release = 0.02
 
-    def __init__(self, sample_rate, rng):
+    def __init__(self, sample_rate: int, rng: np.random.Generator):
         self.sample_rate = sample_rate
         self.rng = rng
         self.tune = rng.uniform(0.85, 1.2)
         self.tight = rng.uniform(0.7, 1.5)
 
-    def sounding(self, note):
+    def sounding(self, note: Note) -> float:
         lengths = {KICK: 0.5, SNARE: 0.4, HAT: 0.15, OPEN_HAT: 0.6, RIDE: 1.2, CRASH: 2.0}
         return lengths.get(note.pitch, 0.6)
 
-    def play(self, pitch, loudness, seconds):
+    def play(self, pitch: float, loudness: float, seconds: float) -> np.ndarray:
         time = np.arange(round(seconds * self.sample_rate)) / self.sample_rate
         if pitch == KICK:
             body = self._sweep(time, 48, 110, 0.03, 9) + 0.15 * self._noise(time, 1500, 200)
@@ -235,22 +254,24 @@ class _Drums:
             body = self._sweep(time, low, 0.4 * low, 0.05, 9) + 0.1 * self._noise(time, 800, 40)
         return body.astype(np.float32)
 
-    def finish(self, wav):
+    def finish(self, wav: np.ndarray) -> np.ndarray:
         wav = _resonances(wav, self.rng, self.sample_rate, (90, 350, 5000), 4.0)
         return _room(wav, self.rng, self.sample_rate)
 
-    def _sweep(self, time, frequency, above, fall, decay):
+    def _sweep(
+        self, time: np.ndarray, frequency: float, above: float, fall: float, decay: float
+    ) -> np.ndarray:
         # The pitch of a struck skin falls as its tension does.
         phase = frequency * time + above * fall * (1 - np.exp(-time / fall))
         return np.sin(2 * np.pi * self.tune * phase) * np.exp(-self.tight * decay * time)
 
-    def _noise(self, time, above, decay):
+    def _noise(self, time: np.ndarray, above: float, decay: float) -> np.ndarray:
         frequency = min(above * self.tune, 0.4 * self.sample_rate)
         b, a = signal.butter(2, frequency, "highpass", fs=self.sample_rate)
         noise = signal.lfilter(b, a, self.rng.standard_normal(len(time)))
         return noise * np.exp(-self.tight * decay * time)
 
-    def _metal(self, time):
+    def _metal(self, time: np.ndarray) -> np.ndarray:
         frequencies = self.tune * np.array([2513.0, 3371.0, 4129.0, 5237.0, 6473.0])
         decays, ones = 4 + frequencies / 500, np.ones(len(frequencies))
         return partials(frequencies, ones, decays, 0 * ones, len(time), self.sample_rate)

@@ -5,11 +5,14 @@ import shutil
 import struct
 import subprocess
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from ...audio.io import load_audio
+from .compose import Note
 
 SOUNDFONT_FOLDERS = ("/usr/share/sounds/sf2", "/usr/share/sounds/sf3", "/usr/share/soundfonts")
 PROGRAMS = {  # General MIDI, from 0; for drums the kits of the GS standard
@@ -21,7 +24,7 @@ PROGRAMS = {  # General MIDI, from 0; for drums the kits of the GS standard
 _TICKS = 1000  # a second, as the tempo is one beat a second
 
 
-def find_soundfont():
+def find_soundfont() -> Path | None:
     """Looks for a sound font in the usual folders.
 
     Returns:
@@ -38,7 +41,7 @@ def find_soundfont():
     return found[0] if found else None
 
 
-def fluidsynth_ready():
+def fluidsynth_ready() -> bool:
     """Tells whether both the command and a sound font are installed.
 
     Returns:
@@ -47,7 +50,9 @@ def fluidsynth_ready():
     return shutil.which("fluidsynth") is not None and find_soundfont() is not None
 
 
-def render_soundfont(notes, source, seconds, sample_rate, program):
+def render_soundfont(
+    notes: Iterable[Note], source: str, seconds: float, sample_rate: int, program: int
+) -> np.ndarray:
     """Renders the notes of one source.
 
     Args:
@@ -77,7 +82,20 @@ def render_soundfont(notes, source, seconds, sample_rate, program):
         midi, wav = Path(folder) / "notes.mid", Path(folder) / "notes.wav"
         midi.write_bytes(midi_file(notes, program, 9 if source == "drums" else 0))
         options = [part for setting in settings for part in ("-o", setting)]
-        line = [command, "-niq", "-F", wav, "-T", "wav", "-O", "float", "-r", "44100", "-g", "0.3"]
+        line: list[Any] = [
+            command,
+            "-niq",
+            "-F",
+            wav,
+            "-T",
+            "wav",
+            "-O",
+            "float",
+            "-r",
+            "44100",
+            "-g",
+            "0.3",
+        ]
         line += [*options, soundfont, midi]
         done = subprocess.run(line, capture_output=True, text=True, errors="replace", check=False)
         if done.returncode or not wav.exists():
@@ -86,7 +104,7 @@ def render_soundfont(notes, source, seconds, sample_rate, program):
     return np.pad(rendered, (0, length - len(rendered)))
 
 
-def midi_file(notes, program, channel):
+def midi_file(notes: Iterable[Note], program: int, channel: int) -> bytes:
     """Writes notes as a standard MIDI file of one track.
 
     Args:
@@ -125,7 +143,7 @@ def midi_file(notes, program, channel):
     return header + b"MTrk" + struct.pack(">I", len(track)) + track
 
 
-def _variable_length(number):
+def _variable_length(number: int) -> bytes:
     groups = [number & 0x7F]
     while number := number >> 7:
         groups.append(0x80 | number & 0x7F)

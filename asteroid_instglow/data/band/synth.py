@@ -6,7 +6,9 @@ Songs are composed by rule and rendered by plain synthesis, or by fluidsynth whe
 import json
 import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,7 +16,7 @@ from tqdm import tqdm
 
 from ...audio.io import save_audio
 from ...utils.checks import check_one_of
-from .compose import SOURCES, compose, make_plan
+from .compose import SOURCES, Note, compose, make_plan
 from .instruments import render_instrument
 from .soundfont import PROGRAMS, find_soundfont, fluidsynth_ready, render_soundfont
 
@@ -23,7 +25,14 @@ LEVEL_DB, JITTER_DB = -22.0, 2.5
 _NOTES = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
 
 
-def synthesise(notes, source, seconds, sample_rate=22050, seed=0, renderer="numpy"):
+def synthesise(
+    notes: Sequence[Note],
+    source: str,
+    seconds: float,
+    sample_rate: int = 22050,
+    seed: int = 0,
+    renderer: str = "numpy",
+) -> np.ndarray:
     """Renders the notes of one source.
 
     Args:
@@ -62,15 +71,15 @@ def synthesise(notes, source, seconds, sample_rate=22050, seed=0, renderer="nump
 
 
 def make_band(
-    folder,
-    n_songs,
-    seconds,
-    sample_rate=22050,
-    seed=0,
-    renderer="auto",
-    sources=SOURCES,
-    progress=True,
-):
+    folder: str | Path,
+    n_songs: int,
+    seconds: float,
+    sample_rate: int = 22050,
+    seed: int = 0,
+    renderer: str = "auto",
+    sources: Sequence[str] = SOURCES,
+    progress: bool = True,
+) -> list[Path]:
     """Writes songs as ``<folder>/Track00001/{bass,drums,guitar,piano,mixture}.flac``.
 
     Each mixture is the exact sum of its stems, 16-bit step by 16-bit step. Stems lie 22 dB below
@@ -129,7 +138,9 @@ def make_band(
     return tracks
 
 
-def _song(seed, seconds, sample_rate, renderer, sources):
+def _song(
+    seed: int, seconds: float, sample_rate: int, renderer: str, sources: Sequence[str]
+) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     # Stems and mixture as integers of 16 bits, and what there is to tell about them.
     rng = np.random.default_rng([seed, 3])
     notes, plan = compose(seed, seconds), make_plan(seed, seconds)
@@ -152,12 +163,12 @@ def _song(seed, seconds, sample_rate, renderer, sources):
         "n_notes": {s: len(notes[s]) for s in sources},
     }
     if renderer == "fluidsynth":
-        info["soundfont"] = find_soundfont().name
+        info["soundfont"] = getattr(find_soundfont(), "name", None)
         info["programs"] = {s: _program(s, seed) for s in sources}
     return stems, info
 
 
-def active_rms(wav, sample_rate):
+def active_rms(wav: np.ndarray, sample_rate: int) -> float:
     """Computes the root mean square of a source while it plays.
 
     Args:
@@ -172,12 +183,12 @@ def active_rms(wav, sample_rate):
     return float(np.sqrt(power[power >= 1e-3 * power.max()].mean()))
 
 
-def _program(source, seed):
+def _program(source: str, seed: int) -> int:
     rng = np.random.default_rng([seed, 4, SOURCES.index(source)])
     return int(rng.choice(PROGRAMS[source]))
 
 
-def _resolve(renderer):
+def _resolve(renderer: str) -> str:
     check_one_of("renderer", renderer, RENDERERS)
     if renderer == "auto":
         return "fluidsynth" if fluidsynth_ready() else "numpy"

@@ -126,7 +126,7 @@ def fetch(
     part.replace(path)
 
 
-def _fetch_more(archive, part, bar):
+def _fetch_more(archive: Archive, part: Path, bar: tqdm) -> bool:
     # Appends what comes, and returns whether that is all.
     have = _size(part)
     headers = {"User-Agent": "asteroid_instglow"}
@@ -157,7 +157,7 @@ def _fetch_more(archive, part, bar):
         return total is None or out.tell() >= total
 
 
-def _reason(error, archive):
+def _reason(error: Exception, archive: Archive) -> str:
     # Describes an error after which a new attempt may help; raises others.
     if not isinstance(error, urllib.error.HTTPError):
         return str(getattr(error, "reason", error))
@@ -172,14 +172,14 @@ def _reason(error, archive):
     return f"the server answers with status {error.code}"
 
 
-def _is_whole(path, checksum):
+def _is_whole(path: Path, checksum: str | None) -> bool:
     if checksum is None:
         return True
     algorithm, _, wanted = checksum.partition(":")
     return hash_file(path, algorithm) == wanted
 
 
-def _check_room(folder, wanted, what):
+def _check_room(folder: Path, wanted: int, what: str) -> None:
     free = shutil.disk_usage(folder).free
     if free < wanted:
         raise OSError(
@@ -188,5 +188,5 @@ def _check_room(folder, wanted, what):
         )
 
 
-def _size(path):
+def _size(path: Path) -> int:
     return path.stat().st_size if path.is_file() else 0

@@ -85,7 +85,7 @@ def write_manifest(output: Path, settings: dict, records: dict[tuple[str, str], 
     Returns:
         dict: The content of the file.
     """
-    manifest = {"settings": settings}
+    manifest: dict[str, Any] = {"settings": settings}
     for (split, name), record in records.items():
         sums = manifest.setdefault(
             split,
@@ -106,7 +106,7 @@ def write_manifest(output: Path, settings: dict, records: dict[tuple[str, str], 
     return manifest
 
 
-def _digest(settings, records):
+def _digest(settings: dict[str, Any], records: dict[tuple[str, str], dict]) -> str:
     content = [settings, [[*key, record["files"]] for key, record in records.items()]]
     return digest(content)
 
@@ -134,11 +134,11 @@ def describe(manifest: dict) -> str:
     return "\n".join(lines)
 
 
-def _count(number, noun):
+def _count(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
-def _length(seconds):
+def _length(seconds: float) -> str:
     if seconds < 100:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"

@@ -13,6 +13,7 @@ References
 """
 
 from pathlib import Path
+from typing import Any
 
 from .download import Archive
 from .prepare import Part, Track
@@ -90,7 +91,7 @@ def musdb_tracks(root: str | Path) -> list[Track]:
     return found
 
 
-def _is_wav(root):
+def _is_wav(root: Path) -> bool:
     subsets = [root / subset for subset in ("train", "test")]
     if any(path for subset in subsets for path in subset.glob("*/*.wav")):
         return True
@@ -103,7 +104,7 @@ def _is_wav(root):
     )
 
 
-def _track(track, split):
+def _track(track: Any, split: str) -> Track:
     stems, missing = {}, []
     for source in SOURCES:
         wanted = ("bass", "drums", "other") if source == "accompaniment" else (source,)
@@ -119,7 +120,7 @@ def _track(track, split):
     return Track(track.name, split, stems, tuple(mixture), tuple(missing))
 
 
-def _part(track, source):
+def _part(track: Any, source: Any) -> Part | None:
     # A MultiTrack is its own mixture; a file has one stream, a stem.mp4 one for each stem.
     if source is None or not Path(source.path).is_file():
         return None

@@ -112,8 +112,8 @@ def prepare(
     return write_manifest(output, settings, {key: done[key] for key in sorted(wanted)})
 
 
-def _by_key(tracks):
-    found = {}
+def _by_key(tracks: Iterable[Track]) -> dict[tuple[str, str], Track]:
+    found: dict[tuple[str, str], Track] = {}
     for track in tracks:
         if track.split not in SPLITS:
             raise ValueError(f"split of {track.name} must be of {SPLITS}, got {track.split!r}")

@@ -103,7 +103,7 @@ def slakh_tracks(
     return found
 
 
-def _folders(root, split_file):
+def _folders(root: Path, split_file: str | Path | None) -> list[tuple[Path, str]]:
     # Folder and split of every track that has metadata.
     by_split = [(path.parent, path.parts[-3]) for path in sorted(root.glob("*/*/metadata.yaml"))]
     if split_file is not None:
@@ -120,7 +120,7 @@ def _folders(root, split_file):
     return list(zip(folders, splits))
 
 
-def _new_split(folder, splits):
+def _new_split(folder: Path, splits: dict[str, dict]) -> str:
     entry = splits.get(folder.name)
     if entry is None:
         raise ValueError(f"split_file must know every track, it has no {folder.name}")
@@ -129,10 +129,13 @@ def _new_split(folder, splits):
     return entry["destination_split"] if entry["action"] == "move" else "omitted"
 
 
-def _track(folder, split, mixing_key, groups, mixture):
+def _track(
+    folder: Path, split: str, mixing_key: str, groups: dict[Any, str], mixture: str
+) -> Track:
     metadata = yaml.load((folder / "metadata.yaml").read_bytes(), _LOADER)
     audio = folder / metadata.get("audio_dir", "stems")
-    stems, missing = {}, []
+    found: dict[str, list[Part]] = {}
+    missing = []
     for name, entry in sorted(metadata["stems"].items()):
         paths = [audio / f"{name}{suffix}" for suffix in _SUFFIXES]
         path = next((path for path in paths if path.is_file()), None)
@@ -141,10 +144,10 @@ def _track(folder, split, mixing_key, groups, mixture):
             missing += [name] * bool(entry.get("audio_rendered", True))
             continue
         group = "drums" if entry.get("is_drum") else groups.get(entry[mixing_key], RESIDUAL)
-        stems.setdefault(group, []).append(Part(path))
+        found.setdefault(group, []).append(Part(path))
     names = SOURCES if mixture == "submix" else (*SOURCES, RESIDUAL)
-    parts = tuple(part for name in names for part in stems.get(name, ()))
-    stems = {name: tuple(group) for name, group in stems.items()}
+    parts = tuple(part for name in names for part in found.get(name, ()))
+    stems = {name: tuple(group) for name, group in found.items()}
     return Track(folder.name, split, stems, parts, tuple(missing))
 
 

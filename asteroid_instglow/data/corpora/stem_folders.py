@@ -46,17 +46,16 @@ def stem_folder_tracks(root: str | Path, fraction: float = 0.1, seed: int = 0) -
     tracks = []
     for split in SPLITS:
         for name, stems in sorted(found.get(split, {}).items()):
-            stems = {source: (Part(path),) for source, path in sorted(stems.items())}
-            mixture = tuple(part for parts in stems.values() for part in parts)
-            tracks.append(Track(name, split, stems, mixture))
+            parts = {source: (Part(path),) for source, path in sorted(stems.items())}
+            tracks.append(Track(name, split, parts, sum(parts.values(), ())))
     if not tracks:
         raise ValueError(f"root must hold <source>/<song>.wav, there is no audio in {root}")
     return tracks
 
 
-def _songs(folder):
+def _songs(folder: Path) -> dict[str, dict[str, Path]]:
     # The files of each song by source.
-    songs = {}
+    songs: dict[str, dict[str, Path]] = {}
     for path in find_audio(folder)[0]:
         source = path.parent.name
         if path.parent.parent != folder or source == "mixture":

@@ -3,6 +3,7 @@
 import os
 import shutil
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +76,15 @@ def save_stem(
     return path
 
 
-def _write_pieces(stage, key, stems, mixture, load, settings, made):
+def _write_pieces(
+    stage: Path,
+    key: tuple[str, str],
+    stems: dict[str, Any],
+    mixture: Any,
+    load: "_Loader",
+    settings: dict[str, Any],
+    made: dict[str, Any],
+) -> list[Path]:
     rate, folders = settings["sample_rate"], []
     for source, parts in stems.items():
         wav, own_rate = load.sum(parts)
@@ -97,7 +106,15 @@ def _write_pieces(stage, key, stems, mixture, load, settings, made):
     return folders
 
 
-def _write_test(stage, key, stems, mixture, load, settings, made):
+def _write_test(
+    stage: Path,
+    key: tuple[str, str],
+    stems: dict[str, Any],
+    mixture: Any,
+    load: "_Loader",
+    settings: dict[str, Any],
+    made: dict[str, Any],
+) -> list[Path]:
     mix, rate = load.sum(mixture)
     folder = stage / Path(*key)
     folder.mkdir(parents=True)
@@ -123,10 +140,10 @@ def _write_test(stage, key, stems, mixture, load, settings, made):
 class _Loader:
     """Cache that reads each stream of a track once."""
 
-    def __init__(self):
-        self._wavs = {}
+    def __init__(self) -> None:
+        self._wavs: dict[Any, tuple[torch.Tensor, int]] = {}
 
-    def sum(self, parts):
+    def sum(self, parts: Sequence[Any]) -> tuple[torch.Tensor, int]:
         """Adds parts, the shorter ones padded; returns (channels, time) and the rate."""
         wavs = [self._load(part) for part in parts]
         rates = {rate for _, rate in wavs}
@@ -136,9 +153,10 @@ class _Loader:
                 f"{parts[0].path.parent}"
             )
         length = max(wav.shape[-1] for wav, _ in wavs)
-        return sum(_fit(wav, length) for wav, _ in wavs), rates.pop()
+        total: Any = sum(_fit(wav, length) for wav, _ in wavs)
+        return total, rates.pop()
 
-    def _load(self, part):
+    def _load(self, part: Any) -> tuple[torch.Tensor, int]:
         if part not in self._wavs:
             wav, rate = load_audio(part.path, stream=part.stream)
             # What AAC decodes to above full scale is cut by the 16 bits of the musdb package, too.
@@ -146,12 +164,12 @@ class _Loader:
         return self._wavs[part]
 
 
-def _fit(wav, length):
+def _fit(wav: torch.Tensor, length: int) -> torch.Tensor:
     missing = length - wav.shape[-1]
     return torch.nn.functional.pad(wav, (0, missing)) if missing > 0 else wav[..., :length]
 
 
-def _check_rate(rate, wanted, parts):
+def _check_rate(rate: int, wanted: int, parts: Sequence[Any]) -> int:
     if rate < wanted:
         raise ValueError(
             f"sample_rate must be at most the {rate} Hz of {parts[0].path}, got {wanted}: "

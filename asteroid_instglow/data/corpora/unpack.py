@@ -6,6 +6,7 @@ import tarfile
 import tempfile
 import zipfile
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from tqdm import tqdm
 
@@ -58,7 +59,7 @@ def unpack(archive: str | Path, folder: str | Path, progress: bool = True) -> li
         return targets
 
 
-def _unzip(archive, stage, progress):
+def _unzip(archive: Path, stage: Path, progress: bool) -> None:
     with zipfile.ZipFile(archive) as file:
         members = file.infolist()
         total = sum(member.file_size for member in members)
@@ -69,8 +70,8 @@ def _unzip(archive, stage, progress):
                 bar.update(member.file_size)
 
 
-def _untar(archive, stage, progress):
-    options = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
+def _untar(archive: Path, stage: Path, progress: bool) -> None:
+    options: Any = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
     with archive.open("rb") as raw, _bar(archive.stat().st_size, progress) as bar:
         # A stream: the members of a hundred gigabytes are not listed first.
         with tarfile.open(fileobj=raw, mode="r|*") as file:
@@ -81,13 +82,13 @@ def _untar(archive, stage, progress):
                 bar.update(raw.tell() - bar.n)
 
 
-def _check_name(archive, name):
+def _check_name(archive: Path, name: str) -> None:
     path = PurePosixPath(name)
     if path.is_absolute() or ".." in path.parts:
         raise ValueError(f"{archive} must stay in its folder, it names {name}")
 
 
-def _bar(total, progress):
+def _bar(total: int, progress: bool) -> tqdm:
     return tqdm(
         total=total,
         desc="unpacking",
