@@ -9,6 +9,7 @@ import pytest
 import soundfile
 import torch
 from conftest import tiny_prior
+from sounds import noise
 from torch.testing import assert_close
 
 from asteroid_instglow import GenerativeSeparator, inference, load_audio
@@ -17,10 +18,6 @@ from asteroid_instglow.options import SeparationOptions
 from asteroid_instglow.utils.progress import SeparationProgress
 
 RATE = 8000
-
-
-def noise(*shape, seed=0):
-    return 0.1 * torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,7 @@ import time
 import numpy as np
 import pytest
 import soundfile
+from command import check_mistake, run
 from conftest import tiny_prior
 
 from asteroid_instglow import GenerativeSeparator, GlowPrior
@@ -18,6 +19,8 @@ from asteroid_instglow.cli import main
 from asteroid_instglow.cli.models import load_separator
 
 RATE = 8000
+
+
 FAST = ["--n-iter", "3", "--wiener", "--quiet"]
 
 
@@ -36,22 +39,6 @@ def folder(tmp_path_factory):
 @pytest.fixture
 def priors(folder):
     return ["--priors", str(folder / "priors/bass"), str(folder / "priors/drums"), *FAST]
-
-
-def run(capsys, *args):
-    code = main([str(arg) for arg in args])
-    captured = capsys.readouterr()
-    return code, captured.out, captured.err
-
-
-def check_mistake(capsys, *args, says):
-    """One clear line on stderr, no traceback, exit code 2."""
-    code, out, err = run(capsys, *args)
-    lines = [line for line in err.splitlines() if line]
-    assert code == 2 and not out
-    assert len(lines) == 1 and lines[0].startswith("instglow: error: "), err
-    for text in [says] if isinstance(says, str) else says:
-        assert text in lines[0]
 
 
 @pytest.mark.parametrize("name", ["song.wav", "song.mp3"])
@@ -302,73 +289,3 @@ def test_interrupted_half_way(folder, tmp_path):
     assert process.returncode == 130
     assert b"instglow: interrupted" in rest and b"Traceback" not in rest
     assert not out.exists()
-
-
-def test_sample(capsys, folder, tmp_path):
-    args = ["sample", folder / "priors/bass", "-o", tmp_path, "--n", "2", "--seconds", "0.5"]
-    code, out, _ = run(capsys, *args)
-    assert code == 0
-    first = load_audio(tmp_path / "bass_1.wav")
-    assert first[1] == RATE and 0.4 < first[0].shape[-1] / RATE < 0.6 and first[0].any()
-    assert (tmp_path / "bass_2.wav").exists() and str(tmp_path / "bass_1.wav") in out
-    check_mistake(capsys, *args, says="exists")
-    for option, value in (("n", "0"), ("seconds", "0.001"), ("seconds", "inf"), ("seed", "-1")):
-        says = f"{option} must be a"
-        check_mistake(capsys, *args[:4], f"--{option}", value, "--overwrite", says=says)
-
-
-def test_train_then_separate(capsys, tmp_path):
-    """Two sources in the two layouts; the flow and the encoder, then a mixture of the two."""
-    rng = np.random.default_rng(0)
-    time_axis = np.arange(3 * RATE) / RATE
-    for i in range(3):
-        for name in ("hum", "hiss"):
-            hum = 0.2 * np.sin(2 * np.pi * 300 * (1 + i / 10) * time_axis)
-            wav = hum if name == "hum" else 0.1 * rng.standard_normal(3 * RATE)
-            path = tmp_path / "data" / f"Track{i}" / f"{name}.flac"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            soundfile.write(path, wav, RATE)
-    small = ["--n-fft", "128", "--hop-length", "32", "--n-blocks", "2", "--hidden", "8"]
-    small += ["--sample-rate", RATE, "--segment", "0.5", "--batch-size", "2", "--quiet"]
-    small += ["--val-every", "2", "--n-steps", "4", "--lr", "1e-3", "--encoder-steps", "4"]
-    small += ["--encoder-width", "4", "--json"]
-    for name in ("hum", "hiss"):
-        prior = tmp_path / "priors" / name
-        code, out, _ = run(capsys, "train", name, "--data", tmp_path / "data", "-o", prior, *small)
-        answer = json.loads(out)
-        assert code == 0 and answer["flow"]["steps"] == 4 and answer["encoder"]["steps"] == 4
-        assert answer["flow"]["nll_after"] < answer["flow"]["nll_before"]
-        loaded = GlowPrior.from_pretrained(prior)
-        assert loaded.source == name and loaded.encoder is not None
-    mixture = tmp_path / "mix.wav"
-    soundfile.write(mixture, 0.1 * rng.standard_normal(RATE), RATE)
-    priors = [tmp_path / "priors" / name for name in ("hum", "hiss")]
-    args = ["separate", mixture, "--priors", *priors, "-o", tmp_path / "out", "--quiet"]
-    assert run(capsys, *args)[0] == 0
-    assert {p.name for p in (tmp_path / "out/mix").iterdir()} == {"hum.wav", "hiss.wav"}
-
-
-def test_train_refuses(capsys, tmp_path):
-    (tmp_path / "data").mkdir()
-    args = ["-o", tmp_path / "prior", "--quiet"]
-    check_mistake(capsys, "train", "bass", "--data", tmp_path / "no", *args, says="no")
-    check_mistake(capsys, "train", "bass", "--data", tmp_path / "data", *args, says="data")
-    assert not (tmp_path / "prior/model.safetensors").exists()
-
-
-def test_evaluate(capsys, tmp_path):
-    rng = np.random.default_rng(0)
-    for name in ("bass", "drums"):
-        for side, level in (("true", 0.0), ("guess", 0.1)):
-            path = tmp_path / side / "song" / f"{name}.wav"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            seed = np.random.default_rng(len(name))
-            wav = seed.standard_normal(3 * RATE) * 0.1
-            soundfile.write(path, wav + level * 0.1 * rng.standard_normal(3 * RATE), RATE, "FLOAT")
-    args = ["evaluate", tmp_path / "true", tmp_path / "guess", "--protocol", "mdx", "--quiet"]
-    code, out, _ = run(capsys, *args)
-    assert code == 0 and "bass" in out and "20." in out
-    code, out, _ = run(capsys, *args, "--json")
-    value = json.loads(out)["protocols"]["mdx"]["scores"]["estimates"]["bass"]["SDR"]["value"]
-    assert value == pytest.approx(20, abs=0.3)
-    check_mistake(capsys, "evaluate", tmp_path / "true", tmp_path / "none", says="none")

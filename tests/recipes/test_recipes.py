@@ -11,14 +11,7 @@ import pytest
 import soundfile as sf
 import torch
 import yaml
-from dataset_folders import (
-    RATE,
-    SPECIAL,
-    make_musdb_hq,
-    make_musdb_stems,
-    make_slakh,
-    tone,
-)
+from dataset_folders import RATE, SPECIAL, make_musdb_hq, make_musdb_stems, make_slakh, tone
 from hub_server import HubServer, client_environment
 from recipe_copy import Recipe, finish, states
 

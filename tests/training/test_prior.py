@@ -1,33 +1,17 @@
 import copy
 import json
 import random
-import signal
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 import torch
+from prior_runs import TINY, assert_same_run, state, train, weights
 from solo_folders import RATE, write_solos
 from torch.testing import assert_close
 
 from asteroid_instglow.data import SoloDataset, find_solos
 from asteroid_instglow.prior import GlowPrior
-from asteroid_instglow.training import loaders
-from asteroid_instglow.training.checkpoints import load_checkpoint
-from asteroid_instglow.training.loaders import Shard, StreamBatches
-from asteroid_instglow.training.prior import train_prior
 from asteroid_instglow.training.prior_system import PriorSystem
-
-TINY = {
-    "sample_rate": RATE,
-    "n_fft": 32,
-    "hop_length": 8,
-    "n_blocks": 2,
-    "hidden": 8,
-    "n_layers": 2,
-    "dropout": 0.5,
-}
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning")
 
@@ -35,149 +19,6 @@ pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWa
 @pytest.fixture(scope="module")
 def solos(tmp_path_factory):
     return write_solos(tmp_path_factory.mktemp("solos"))
-
-
-def train(solos, output, n_steps=4, **options):
-    options = {
-        "batch_size": 2,
-        "segment": 0.1,
-        "lr": 1e-2,
-        "val_every": 3,
-        "model": TINY,
-        "progress": False,
-        "accelerator": "cpu",
-        **options,
-    }
-    return train_prior("tone", solos, output, n_steps=n_steps, **options)
-
-
-def state(output, name="last.ckpt"):
-    return load_checkpoint(output / "checkpoints" / name)
-
-
-def differences(a, b, where=""):
-    """Places where two nests of plain types and tensors are not the same bit for bit."""
-    if isinstance(a, dict) and isinstance(b, dict) and a.keys() == b.keys():
-        return [d for key in a for d in differences(a[key], b[key], f"{where}/{key}")]
-    if isinstance(a, list) and isinstance(b, list) and len(a) == len(b):
-        return [d for i, pair in enumerate(zip(a, b)) for d in differences(*pair, f"{where}/{i}")]
-    if isinstance(a, torch.Tensor) and isinstance(b, torch.Tensor):
-        return [] if torch.equal(a, b) else [where]
-    return [] if a == b else [f"{where}: {a!r} != {b!r}"]
-
-
-def assert_same_run(one, other, skip=()):
-    """Everything that a run remembers is the same, save Lightning's counts of loops."""
-    a, b = state(one), state(other)
-    assert {"state_dict", "optimizer_states", "lr_schedulers", "callbacks"} <= a.keys()
-    a, b = ({k: v for k, v in run.items() if k not in ("loops", *skip)} for run in (a, b))
-    assert not differences(a, b)
-    assert not differences(dict(weights(one)), dict(weights(other)))
-
-
-def weights(output):
-    return GlowPrior.from_pretrained(output).state_dict()
-
-
-def send(number, monkeypatch, step):
-    def on_train_batch_end(self, outputs, batch, batch_idx):
-        if self.trainer.global_step == step:
-            signal.raise_signal(number)
-
-    # The module's hook comes after the callbacks': as if sent during the next step.
-    monkeypatch.setattr(PriorSystem, "on_train_batch_end", on_train_batch_end, raising=False)
-
-
-class TestResume:
-    @pytest.mark.parametrize("ema", [None, 0.9])
-    def test_is_bit_for_bit(self, solos, tmp_path, ema):
-        train(solos, tmp_path / "whole", n_steps=7, ema=ema)
-        for n_steps in (3, 6, 7):  # at a validation, and at the end of one
-            torch.rand(n_steps)
-            train(solos, tmp_path / "parts", n_steps=n_steps, ema=ema)
-
-        assert_same_run(tmp_path / "whole", tmp_path / "parts")
-
-    @pytest.mark.parametrize("step", [1, 2])  # stops before a validation, and at one
-    @pytest.mark.parametrize(
-        "number, error", [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, SystemExit)]
-    )
-    def test_after_a_signal(self, solos, tmp_path, monkeypatch, step, number, error):
-        handler = signal.getsignal(number)
-        train(solos, tmp_path / "whole", n_steps=7, ema=0.5)
-        with monkeypatch.context() as patch:
-            send(number, patch, step)
-            with pytest.raises(error) as raised:
-                train(solos, tmp_path / "parts", n_steps=7, ema=0.5)
-        assert number == signal.SIGINT or raised.value.code == 143
-
-        assert state(tmp_path / "parts")["global_step"] == step + 1
-        assert not (tmp_path / "parts" / "model.safetensors").exists()
-        assert signal.getsignal(number) is handler
-        train(solos, tmp_path / "parts", n_steps=7, ema=0.5)
-        assert_same_run(tmp_path / "whole", tmp_path / "parts")
-
-    def test_second_ctrl_c_does_not_wait(self, solos, tmp_path, monkeypatch):
-        def on_train_batch_end(self, outputs, batch, batch_idx):
-            signal.raise_signal(signal.SIGINT)
-            signal.raise_signal(signal.SIGINT)
-
-        monkeypatch.setattr(PriorSystem, "on_train_batch_end", on_train_batch_end, raising=False)
-
-        with pytest.raises(KeyboardInterrupt):
-            train(solos, tmp_path, n_steps=7)
-
-    def test_after_a_kill_goes_on_from_the_last_checkpoint(self, solos, tmp_path, monkeypatch):
-        train(solos, tmp_path / "whole", n_steps=6)
-
-        def on_train_batch_start(self, batch, batch_idx):
-            if self.trainer.global_step == 4:
-                raise OSError("killed")
-
-        with monkeypatch.context() as patch:
-            patch.setattr(PriorSystem, "on_train_batch_start", on_train_batch_start, raising=False)
-            with pytest.raises(OSError, match="killed"):
-                train(solos, tmp_path / "parts", n_steps=6, checkpoint_minutes=1e-9)
-
-        assert state(tmp_path / "parts")["global_step"] == 4
-        train(solos, tmp_path / "parts", n_steps=6)
-        assert_same_run(tmp_path / "whole", tmp_path / "parts")
-
-    def test_time_limit_stops_validates_and_exports(self, solos, tmp_path):
-        record = train(solos, tmp_path / "parts", n_steps=7, time_limit=1e-9)
-
-        assert (record["steps"], record["finished"]) == (1, False)
-        assert [row["step"] for row in record["history"]] == [0, 1]
-        again = train(solos, tmp_path / "parts", n_steps=7)
-        assert again["finished"]
-        train(solos, tmp_path / "whole", n_steps=7)
-        assert_same_run(tmp_path / "whole", tmp_path / "parts", ("loops", "training_state"))
-
-    def test_finished_run_is_left_alone(self, solos, tmp_path):
-        first = train(solos, tmp_path)
-        before = (tmp_path / "checkpoints" / "last.ckpt").stat().st_mtime_ns
-
-        second = train(solos, tmp_path)
-
-        assert (tmp_path / "checkpoints" / "last.ckpt").stat().st_mtime_ns == before
-        assert second["history"] == first["history"]
-
-    def test_other_arguments_are_refused(self, solos, tmp_path):
-        train(solos, tmp_path)
-        with pytest.raises(ValueError, match="batch_size must be 2 .* got 4"):
-            train(solos, tmp_path, batch_size=4)
-        with pytest.raises(ValueError, match="model must be"):
-            train(solos, tmp_path, model={**TINY, "hidden": 12})
-
-        assert train(solos, tmp_path, batch_size=4, resume=False)["steps"] == 4
-
-    def test_damaged_checkpoint_is_refused(self, solos, tmp_path):
-        train(solos, tmp_path)
-        path = tmp_path / "checkpoints" / "last.ckpt"
-        path.write_bytes(path.read_bytes()[:-2000])
-
-        with pytest.raises(ValueError, match="last.ckpt is no checkpoint"):
-            train(solos, tmp_path, n_steps=6)
 
 
 class TestTraining:
@@ -344,72 +185,3 @@ class TestTraining:
         (tmp_path / "prior").write_text("")
         with pytest.raises(ValueError, match="output must be a folder"):
             train(solos, tmp_path / "prior")
-
-
-class TestSharing:
-    def test_processes_share_a_batch_out(self, monkeypatch):
-        joint = iter(StreamBatches(6, start=5))
-        wanted = [next(joint) for _ in range(3)]
-        parts = []
-        for rank in range(3):
-            monkeypatch.setattr(loaders, "_rank", lambda rank=rank: (rank, 3))
-            part = iter(StreamBatches(6, start=5))
-            parts.append([next(part) for _ in range(3)])
-
-        assert [sum(shares, []) for shares in zip(*parts)] == wanted
-        assert wanted[0] == list(range(30, 36))
-
-    def test_shards_cover_each_item_once(self, monkeypatch):
-        seen = []
-        for rank in range(3):
-            monkeypatch.setattr(loaders, "_rank", lambda rank=rank: (rank, 3))
-            shard = Shard(10)
-            assert len(list(shard)) == len(shard)
-            seen += list(shard)
-
-        assert sorted(seen) == list(range(10))
-
-
-SCRIPT = """
-import sys, torch
-from pytorch_lightning.callbacks import Callback
-from asteroid_instglow.training import trainer
-from asteroid_instglow.training.prior import train_prior
-
-class Dump(trainer.SeedSteps):
-    def on_train_start(self, trainer, pl_module):
-        torch.save(pl_module.model.state_dict(), {output!r} + f"/rank{{trainer.global_rank}}.pth")
-
-trainer.SeedSteps = Dump
-
-if __name__ == "__main__":
-    train_prior("tone", {data!r}, {output!r}, n_steps=1, batch_size=4, segment=0.1, lr=1e-2,
-                val_every=3, model={model!r}, progress=False, accelerator="cpu", devices=2)
-"""
-
-
-def test_two_processes_do_what_one_does_with_the_joint_batch(solos, tmp_path):
-    two, one = tmp_path / "two", tmp_path / "one"
-    two.mkdir()
-    model = {**TINY, "dropout": 0.0}
-    script = tmp_path / "train.py"
-    script.write_text(SCRIPT.format(data=str(solos), output=str(two), model=model))
-
-    subprocess.run([sys.executable, script], check=True, capture_output=True, timeout=300)
-    train(solos, one, n_steps=1, batch_size=4, model=model)
-
-    ranks = [torch.load(two / f"rank{rank}.pth", weights_only=True) for rank in (0, 1)]
-    assert_close(ranks[0], ranks[1], rtol=0, atol=0)
-    assert all(bool(value) for name, value in ranks[0].items() if "initialised" in name)
-    (start, end), (start_one, end_one) = (
-        json.loads((run / "training.json").read_text())["history"] for run in (two, one)
-    )
-    assert start["nll"] == pytest.approx(start_one["nll"], abs=1e-6)
-    assert end["train_nll"] == pytest.approx(end_one["train_nll"], abs=1e-6)
-    # The gradients, before Adam makes whole steps of rounding errors.
-    moments, moments_one = (
-        [one["exp_avg"] for one in state(run)["optimizer_states"][0]["state"].values()]
-        for run in (two, one)
-    )
-    assert_close(moments, moments_one, rtol=1e-4, atol=1e-7)
-    assert max(float(moment.abs().max()) for moment in moments) > 1e-4

@@ -7,25 +7,14 @@ import pytest
 import soundfile
 import torch
 from conftest import tiny_prior
+from tiny_systems import TINY
 
 from asteroid_instglow import GenerativeSeparator
+from asteroid_instglow.baselines import system_class
 from asteroid_instglow.weights.registry import BASELINES, MODELS
 
 RATE = 8000
-SMALL = {
-    "KLNMF": {"n_fft": 128, "hop_length": 32, "n_atoms": 4, "n_iter": 5},
-    "GanPrior": {
-        **{"n_fft": 128, "hop_length": 32, "n_frames": 16, "depth": 2, "width": 2},
-        **{"n_latent": 4, "n_iter": 3, "overlap_frames": 4},
-    },
-    "ConvTasNetBaseline": {
-        **{"n_filters": 8, "bn_chan": 4, "hid_chan": 4, "skip_chan": 4},
-        **{"n_blocks": 2, "n_repeats": 1},
-    },
-    "OpenUnmixBaseline": {"n_fft": 128, "hop_length": 32, "hidden_size": 8, "n_layers": 1},
-    "DemucsV2": {"channels": 4, "depth": 2, "lstm_layers": 1, "shifts": 2},
-    "WaveUNet": {"depth": 3, "width": 2},
-}
+SMALL = {system_class(name).__name__: args for name, args in TINY.items()}
 NEEDS = {"OpenUnmixBaseline": "openunmix", "DemucsV2": "demucs"}
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 from conftest import tiny_prior
+from saved_models import files, same_weights
 
 from asteroid_instglow import GenerativeSeparator, GlowPrior
 from asteroid_instglow.weights.card import Card
@@ -25,15 +26,6 @@ def prior():
 @pytest.fixture
 def separator():
     return GenerativeSeparator({"bass": tiny_prior("bass", 1, n_blocks=1)}).eval()
-
-
-def same_weights(model, other):
-    a, b = model.state_dict(), other.state_dict()
-    return a.keys() == b.keys() and all(torch.equal(a[k], b[k]) for k in a)
-
-
-def files(folder):
-    return sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
 
 
 def test_saving_that_fails_leaves_what_was_there(prior, tmp_path, monkeypatch):
