@@ -56,7 +56,7 @@ class TimeLimit:
             self._pace = max(self._pace or 0.0, SLACK * took / length)
 
 
-def _length(path):
+def _length(path: str) -> float:
     try:
         place = Place(path)
         size = place.fs.size(place.root)

@@ -28,14 +28,10 @@ TRAIN = (
     "--n-layers 1 --accelerator cpu --encoder-steps 2 --encoder-width 2 --quiet "
     "--checkpoint-minutes 1e-6"
 )
+SEPARATE = "separate {place}/song.wav --priors {root}/models/band -o {out} --overwrite --quiet"
 ACTIONS = {
-    "separate": (
-        "separate {place}/song.wav --priors {root}/models/band -o {out} --overwrite --quiet"
-    ),
-    "separate by template": (
-        "separate {place}/song.wav --priors {root}/models/band -o {out} --overwrite --quiet "
-        "--name {{stem}}/{{track}} --confidence"
-    ),
+    "separate": SEPARATE,
+    "separate by template": SEPARATE + " --name {{stem}}/{{track}} --confidence",
     "train": TRAIN.replace("{n}", "8"),
     "evaluate": (
         "evaluate {root}/references {root}/estimates -o {out} --protocol si-sdr mdx --quiet"
