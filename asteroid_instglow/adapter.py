@@ -280,7 +280,7 @@ class Separator:
             start = next(each_start)
             if confidence:
                 report.evidence = report.evidence if start else gather()
-                report.evidence.begin(start / rate)
+                report.evidence.begin(start / rate, float(wav.abs().max().clamp_min(1)))
             sizes = len(self.sources), (rate, model_rate), self._window
             out = separate_piece(solve, wav.to(device), *sizes, self._sums_up(options))
             report.next_piece()

@@ -19,7 +19,7 @@ from .prior import GlowPrior, as_prior
 from .uncertainty.detection import Detection, detection_of
 from .uncertainty.errors import error_model
 from .uncertainty.evidence import Evidence
-from .uncertainty.samples import draw_each
+from .uncertainty.samples import MAX_DRAWS, draw_each
 from .utils.checks import check_whole
 from .weights.base import PretrainedModel
 
@@ -154,10 +154,11 @@ class GenerativeSeparator(Separator, PretrainedModel):
         References
             - :mod:`asteroid_instglow.uncertainty.samples`
         """
-        check_whole("n", n, 1)
+        check_whole("n", n, 1, MAX_DRAWS)
         rate = self.sample_rate if sample_rate is None else sample_rate
-        answer, told = self.torch_separate(wav, sample_rate=rate, confidence=True, **options)
+        progress = options.pop("progress", None)
         seed = self.options.updated(options).seed
+        answer, told = self.torch_separate(wav, rate, progress, True, **options)
         return draw_each(answer, [one.error for one in told], n, rate, seed)
 
     def detect(
@@ -166,8 +167,7 @@ class GenerativeSeparator(Separator, PretrainedModel):
         """Tells which sources play, when, and whether the music is like what was learnt from.
 
         Args:
-            wav (torch.Tensor | str | Path): One mixture, (time,) or (channels, time), or a file,
-                which is read block by block.
+            wav (torch.Tensor | str | Path): One mixture, (time,) or (channels, time), or a file.
             sample_rate (int, optional): Of a tensor, Hz; by default the model's.
             **options: As for :meth:`torch_separate`.
         """

@@ -1,6 +1,7 @@
 """Changes sample rates."""
 
 import math
+from numbers import Real
 
 import soxr
 import torch
@@ -59,7 +60,8 @@ def resample(wav: torch.Tensor, orig_rate: int, new_rate: int) -> torch.Tensor:
 
 def check_rate(name: str, rate: int) -> int:
     """Returns a sample rate as int; refuses what is not a positive whole number."""
-    if isinstance(rate, bool) or not 1 <= rate < math.inf or int(rate) != rate:
+    is_number = isinstance(rate, Real) and not isinstance(rate, bool)
+    if not is_number or not 1 <= rate < math.inf or int(rate) != rate:
         raise ValueError(f"{name} must be a positive whole number of Hz, got {rate!r}")
     return int(rate)
 

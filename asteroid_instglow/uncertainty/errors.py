@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
+from safetensors import SafetensorError
 from safetensors.torch import load
 from torch import nn
 
@@ -101,7 +102,10 @@ def detection_numbers() -> dict[str, torch.Tensor]:
 
 
 def _trained(model: Any, prefix: str) -> Any:
-    model.load_state_dict(_tensors(prefix))
+    try:
+        model.load_state_dict(_tensors(prefix))
+    except RuntimeError as error:
+        raise ValueError(f"{WEIGHTS} is of another version, install the package again") from error
     return model.requires_grad_(False).eval()
 
 
@@ -112,4 +116,8 @@ def _tensors(prefix: str) -> dict[str, torch.Tensor]:
 
 @functools.cache
 def _all_tensors() -> dict[str, torch.Tensor]:
-    return load((files(__package__) / WEIGHTS).read_bytes())
+    path = files(__package__) / WEIGHTS
+    try:
+        return load(path.read_bytes())
+    except (OSError, SafetensorError) as error:
+        raise ValueError(f"{path} is damaged, install the package again: {error}") from error

@@ -11,6 +11,7 @@ THIRDS = 3  # bands of an octave
 N_BANDS = N_OCTAVES * THIRDS
 CELL = 0.1  # seconds
 TINY = 1e-20
+MAX_GAIN = 1e6  # so that powers stay finite
 TOP = 11025.0  # Hz, where the last octave is taken to end
 QUANTITIES = (
     "estimate",
@@ -128,11 +129,16 @@ class Evidence:
         self._guess = guess
         self._sums = torch.zeros(n_src, len(QUANTITIES) + 1, N_OCTAVES, n_seconds)
         self._n_cells = torch.zeros(n_seconds)
-        self._start = 0.0
+        self._start, self._power = 0.0, 1.0
 
-    def begin(self, start: float) -> None:
-        """Announces a piece that begins at ``start``, seconds."""
-        self._start = start
+    def begin(self, start: float, gain: float = 1.0) -> None:
+        """Announces a piece.
+
+        Args:
+            start (float): Where it begins, seconds.
+            gain (float): By what its result will be multiplied, as it was too loud.
+        """
+        self._start, self._power = start, min(gain, MAX_GAIN) ** 2
 
     def add(self, *channel: Any) -> None:
         """Adds one channel of a piece, given as to :func:`pooled_quantities`."""
@@ -140,7 +146,7 @@ class Evidence:
         powers = torch.cat([powers, self._guess(powers)[:, None]], 1)
         cells = torch.arange(powers.shape[-1])
         second = ((cells + 0.5) * CELL + self._start).long().clamp_max(len(self._n_cells) - 1)
-        octaves = powers.unflatten(2, (N_OCTAVES, THIRDS)).sum(3)
+        octaves = powers.unflatten(2, (N_OCTAVES, THIRDS)).sum(3) * self._power
         self._sums.index_add_(3, second, octaves)
         self._n_cells.index_add_(0, second, torch.ones(len(second)))
 

@@ -18,11 +18,14 @@ References
 from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as F
 
 from ..audio.stft import istft, stft
 from .evidence import N_OCTAVES, THIRDS, TINY, bands_of
 
 N_FFT, HOP = 2048, 512
+MAX_DRAWS = 10_000
+LOUDEST = 1e6  # power of a frame of the loudest sounds
 ROUNDS = 8  # of the search for the levels
 GAIN = 0.375 * N_FFT  # power of a bin of white noise of unit variance
 
@@ -64,20 +67,25 @@ def draw(
         torch.Tensor: (n, n_src, channels, time), each with the sum of ``sources``.
     """
     length = sources.shape[-1]
-    spread = deviations(sources, error, sample_rate)
+    # Of any level, so that no power is beyond what float32 holds; and one window long at least.
+    level = float(sources.abs().max()) or 1.0
+    scaled = F.pad(sources / level, (0, max(0, N_FFT - length)))
+    # What is no error but rounding, of music that is all but silent, is bounded by the music.
+    error = (error.double() / level**2).clamp_max(LOUDEST).float()
+    spread = deviations(scaled, error, sample_rate)
     total = spread.square().sum(0) + TINY
     generator = torch.Generator().manual_seed(seed)
     moves = torch.empty(n, *sources.shape)
     for move in moves:
-        white = torch.randn(sources.shape, generator=generator).to(sources)
+        white = torch.randn(scaled.shape, generator=generator).to(sources)
         noise = stft(white, N_FFT, HOP) * spread / GAIN**0.5
         noise -= spread.square() / total * noise.sum(0)
-        move.copy_(istft(noise, N_FFT, HOP, length))
+        move.copy_(istft(noise, N_FFT, HOP, scaled.shape[-1])[..., :length])
     if n > 1:
         moves = (moves - moves.mean(0)) * (n / (n - 1)) ** 0.5
     # What rounding has left of the sum.
     moves -= moves.mean(1, keepdim=True)
-    return sources + moves.to(sources)
+    return sources + level * moves.to(sources)
 
 
 def deviations(sources: torch.Tensor, error: torch.Tensor, sample_rate: float) -> torch.Tensor:

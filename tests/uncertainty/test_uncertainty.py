@@ -12,6 +12,7 @@ from torch.testing import assert_close
 from asteroid_instglow import GenerativeSeparator, load_audio
 from asteroid_instglow.baselines.oracles import IdealRatioMask
 from asteroid_instglow.cli import main
+from asteroid_instglow.uncertainty import errors
 from asteroid_instglow.uncertainty.evidence import CELL, N_BANDS, bands_of, pool, quantities
 from asteroid_instglow.uncertainty.samples import deviations
 
@@ -148,6 +149,40 @@ def test_alternatives_of_a_stereo_batch():
     assert_close(drawn.sum(2), wav.expand(3, -1, -1, -1), atol=1e-5, rtol=0)
     with pytest.raises(ValueError, match="n must be"):
         GenerativeSeparator(two).posterior(wav, n=0)
+
+
+@pytest.mark.parametrize("length, scale", [(1, 1.0), (700, 1e-41), (9000, 1e30), (9000, 1e-30)])
+def test_alternatives_of_any_length_and_level(length, scale):
+    encoder = {"n_fft": 64, "hop_length": 16, "width": 4}
+    two = {n: tiny_prior(n, i, encoder=encoder) for i, n in enumerate(("bass", "drums"))}
+    wav = scale * torch.randn(length, generator=torch.Generator().manual_seed(0))
+    drawn = GenerativeSeparator(two).posterior(wav, n=3, progress=False)
+    assert drawn.isfinite().all()
+    assert (drawn.sum(1) - wav).abs().max() <= 1e-5 * wav.abs().max() + 1e-38
+
+
+def test_what_is_above_full_scale_has_errors_as_loud():
+    encoder = {"n_fft": 64, "hop_length": 16, "width": 4}
+    two = {n: tiny_prior(n, i, encoder=encoder) for i, n in enumerate(("bass", "drums"))}
+    wav = torch.randn(9000, generator=torch.Generator().manual_seed(0))
+    wav = wav / wav.abs().max()
+    model = GenerativeSeparator(two)
+    (quiet,), (loud,) = (model.separate(g * wav, confidence=True)[1] for g in (1.0, 100.0))
+    assert_close(loud.error, 1e4 * quiet.error, rtol=1e-3, atol=0)
+    assert_close(loud.sdr, quiet.sdr, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("content", [b"", b"x" * 100, None])
+def test_damaged_weights_are_named(tmp_path, monkeypatch, content):
+    whole = (files("asteroid_instglow.uncertainty") / errors.WEIGHTS).read_bytes()
+    (tmp_path / "w.safetensors").write_bytes(whole[:5000] if content is None else content)
+    monkeypatch.setattr(errors, "WEIGHTS", str(tmp_path / "w.safetensors"))
+    errors._all_tensors.cache_clear()
+    try:
+        with pytest.raises(ValueError, match="w.safetensors is damaged, install the package again"):
+            errors._tensors("errors.")
+    finally:
+        errors._all_tensors.cache_clear()
 
 
 def test_who_plays(separator, stems, told, tmp_path, capsys):
