@@ -1,6 +1,7 @@
 """GlowPrior: the density of one source, a Glow flow on magnitude spectrograms of its solos."""
 
 import copy
+import inspect
 from pathlib import Path
 from typing import Any
 
@@ -90,18 +91,8 @@ class GlowPrior(PretrainedModel):
         self.n_freq = n_fft // 2 + 1
         self.n_chan = self.n_freq + self.n_freq % 2
         self.n_sqz = n_sqz
-        self.flow = Glow(
-            self.n_chan,
-            n_blocks=n_blocks,
-            hidden=hidden,
-            kernel_size=kernel_size,
-            n_layers=n_layers,
-            dilation_rate=dilation_rate,
-            n_sqz=n_sqz,
-            n_split=n_split,
-            sigmoid_scale=sigmoid_scale,
-            dropout=dropout,
-        )
+        of_flow = inspect.signature(Glow).parameters.keys() & self._model_args
+        self.flow = Glow(self.n_chan, **{name: self._model_args[name] for name in of_flow})
         self.encoder: Any = None
         self.strong_encoder: Any = None
         if encoder is not None:

@@ -1,14 +1,17 @@
 """What several test modules share: the golden vectors, and small priors."""
 
+import importlib
 import os
 from pathlib import Path
 
 import pytest
 import torch
+from solo_folders import write_solos
 
-from asteroid_instglow import GlowPrior
+from asteroid_instglow import GenerativeSeparator, GlowPrior
 
-SHARED = Path(__file__).parents[2] / "shared"
+ROOT = Path(__file__).resolve().parents[1]
+SHARED = ROOT.parent / "shared"
 
 
 @pytest.fixture(scope="session")
@@ -39,3 +42,29 @@ def tiny_prior(source="bass", seed=0, **args):
 def priors():
     """Two tiny priors at 8 kHz."""
     return {"bass": tiny_prior("bass", 1), "drums": tiny_prior("drums", 2)}
+
+
+@pytest.fixture
+def prior():
+    """A tiny prior, in evaluation mode."""
+    return tiny_prior("bass", 1, n_blocks=1)
+
+
+@pytest.fixture
+def separator():
+    """A tiny separator."""
+    priors = {"bass": tiny_prior("bass", 1, n_blocks=1), "e piano": tiny_prior("x", 2, n_blocks=1)}
+    return GenerativeSeparator(priors, n_iter=2).eval()
+
+
+@pytest.fixture(scope="session")
+def solos(tmp_path_factory):
+    """Solo recordings of a tone."""
+    return write_solos(tmp_path_factory.mktemp("solos"))
+
+
+@pytest.fixture
+def band_module(monkeypatch):
+    """Imports a module of the band recipe by its name."""
+    monkeypatch.syspath_prepend(str(ROOT / "recipes" / "band" / "local"))
+    return importlib.import_module

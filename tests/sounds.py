@@ -11,3 +11,9 @@ def noise(*shape, seed=0, scale=0.1):
 def tone(frequency, rate, seconds, dtype=torch.float64):
     time = torch.arange(int(rate * seconds), dtype=dtype) / rate
     return 0.5 * torch.sin(2 * np.pi * frequency * time)
+
+
+def frequency_of(wav, rate):
+    """The strongest frequency of a wav, Hz."""
+    spectrum = np.abs(np.fft.rfft(wav * np.hanning(len(wav)), 8 * len(wav)))
+    return np.argmax(spectrum) * rate / (8 * len(wav))

@@ -1,7 +1,4 @@
-// The body of a function of Gradio's, with element, props and watch. One player for all clips: they
-// are decoded, started at the same time and faded in and out, so that they stay in time to the sample.
-const Context = window.AudioContext || window.webkitAudioContext;
-const FADE = 0.015; // seconds
+// The body of a function of Gradio's, with element, props and watch; transport.js comes before it.
 const MIXTURE = "mixture";
 
 const make = (tag, attributes = {}, ...children) => {
@@ -12,8 +9,6 @@ const make = (tag, attributes = {}, ...children) => {
   node.append(...children);
   return node;
 };
-const clock = (seconds) =>
-  `${Math.floor(seconds / 60)}:${String(Math.floor(seconds % 60)).padStart(2, "0")}`;
 const save = (href, name) => {
   const link = make("a", { href, download: name });
   document.body.append(link);
@@ -39,12 +34,11 @@ const encode = (buffer) => {
   return new Blob([view], { type: "audio/wav" });
 };
 
-class Mixer {
+class Mixer extends Transport {
   constructor(root, song) {
+    super();
     this.song = song;
     this.length = song.seconds;
-    this.position = 0;
-    this.sources = null;
     this.compared = null; // the stem of the A/B comparison, and which of both is heard
     this.clips = song.clips.map((clip) => ({ ...clip, volume: 1, solo: false, muted: false }));
     this.build(root);
@@ -118,7 +112,7 @@ class Mixer {
     return soloed && !clip.solo ? 0 : clip.volume;
   }
 
-  heard(clip) {
+  loudness(clip) {
     if (!this.compared) return this.level(clip);
     const { clip: stem, mixture } = this.compared;
     return Number(clip === (mixture ? this.clips[0] : stem));
@@ -140,10 +134,10 @@ class Mixer {
 
   update() {
     for (const clip of this.clips) {
-      const level = this.heard(clip);
+      const level = this.loudness(clip);
       clip.strip.dataset.level = level;
       clip.strip.classList.toggle("silent", level === 0);
-      if (clip.gain) clip.gain.gain.setTargetAtTime(level, this.context.currentTime, FADE);
+      this.fade(clip, level);
       const compared = this.compared?.clip === clip;
       clip.compareButton.setAttribute("aria-pressed", compared);
       if (clip.name === MIXTURE) continue;
@@ -192,65 +186,9 @@ class Mixer {
     else this.loaded(async () => { await this.context.resume(); this.start(); });
   }
 
-  connect(context, clip, level) {
-    const gain = context.createGain();
-    gain.gain.value = level;
-    const source = context.createBufferSource();
-    source.buffer = clip.buffer;
-    source.connect(gain).connect(context.destination);
-    return { gain, source };
-  }
-
-  start() {
-    if (this.position >= this.length - 0.05) this.position = 0;
-    const at = this.context.currentTime + 0.03;
-    this.startedAt = at - this.position;
-    this.sources = this.clips.map((clip) => {
-      const { gain, source } = this.connect(this.context, clip, this.heard(clip));
-      clip.gain = gain;
-      source.start(at, this.position);
-      return source;
-    });
-    this.playButton.textContent = "❚❚";
-    this.playButton.setAttribute("aria-label", "Pause");
-    const follow = () => {
-      if (!this.sources) return;
-      this.position = Math.max(0, this.context.currentTime - this.startedAt);
-      if (this.position >= this.length) {
-        this.pause();
-        this.position = 0;
-      }
-      this.draw();
-      requestAnimationFrame(follow);
-    };
-    follow();
-  }
-
-  pause() {
-    for (const source of this.sources ?? []) source.stop();
-    this.sources = null;
-    this.playButton.textContent = "▶";
-    this.playButton.setAttribute("aria-label", "Play");
-  }
-
-  moveTo(position) {
-    const plays = this.sources !== null;
-    if (plays) this.pause();
-    this.position = Math.min(this.length, Math.max(0, position));
-    if (plays) this.start();
-    this.draw();
-  }
-
   jump(event, view) {
-    const box = view.getBoundingClientRect();
-    this.moveTo((this.length * (event.clientX - box.left)) / box.width);
+    this.moveTo(this.placeOf(event, view));
     if (!this.sources) this.toggle();
-  }
-
-  draw() {
-    this.seek.value = this.position;
-    this.label.textContent = `${clock(this.position)} / ${clock(this.length)}`;
-    for (const clip of this.clips) clip.head.style.left = `${(100 * this.position) / this.length}%`;
   }
 
   download() {

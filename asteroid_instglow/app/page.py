@@ -93,7 +93,8 @@ def build_page(studio: Studio, explain: Callable[[BaseException], str] = str) ->
             value=None,
             html_template='<div class="mixer"></div>',
             css_template=_asset("mixer.css"),
-            js_on_load=_asset("mixer.js"),
+            js_on_load=_asset("templates/transport.js", "asteroid_instglow.report")
+            + _asset("mixer.js"),
             apply_default_css=False,
             min_height=120,
             elem_id="mixer",
@@ -190,5 +191,5 @@ def _address(path: Path) -> str:
     return f"gradio_api/file={quote(str(path))}"
 
 
-def _asset(name: str) -> str:
-    return (files(__package__) / name).read_text(encoding="utf-8")
+def _asset(name: str, package: str = "asteroid_instglow.app") -> str:
+    return (files(package) / name).read_text(encoding="utf-8")

@@ -18,13 +18,11 @@ from typing import Any
 
 import torch
 
-from .. import masking
-from ..audio.stft import istft, stft
 from ..data import SoloDataset
 from ..training.loaders import ENDLESS
 from ..utils.checks import check_above_zero, check_whole
 from ..utils.progress import SeparationProgress
-from .base import channels_apart, constructor_arguments
+from .base import constructor_arguments
 from .gan_networks import Adversaries, Generator
 from .gan_search import cut, join, search
 from .gan_training import GanSystem
@@ -90,29 +88,16 @@ class GanPrior(SourceOnly):
         size = (args["n_fft"] // 2, args["n_frames"])
         return Generator(size, args["n_latent"], args["width"], args["depth"])
 
-    @property
-    def _window(self) -> int:
-        return self.n_fft
-
     def _n_iter(self, options: Any) -> int:
         return self.n_iter
 
-    def _solve(self, wav: torch.Tensor, options: Any, report: SeparationProgress) -> torch.Tensor:
-        def separate(mono: torch.Tensor) -> torch.Tensor:
-            spec = stft(mono, self.n_fft, self.hop_length)
-            # Patches lack the topmost bin; it is divided like its neighbour.
-            magnitude = spec.abs()[:, :-1]
-            patches = cut(magnitude, self.n_frames, self.overlap_frames)
-            found = search(
-                self.parts, patches.flatten(0, 1), self.n_iter, self.search_lr, report.step
-            )
-            found = found.unflatten(1, patches.shape[:2])
-            sources = join(found, self.overlap_frames, magnitude.shape[-1])
-            sources = torch.cat([sources, sources[:, :, -1:]], 2)
-            out = masking.shares(sources) * spec
-            return istft(out, self.n_fft, self.hop_length, mono.shape[-1]).movedim(0, 1)
-
-        return channels_apart(wav, separate)
+    def _magnitudes(self, mixture: torch.Tensor, report: SeparationProgress) -> torch.Tensor:
+        # Patches lack the topmost bin; it is divided like its neighbour.
+        patches = cut(mixture[:, :-1], self.n_frames, self.overlap_frames)
+        found = search(self.parts, patches.flatten(0, 1), self.n_iter, self.search_lr, report.step)
+        found = found.unflatten(1, patches.shape[:2])
+        sources = join(found, self.overlap_frames, mixture.shape[-1])
+        return torch.cat([sources, sources[:, :, -1:]], 2)
 
     @classmethod
     def fit_source(cls, run: Run, source: str, output: Path) -> tuple["GanPrior", dict]:

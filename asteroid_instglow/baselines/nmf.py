@@ -14,20 +14,18 @@ References
 import math
 import time
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 from tqdm import tqdm
 
-from .. import masking
-from ..audio.stft import istft, stft
+from ..audio.stft import stft
 from ..data import Recordings, Solo, data_digest
 from ..utils.progress import SeparationProgress
 from ..weights.config import CONFIG
 from ..weights.folder import read_model, staged, write_model
-from .base import channels_apart, constructor_arguments
+from .base import constructor_arguments
 from .runs import Run
 from .source_only import SourceOnly
 
@@ -74,19 +72,8 @@ class KLNMF(SourceOnly):
         args = self.get_model_args()
         return Dictionary(args["n_fft"] // 2 + 1, args["n_atoms"])
 
-    @property
-    def _window(self) -> int:
-        return self.n_fft
-
-    def _solve(self, wav: torch.Tensor, options: Any, report: SeparationProgress) -> torch.Tensor:
-        def separate(mono: torch.Tensor) -> torch.Tensor:
-            spec = stft(mono, self.n_fft, self.hop_length)
-            atoms = [part.atoms for part in self.parts]
-            magnitudes = explain(spec.abs(), atoms, self.n_iter)
-            out = masking.shares(magnitudes) * spec
-            return istft(out, self.n_fft, self.hop_length, mono.shape[-1]).movedim(0, 1)
-
-        return channels_apart(wav, separate)
+    def _magnitudes(self, mixture: torch.Tensor, report: SeparationProgress) -> torch.Tensor:
+        return explain(mixture, [part.atoms for part in self.parts], self.n_iter)
 
     @classmethod
     def fit_source(cls, run: Run, source: str, output: Path) -> tuple["KLNMF", dict]:

@@ -12,6 +12,7 @@ from ..data import Solo, data_digest
 from ..training.checkpoints import checkpoint_to_resume, trained_weights
 from ..training.loaders import shard_loader, stream_loader
 from ..training.options import TrainingOptions
+from ..training.pace import device_of
 from ..training.record import outcome
 from ..training.system import TrainingSystem
 from ..training.trainer import fit
@@ -52,8 +53,7 @@ class Run:
     @property
     def device(self) -> torch.device:
         """Device for computations outside Lightning."""
-        wanted = self.options.accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available()
-        return torch.device("cuda" if wanted else "cpu")
+        return device_of(self.options.accelerator)
 
 
 def fit_module(

@@ -7,7 +7,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from .base import Baseline, build_bounded
+from .. import masking
+from ..audio.stft import istft, stft
+from ..utils.progress import SeparationProgress
+from .base import Baseline, build_bounded, channels_apart
 from .runs import Run
 
 STATE = "training"  # folder of what each source needs to resume
@@ -16,12 +19,15 @@ STATE = "training"  # folder of what each source needs to resume
 class SourceOnly(Baseline):
     """A baseline to which sources can be added without retraining.
 
-    Subclasses build the module of one source in ``_part()`` and train it in :meth:`fit_source`.
+    Subclasses build the module of one source in ``_part()``, train it in :meth:`fit_source`
+    and explain magnitudes in ``_magnitudes()``.
 
     Args:
         arguments (dict): See :class:`Baseline`.
     """
 
+    n_fft: int
+    hop_length: int
     kind = "source-only"
     sums_up = True
 
@@ -29,6 +35,18 @@ class SourceOnly(Baseline):
         super().__init__(arguments)
         n = len(self.sources)
         self.parts: Any = nn.ModuleList(build_bounded(self._part, n) for _ in range(n))
+
+    @property
+    def _window(self) -> int:
+        return self.n_fft
+
+    def _solve(self, wav: torch.Tensor, options: Any, report: SeparationProgress) -> torch.Tensor:
+        def separate(mono: torch.Tensor) -> torch.Tensor:
+            spec = stft(mono, self.n_fft, self.hop_length)
+            out = masking.shares(self._magnitudes(spec.abs(), report)) * spec
+            return istft(out, self.n_fft, self.hop_length, mono.shape[-1]).movedim(0, 1)
+
+        return channels_apart(wav, separate)
 
     def add(self, other: "SourceOnly") -> None:
         """Adds the sources of another model without retraining.
@@ -45,6 +63,10 @@ class SourceOnly(Baseline):
             )
         self._arguments["sources"] += other.sources
         self.parts.extend(other.parts)
+
+    def _magnitudes(self, mixture: torch.Tensor, report: SeparationProgress) -> torch.Tensor:
+        """Explains (batch, n_freq, n_frames) by sources, (n_src, batch, n_freq, n_frames)."""
+        raise NotImplementedError
 
     def _part(self) -> nn.Module:
         """Builds an untrained module for one source."""

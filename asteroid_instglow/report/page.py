@@ -257,7 +257,9 @@ def _render(variables: dict[str, Any]) -> bytes:
         "data_uri": data_uri,
     }
     templates = files(__package__) / "templates"
-    style, script = ((templates / name).read_text() for name in ("style.css", "player.js"))
+    names = "style.css", "transport.js", "player.js"
+    style, transport, player = ((templates / name).read_text() for name in names)
+    script = transport + player
     # The browser refuses every script but this one, and every file that is not in the page.
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     text = environment.get_template("page.html.j2").render(

@@ -52,7 +52,7 @@ def steps_that_fit(
     before = {}
     if options.resume and last.is_file():
         before = load_checkpoint(last).get("training_config", {})
-    device = _device(options.accelerator)
+    device = device_of(options.accelerator)
     half = resolve_precision(options.precision, options.accelerator) == "bf16-mixed"
     with torch.autocast(device.type, torch.bfloat16, enabled=half):
         step, validation = _time(make_system(), device, MEASURING * 60 * options.minutes)
@@ -69,7 +69,8 @@ def steps_that_fit(
     )
 
 
-def _device(accelerator: str) -> torch.device:
+def device_of(accelerator: str) -> torch.device:
+    """Returns the device for computations outside Lightning."""
     wanted = accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available()
     return torch.device("cuda" if wanted else "cpu")
 

@@ -1,41 +1,27 @@
 """Drums, keyboards and the pool of the band recipe."""
 
-import importlib
-from pathlib import Path
-
 import numpy as np
 import pytest
+from sounds import frequency_of
 
-LOCAL = Path(__file__).resolve().parents[2] / "recipes" / "band" / "local"
 pytest.importorskip("mido")
 sf = pytest.importorskip("soundfile")
 STYLES = ("rock", "metal", "country", "shuffle", "swing", "tribal")
 
 
-@pytest.fixture
-def module(monkeypatch):
-    monkeypatch.syspath_prepend(str(LOCAL))
-    return importlib.import_module
-
-
-def frequency_of(wav, rate):
-    spectrum = np.abs(np.fft.rfft(wav * np.hanning(len(wav)), 8 * len(wav)))
-    return np.argmax(spectrum) * rate / (8 * len(wav))
-
-
 @pytest.mark.parametrize("style", STYLES)
-def test_a_part_is_in_order_and_fills_its_time(module, style):
-    groove = module("drums_groove")
+def test_a_part_is_in_order_and_fills_its_time(band_module, style):
+    groove = band_module("drums_groove")
     hits = groove.play(style, 20.0, np.random.default_rng(0))
     times = np.array([hit.time for hit in hits])
     assert (np.diff(times) >= 0).all() and times[0] < 2.0
     assert 20.0 - 4.0 < times[-1] < 20.0 + 5.0  # ends with a bar
     assert all(0 < hit.velocity <= 1 for hit in hits)
-    assert {hit.name for hit in hits} <= set(module("drums_kits").PEAKS)
+    assert {hit.name for hit in hits} <= set(band_module("drums_kits").PEAKS)
 
 
-def test_every_pattern_fits_its_bar(module):
-    groove = module("drums_groove")
+def test_every_pattern_fits_its_bar(band_module):
+    groove = band_module("drums_groove")
     for name, style in groove.STYLES.items():
         slots = 12 if style.get("swing") else 16
         for line in style["kick"] + style["snare"]:
@@ -47,8 +33,8 @@ def test_every_pattern_fits_its_bar(module):
             assert all(len(line) == slots for _, line in table[time]), (name, time)
 
 
-def test_a_drummer_deviates_but_keeps_time(module):
-    groove = module("drums_groove")
+def test_a_drummer_deviates_but_keeps_time(band_module):
+    groove = band_module("drums_groove")
     first, again = (groove.play("disco", 30.0, np.random.default_rng(seed)) for seed in (1, 1))
     assert first == again
     kicks = np.array([hit.time for hit in first if hit.name == "kick" and hit.velocity > 0.6])
@@ -57,8 +43,8 @@ def test_a_drummer_deviates_but_keeps_time(module):
     assert 0.002 < steps.std() < 0.03
 
 
-def test_the_pool_closes_gaps_and_sets_the_level(module, tmp_path):
-    pool = module("pool")
+def test_the_pool_closes_gaps_and_sets_the_level(band_module, tmp_path):
+    pool = band_module("pool")
     tone = 0.01 * np.sin(2 * np.pi * 220 * np.arange(4 * pool.RATE) / pool.RATE)
     wav = np.concatenate([np.zeros(3 * pool.RATE), tone, np.zeros(5 * pool.RATE), tone])
     seconds = pool.write(tmp_path, "a", wav, db=-20.0)
@@ -68,8 +54,8 @@ def test_the_pool_closes_gaps_and_sets_the_level(module, tmp_path):
     assert 20 * np.log10(pool.level_of(read)) == pytest.approx(-20, abs=0.3)
 
 
-def test_what_is_stopped_while_it_writes_is_not_in_the_pool(module, tmp_path, monkeypatch):
-    pool = module("pool")
+def test_what_is_stopped_while_it_writes_is_not_in_the_pool(band_module, tmp_path, monkeypatch):
+    pool = band_module("pool")
     noise = np.random.default_rng(0).standard_normal(5 * pool.RATE)
     encode, longest = sf.SoundFile.write, []
 
@@ -86,8 +72,8 @@ def test_what_is_stopped_while_it_writes_is_not_in_the_pool(module, tmp_path, mo
     assert max(longest) <= pool.RATE  # the encoder fails at long writes
 
 
-def test_the_pool_leaves_out_silence(module, tmp_path):
-    pool = module("pool")
+def test_the_pool_leaves_out_silence(band_module, tmp_path):
+    pool = band_module("pool")
     assert pool.write(tmp_path, "a", np.zeros(10 * pool.RATE)) == 0.0
     assert not (tmp_path / "a.ogg").exists()
 
@@ -95,20 +81,20 @@ def test_the_pool_leaves_out_silence(module, tmp_path):
 @pytest.mark.parametrize(
     "text, octave, pitch", [("C#4", 1, 61), ("db2", 2, 49), ("060", 1, 60), ("As0", 1, 22)]
 )
-def test_a_name_gives_its_pitch(module, text, octave, pitch):
-    assert module("piano_sampler").parse_pitch(text, octave) == pitch
+def test_a_name_gives_its_pitch(band_module, text, octave, pitch):
+    assert band_module("piano_sampler").parse_pitch(text, octave) == pitch
 
 
-def test_a_name_without_pitch_is_refused(module):
+def test_a_name_without_pitch_is_refused(band_module):
     with pytest.raises(ValueError, match="pitch must be"):
-        module("piano_sampler").parse_pitch("H4")
+        band_module("piano_sampler").parse_pitch("H4")
 
 
-def test_a_sampler_plays_the_pitch_and_length_wanted(module, tmp_path):
-    sampler = module("piano_sampler")
+def test_a_sampler_plays_the_pitch_and_length_wanted(band_module, tmp_path):
+    sampler = band_module("piano_sampler")
     time = np.arange(2 * sampler.RATE) / sampler.RATE
     sf.write(tmp_path / "A4.wav", 0.5 * np.sin(2 * np.pi * 440 * time), sampler.RATE)
-    note = module("sampler").Note(0.5, 4.0, 64, 0.8)
+    note = band_module("sampler").Note(0.5, 4.0, 64, 0.8)
     for sustained, length in ((False, 1.3), (True, 3.9)):
         player = sampler.NoteSampler(tmp_path, r"(?P<pitch>A4)\.wav", sustained=sustained)
         wav = player.play([note], 6.0, np.random.default_rng(0))
@@ -119,9 +105,9 @@ def test_a_sampler_plays_the_pitch_and_length_wanted(module, tmp_path):
         assert frequency_of(wav[at : at + 30000], sampler.RATE) == pytest.approx(329.6, rel=0.005)
 
 
-def test_synthesizers_play_in_tune(module):
-    parts = module("other_parts")
-    note = module("sampler").Note(0.0, 2.0, 57, 0.8)
+def test_synthesizers_play_in_tune(band_module):
+    parts = band_module("other_parts")
+    note = band_module("sampler").Note(0.0, 2.0, 57, 0.8)
     for seed in range(4):
         rng = np.random.default_rng(seed)
         synth = parts.Synth(rng, "lead")
@@ -134,8 +120,8 @@ def test_synthesizers_play_in_tune(module):
         )
 
 
-def test_every_group_names_its_licences(module, tmp_path):
-    licences = module("pool_licences")
+def test_every_group_names_its_licences(band_module, tmp_path):
+    licences = band_module("pool_licences")
     for group, (_, sources) in licences.GROUPS.items():
         licences.write_licences(tmp_path, group)
         text = (tmp_path / group / "LICENCES.md").read_text()

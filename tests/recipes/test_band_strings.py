@@ -1,24 +1,15 @@
 """Guitar and bass parts of the band recipe, and the sampler that plays them."""
 
-import importlib
-from pathlib import Path
-
 import numpy as np
 import pytest
+from sounds import frequency_of
 
-LOCAL = Path(__file__).resolve().parents[2] / "recipes" / "band" / "local"
 pytest.importorskip("mido")
 sf = pytest.importorskip("soundfile")
 
 
 @pytest.fixture
-def module(monkeypatch):
-    monkeypatch.syspath_prepend(str(LOCAL))
-    return importlib.import_module
-
-
-@pytest.fixture
-def sampler(module, tmp_path):
+def sampler(band_module, tmp_path):
     """A sampler on sines of A2 and A3, two layers, the loud one with an octave above."""
     folder = tmp_path / "emilyguitar" / "notes"
     folder.mkdir(parents=True)
@@ -27,12 +18,7 @@ def sampler(module, tmp_path):
         wave = np.sin(2 * np.pi * frequency * time)
         sf.write(folder / f"{name}_p_rr1.wav", 0.3 * wave, 44100)
         sf.write(folder / f"{name}_f_rr1.wav", 0.3 * wave + 0.3 * wave**2, 44100)
-    return module("sampler").Sampler(tmp_path, "emily")
-
-
-def frequency_of(wav, rate):
-    spectrum = np.abs(np.fft.rfft(wav * np.hanning(len(wav)), 8 * len(wav)))
-    return np.argmax(spectrum) * rate / (8 * len(wav))
+    return band_module("sampler").Sampler(tmp_path, "emily")
 
 
 @pytest.mark.parametrize(
@@ -45,38 +31,38 @@ def frequency_of(wav, rate):
         ("a3_release_rr2_1", 57, 0),
     ],
 )
-def test_a_sample_name_gives_pitch_and_layer(module, stem, pitch, layer):
-    assert module("sampler").parse_name(stem) == (pitch, layer)
+def test_a_sample_name_gives_pitch_and_layer(band_module, stem, pitch, layer):
+    assert band_module("sampler").parse_name(stem) == (pitch, layer)
 
 
 @pytest.mark.parametrize("pitch", [45, 47, 52, 57, 60])
-def test_a_note_sounds_at_its_pitch(module, sampler, pitch):
-    note = module("sampler").Note(0.0, 1.0, pitch, 0.1)
+def test_a_note_sounds_at_its_pitch(band_module, sampler, pitch):
+    note = band_module("sampler").Note(0.0, 1.0, pitch, 0.1)
     wav = sampler.play([note], 1.0, np.random.default_rng(0))
     wanted = 440 * 2 ** ((pitch - 69) / 12)
     assert frequency_of(wav[4000:18000], 22050) == pytest.approx(wanted, rel=0.01)
 
 
-def test_a_bend_raises_the_pitch(module, sampler):
+def test_a_bend_raises_the_pitch(band_module, sampler):
     bend = (np.array([0.0, 0.3, 0.35]), np.array([0.0, 0.0, 2.0]))
-    note = module("sampler").Note(0.0, 1.5, 57, 0.1, "open", bend)
+    note = band_module("sampler").Note(0.0, 1.5, 57, 0.1, "open", bend)
     wav = sampler.play([note], 1.5, np.random.default_rng(0))
     before, after = wav[1000:6000], wav[10000:30000]
     ratio = frequency_of(after, 22050) / frequency_of(before, 22050)
     assert ratio == pytest.approx(2 ** (2 / 12), rel=0.01)
 
 
-def test_a_palm_mute_dies_away_and_an_open_note_does_not(module, sampler):
+def test_a_palm_mute_dies_away_and_an_open_note_does_not(band_module, sampler):
     levels = {}
     for how in ("open", "mute"):
-        note = module("sampler").Note(0.0, 1.0, 45, 0.9, how)
+        note = band_module("sampler").Note(0.0, 1.0, 45, 0.9, how)
         wav = sampler.play([note], 1.0, np.random.default_rng(0))
         levels[how] = np.std(wav[15000:20000]) / np.std(wav[200:2000])
     assert levels["open"] > 0.7
     assert levels["mute"] < 0.05
 
 
-def test_loud_notes_use_the_loud_layer(module, sampler):
+def test_loud_notes_use_the_loud_layer(band_module, sampler):
     soft, _ = sampler.sample("sustain", 45, 0.1, np.random.default_rng(0))
     loud, _ = sampler.sample("sustain", 45, 0.9, np.random.default_rng(0))
     assert soft.mean() == pytest.approx(0, abs=1e-3)
@@ -84,8 +70,8 @@ def test_loud_notes_use_the_loud_layer(module, sampler):
 
 
 @pytest.mark.parametrize("style", ["major", "minor", "blues", "heavy", "punk"])
-def test_a_song_has_a_chord_for_every_beat(module, style):
-    harmony = module("sampler_harmony")
+def test_a_song_has_a_chord_for_every_beat(band_module, style):
+    harmony = band_module("sampler_harmony")
     song = harmony.draw_song(np.random.default_rng(3), 20, style)
     assert len(song.times) == len(song.roots) + 1 == len(song.qualities) + 1
     assert np.all(np.diff(song.times) > 0)
@@ -94,8 +80,8 @@ def test_a_song_has_a_chord_for_every_beat(module, style):
     assert low * 0.9 < tempo < high * 1.1
 
 
-def test_strummed_pitches_belong_to_their_chord(module):
-    harmony, guitar = module("sampler_harmony"), module("guitar")
+def test_strummed_pitches_belong_to_their_chord(band_module):
+    harmony, guitar = band_module("sampler_harmony"), band_module("guitar")
     song = harmony.draw_song(np.random.default_rng(1), 20, "major")
     chords = {
         (root + step) % 12
@@ -109,8 +95,8 @@ def test_strummed_pitches_belong_to_their_chord(module):
 
 
 @pytest.mark.parametrize("role", ["strum", "pick", "power", "riff", "stabs", "boogie"])
-def test_the_seed_decides_a_guitar_part(module, role):
-    harmony, guitar = module("sampler_harmony"), module("guitar")
+def test_the_seed_decides_a_guitar_part(band_module, role):
+    harmony, guitar = band_module("sampler_harmony"), band_module("guitar")
     song = harmony.draw_song(np.random.default_rng(5), 15)
     parts = [getattr(guitar, role)(song, np.random.default_rng(s)) for s in (7, 7, 8)]
     onsets = [[(n.start, n.pitch) for n in part] for part in parts]
@@ -118,8 +104,8 @@ def test_the_seed_decides_a_guitar_part(module, role):
     assert all(n.start < song.seconds and n.length > 0 for part in parts for n in part)
 
 
-def test_a_bass_line_starts_each_bar_on_the_root(module):
-    harmony, bass = module("sampler_harmony"), module("bass")
+def test_a_bass_line_starts_each_bar_on_the_root(band_module):
+    harmony, bass = band_module("sampler_harmony"), band_module("bass")
     song = harmony.draw_song(np.random.default_rng(4), 20, "punk")
     notes, role = bass.line(song, np.random.default_rng(0), "eighths")
     assert role == "eighths"

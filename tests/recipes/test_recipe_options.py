@@ -38,18 +38,24 @@ def slakh(tmp_path):
     return recipe
 
 
+def write_python(recipe, program):
+    """Writes ``fake_python``, a program in Bash."""
+    fake = recipe.folder / "fake_python"
+    fake.write_text("#!/bin/bash\n" + program)
+    fake.chmod(0o755)
+    return fake
+
+
 def test_one_prior_a_gpu_and_a_failure_is_not_hidden(slakh):
     recipe = slakh
-    fake = recipe.folder / "fake_python"
     # Stands in for the training: says on which GPU it is, and fails for the drums.
-    fake.write_text(
-        "#!/bin/bash\n"
+    write_python(
+        recipe,
         f'if [ "$1" != train.py ]; then exec {sys.executable} "$@"; fi\n'
         'prior=exp/gpus/priors/$2; mkdir -p "$prior" "exp/gpus/checkpoints/$2"\n'
         'echo "$CUDA_VISIBLE_DEVICES" >"$prior/config.json"; touch "$prior/model.safetensors"\n'
-        '[ "$2" != "$FAILING" ]\n'
+        '[ "$2" != "$FAILING" ]\n',
     )
-    fake.chmod(0o755)
     options = ("--stage", "1", "--stop_stage", "1", "--tag", "gpus", "--id", "5,7")
     options += ("--python_path", "./fake_python")
     code, output = recipe.run(*options, env={**os.environ, "FAILING": "drums"})
@@ -65,16 +71,14 @@ def test_one_prior_a_gpu_and_a_failure_is_not_hidden(slakh):
 
 def test_what_the_encoders_start_from_is_left_alone_by_a_source_that_is_added(slakh):
     recipe = slakh
-    fake = recipe.folder / "fake_python"
     # Stands in for the trainings: says which, and makes what they make.
-    fake.write_text(
-        "#!/bin/bash\n"
+    fake = write_python(
+        recipe,
         f'case "$1" in train.py) made=priors/$2 links=$2 ;; utils/pretrain.py) made=joint '
         f'links=encoders ;; *) exec {sys.executable} "$@" ;; esac\n'
         'echo "$1 $2" >>calls.txt; mkdir -p "exp/more/$made" "exp/more/checkpoints/$links"\n'
-        'touch "exp/more/$made/config.json" "exp/more/$made/model.safetensors"\n'
+        'touch "exp/more/$made/config.json" "exp/more/$made/model.safetensors"\n',
     )
-    fake.chmod(0o755)
     common = ("--stage", "1", "--stop_stage", "1", "--tag", "more", "--python_path", fake)
     changes = "pretrain.n_steps=2 data.sources=[bass,drums,kantele]"
     calls = recipe.folder / "calls.txt"

@@ -36,19 +36,14 @@ def solos(tmp_path):
     return write_solos(tmp_path / "solos", n=3).joinpath("tone").rename(tmp_path / "tones")
 
 
+def train(data, tmp_path, init, minutes=0.05, **options):
+    options |= {"encoder": ENCODER, "flow": {"segment": 0.1, "batch_size": 2}, **COMMON}
+    return train_instrument("strings", data, tmp_path / "strings", minutes, init, **options)
+
+
 def test_it_joins_those_it_started_from(hum, solos, tmp_path):
     told = []
-    answer = train_instrument(
-        "strings",
-        solos,
-        tmp_path / "strings",
-        0.05,
-        hum,
-        encoder=ENCODER,
-        tell=told.append,
-        flow={"segment": 0.1, "batch_size": 2},
-        **COMMON,
-    )
+    answer = train(solos, tmp_path, hum, tell=told.append)
     assert answer["encoder"]["steps"] >= 1 and answer["flow"]["steps"] >= 1
     assert told[0].startswith("strings: 3 recordings against bass, drums, guitar, piano, vocals (b")
     prior = GlowPrior.from_pretrained(tmp_path / "strings")
@@ -56,16 +51,7 @@ def test_it_joins_those_it_started_from(hum, solos, tmp_path):
     assert prior.encoder.heard == ["strings", "bass", "drums", "guitar", "piano", "vocals"]
     both = GenerativeSeparator.from_pretrained({"hum": hum, "strings": tmp_path / "strings"})
     assert both(torch.randn(1, RATE)).shape == (1, 2, RATE)
-    again = train_instrument(
-        "strings",
-        solos,
-        tmp_path / "strings",
-        0.05,
-        hum,
-        encoder=ENCODER,
-        flow={"segment": 0.1, "batch_size": 2},
-        **COMMON,
-    )
+    again = train(solos, tmp_path, hum)
     # It goes on where the time was over, if the machine was slower than measured.
     before = answer["encoder"]["history"]
     assert again["encoder"]["history"][: len(before)] == before
@@ -77,16 +63,7 @@ def test_other_instruments_of_the_folder_are_the_background(hum, solos, tmp_path
     root.mkdir()
     solos.rename(root / "strings")
     write_solos(root, n=2, seed=1)
-    train_instrument(
-        "strings",
-        root,
-        tmp_path / "strings",
-        0.02,
-        hum,
-        encoder=ENCODER,
-        flow={"segment": 0.1, "batch_size": 2},
-        **COMMON,
-    )
+    train(root, tmp_path, hum, 0.02)
     assert GlowPrior.from_pretrained(tmp_path / "strings").encoder.heard == ["strings", "tone"]
 
 

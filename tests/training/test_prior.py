@@ -16,11 +16,6 @@ from asteroid_instglow.training.prior_system import PriorSystem
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning")
 
 
-@pytest.fixture(scope="module")
-def solos(tmp_path_factory):
-    return write_solos(tmp_path_factory.mktemp("solos"))
-
-
 class TestTraining:
     def test_lowers_the_validation_nll(self, solos, tmp_path):
         record = train(solos, tmp_path, n_steps=40, val_every=20)

@@ -5,16 +5,10 @@ import signal
 import pytest
 import torch
 from prior_runs import TINY, assert_same_run, state, train
-from solo_folders import write_solos
 
 from asteroid_instglow.training.prior_system import PriorSystem
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning")
-
-
-@pytest.fixture(scope="module")
-def solos(tmp_path_factory):
-    return write_solos(tmp_path_factory.mktemp("solos"))
 
 
 def send(number, monkeypatch, step):

@@ -7,18 +7,12 @@ import sys
 import pytest
 import torch
 from prior_runs import TINY, state, train
-from solo_folders import write_solos
 from torch.testing import assert_close
 
 from asteroid_instglow.training import loaders
 from asteroid_instglow.training.loaders import Shard, StreamBatches
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning")
-
-
-@pytest.fixture(scope="module")
-def solos(tmp_path_factory):
-    return write_solos(tmp_path_factory.mktemp("solos"))
 
 
 class TestSharing:

@@ -12,17 +12,6 @@ from asteroid_instglow import GenerativeSeparator, GlowPrior
 from asteroid_instglow.weights.base import load_model
 
 
-@pytest.fixture
-def prior():
-    return tiny_prior("bass", 1, n_blocks=1)
-
-
-@pytest.fixture
-def separator():
-    priors = {"bass": tiny_prior("bass", 1, n_blocks=1), "e piano": tiny_prior("x", 2, n_blocks=1)}
-    return GenerativeSeparator(priors).eval()
-
-
 def test_the_wrong_kind(prior, separator, tmp_path):
     prior.save_pretrained(tmp_path / "p")
     separator.save_pretrained(tmp_path / "s")

@@ -19,11 +19,6 @@ from asteroid_instglow.weights.folder import staged
 
 
 @pytest.fixture
-def prior():
-    return tiny_prior("bass", 1, n_blocks=1)
-
-
-@pytest.fixture
 def separator():
     return GenerativeSeparator({"bass": tiny_prior("bass", 1, n_blocks=1)}).eval()
 

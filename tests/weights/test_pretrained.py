@@ -19,17 +19,6 @@ from asteroid_instglow.weights.folder import write_model
 ARGS = {"n_blocks": 1, "hidden": 4, "n_fft": 64, "hop_length": 16, "sample_rate": 8000}
 
 
-@pytest.fixture
-def prior():
-    return tiny_prior("bass", 1, n_blocks=1)
-
-
-@pytest.fixture
-def separator():
-    priors = {"bass": tiny_prior("bass", 1, n_blocks=1), "e piano": tiny_prior("x", 2, n_blocks=1)}
-    return GenerativeSeparator(priors, n_iter=2).eval()
-
-
 def test_a_separator_comes_back_whole_and_each_prior_alone(separator, tmp_path):
     card = {"license": "mit", "training": {"steps": 3}}
     separator.priors[1].card = Card(license="cc0-1.0")

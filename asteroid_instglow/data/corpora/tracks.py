@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from ...audio.chunks import fit_length
 from ...audio.io import load_audio, resample, save_audio
 from .silence import audible_spans, cut_pieces
 
@@ -125,7 +126,7 @@ def _write_test(
             if wav.shape[-1] < mix.shape[-1]:
                 made["padded"].append(source)
             # Decoders add some samples at the end, and stems may be shorter than the mixture.
-            wav = _fit(wav, mix.shape[-1]).expand(max(len(wav), len(mix)), -1)
+            wav = fit_length(wav, mix.shape[-1]).expand(max(len(wav), len(mix)), -1)
             if not wav.any():
                 made["silent"].append(source)
             made["seconds"][source] = round(mix.shape[-1] / rate, 3)
@@ -153,7 +154,7 @@ class _Loader:
                 f"{parts[0].path.parent}"
             )
         length = max(wav.shape[-1] for wav, _ in wavs)
-        total: Any = sum(_fit(wav, length) for wav, _ in wavs)
+        total: Any = sum(fit_length(wav, length) for wav, _ in wavs)
         return total, rates.pop()
 
     def _load(self, part: Any) -> tuple[torch.Tensor, int]:
@@ -162,11 +163,6 @@ class _Loader:
             # What AAC decodes to above full scale is cut by the 16 bits of the musdb package, too.
             self._wavs[part] = wav.clamp(-1, 1), rate
         return self._wavs[part]
-
-
-def _fit(wav: torch.Tensor, length: int) -> torch.Tensor:
-    missing = length - wav.shape[-1]
-    return torch.nn.functional.pad(wav, (0, missing)) if missing > 0 else wav[..., :length]
 
 
 def _check_rate(rate: int, wanted: int, parts: Sequence[Any]) -> int:

@@ -1,11 +1,8 @@
 (() => {
   "use strict";
-  // Without this script the page shows one <audio> element per clip. With it, each track has one
-  // player: all clips are decoded, started at the same time and faded in and out, so that stems and
-  // versions stay in time to the sample.
-  const Context = window.AudioContext || window.webkitAudioContext;
+  // Without this script the page shows one <audio> element per clip. With it, and transport.js before
+  // it, each track has one player.
   if (!Context) return;
-  const FADE = 0.015; // seconds
   let context = null;
   let playing = null; // the track that sounds
 
@@ -13,11 +10,10 @@
     const text = atob(audio.src.slice(audio.src.indexOf(",") + 1));
     return context.decodeAudioData(Uint8Array.from(text, (c) => c.charCodeAt(0)).buffer);
   };
-  const clock = (seconds) =>
-    `${Math.floor(seconds / 60)}:${String(Math.floor(seconds % 60)).padStart(2, "0")}`;
 
-  class Player {
+  class Player extends Transport {
     constructor(article) {
+      super();
       this.article = article;
       this.bar = article.querySelector(".player");
       this.clips = [...article.querySelectorAll(".clip")].map((figure) => ({
@@ -32,9 +28,7 @@
       this.seek = this.bar.querySelector(".seek");
       this.label = this.bar.querySelector(".clock");
       this.length = Number(this.seek.max);
-      this.position = 0;
       this.version = "estimates";
-      this.sources = null;
       this.bar.hidden = false;
       article.classList.add("has-player");
       this.bar.addEventListener("click", (event) => {
@@ -46,13 +40,21 @@
       this.seek.addEventListener("input", () => this.moveTo(Number(this.seek.value)));
       for (const clip of this.clips) {
         clip.figure.querySelector(".view").addEventListener("click", (event) => {
-          const box = event.currentTarget.getBoundingClientRect();
+          const place = this.placeOf(event, event.currentTarget);
           this.choose(clip.stem, clip.version === "mixture" ? this.version : clip.version);
-          this.moveTo((this.length * (event.clientX - box.left)) / box.width);
+          this.moveTo(place);
           if (!this.sources) this.play();
         });
       }
       this.choose(this.clips[0].stem, this.version);
+    }
+
+    get context() {
+      return context;
+    }
+
+    loudness(clip) {
+      return Number(clip === this.heard);
     }
 
     // The clip that is heard: the chosen version of the stem, or the only one there is.
@@ -77,8 +79,7 @@
         group.classList.toggle("chosen", group.dataset.stem === stem);
       for (const clip of this.clips) {
         clip.figure.classList.toggle("heard", clip === heard);
-        if (clip.gain)
-          clip.gain.gain.setTargetAtTime(clip === heard ? 1 : 0, context.currentTime, FADE);
+        this.fade(clip, this.loudness(clip));
       }
     }
 
@@ -116,63 +117,15 @@
       this.start();
     }
 
-    start() {
-      if (this.position >= this.length - 0.05) this.position = 0;
-      const at = context.currentTime + 0.03;
-      this.startedAt = at - this.position;
-      this.sources = this.clips.map((clip) => {
-        clip.gain = context.createGain();
-        clip.gain.gain.value = clip === this.heard ? 1 : 0;
-        const source = context.createBufferSource();
-        source.buffer = clip.buffer;
-        source.connect(clip.gain).connect(context.destination);
-        source.start(at, this.position);
-        return source;
-      });
-      this.playButton.textContent = "❚❚";
-      this.playButton.setAttribute("aria-label", "Pause");
-      const follow = () => {
-        if (!this.sources) return;
-        this.position = Math.max(0, context.currentTime - this.startedAt);
-        if (this.position >= this.length) {
-          this.pause();
-          this.position = 0;
-        }
-        this.draw();
-        requestAnimationFrame(follow);
-      };
-      follow();
-    }
-
-    pause() {
-      for (const source of this.sources ?? []) source.stop();
-      this.sources = null;
-      this.playButton.textContent = "▶";
-      this.playButton.setAttribute("aria-label", "Play");
-    }
-
     // Decoded audio is large: only the track that sounds keeps it.
     release() {
       this.pause();
       for (const clip of this.clips) clip.buffer = clip.gain = null;
     }
 
-    moveTo(position) {
-      this.position = Math.min(this.length, Math.max(0, position));
-      if (this.sources) {
-        this.pause();
-        this.start();
-      }
-      this.draw();
-    }
-
     draw() {
-      this.seek.value = this.position;
-      this.label.textContent = `${clock(this.position)} / ${clock(this.length)}`;
-      for (const clip of this.clips) {
-        clip.head.style.visibility = "visible";
-        clip.head.style.left = `${(100 * this.position) / this.length}%`;
-      }
+      for (const clip of this.clips) clip.head.style.visibility = "visible";
+      super.draw();
     }
   }
 
