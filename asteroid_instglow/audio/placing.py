@@ -56,7 +56,7 @@ def finish_interrupted(folder: str | Path, paths: Collection[Path] = ()) -> bool
         bool: True if there was something to finish.
     """
     stage = stage_of(folder)
-    if not (stage / JOURNAL).is_file():
+    if stage.is_symlink() or not (stage / JOURNAL).is_file():
         return False
     with (stage / LOCK).open("a") as file:
         # Another process may be among the moves, or have finished them just now.

@@ -77,6 +77,11 @@ class StemSet:
         self._is_float = FORMATS[suffix.lower()][1][subtype] == "FLOAT"
         if self._is_float and clip == "rescale":
             self.clip = "none"
+        self._stage = stage_of(self.folder)
+        if self._stage.is_symlink() or any(self._stage in p.parents for p in self.paths.values()):
+            raise ValueError(
+                f"{self._stage} is kept for unfinished stems, it must be no link, and no stem in it"
+            )
         finish_interrupted(self.folder, self.paths.values())
         there = [str(path) for path in self.paths.values() if path.exists()]
         if folders := [str(path) for path in self.paths.values() if path.is_dir()]:
@@ -87,7 +92,6 @@ class StemSet:
             above = next(path for path in (self.folder, *self.folder.parents) if path.exists())
             if not above.is_dir():
                 raise NotADirectoryError(f"output must be a folder, {above} is a file")
-        self._stage = stage_of(self.folder)
         self._made: list[Path] = []
         self._attached: list[Path] = []
         self._writers: list = []

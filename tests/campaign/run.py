@@ -17,7 +17,7 @@ from pathlib import Path
 
 import torch
 
-from . import arrays, damaged_files, invocations, kills, models, surroundings
+from . import arrays, damaged_files, invocations, kills, models, outputs, surroundings
 from .judge import SECONDS, Tally, judge
 from .world import World
 
@@ -27,6 +27,7 @@ KINDS = {
     "arrays": (arrays, 600),
     "invocations": (invocations, 400),
     "models": (models, 150),
+    "outputs": (outputs, 300),
     "surroundings": (surroundings, 84),
     "kills": (kills, 75),
 }

@@ -14,6 +14,7 @@ COUNTS = {
     "arrays": 60,
     "invocations": 20,
     "models": 30,
+    "outputs": 20,
     "surroundings": 21,
     "kills": 9,
 }
