@@ -1,35 +1,19 @@
 """Renders bass solos: `bass_render.py GROUP --samples DIR --pop909 DIR --out POOL --minutes 10`."""
 
-import argparse
-import logging
-from pathlib import Path
-
 import bass
 import numpy as np
 from bass_synth import Synth
 from effects import random_chain
 from guitar import humanise
-from pool_licences import write_licences
 from sampler import RATE, Sampler, SoundFont
 from sampler_harmony import draw_song, pop909_song
-from sampler_pool import write_solo
-
-logger = logging.getLogger("bass_render")
+from sampler_pool import fill, read_arguments
 
 GROUPS = {
     "bass_growly": ["growly"],
     "bass_six": ["bass6_round", "bass6_flat_pick", "bass6_flat_finger", "bass6_flat_muted"],
     "bass_upright": ["upright"],
-    "bass_fonts": [
-        "font_33",
-        "font_34",
-        "font_34",
-        "font_33",
-        "font_35",
-        "font_36",
-        "font_32",
-        "tone_bass",
-    ],
+    "bass_fonts": [*(f"font_{n}" for n in (33, 34, 34, 33, 35, 36, 32)), "tone_bass"],
     "bass_synth": ["synth"],
 }
 # Share of pieces without any effect.
@@ -76,34 +60,15 @@ def render_piece(name, player, pop909, rng, seconds):
 
 def main():
     """Runs the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("group", choices=GROUPS)
-    parser.add_argument(
-        "--samples", type=Path, required=True, help="folder of the sample libraries"
-    )
-    parser.add_argument(
-        "--fonts", type=Path, nargs="*", default=[], help="sound fonts (bass_fonts)"
-    )
-    parser.add_argument("--pop909", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True, help="the pool")
-    parser.add_argument("--minutes", type=float, default=10)
-    parser.add_argument("--seconds", type=float, default=40, help="length of a piece")
-    parser.add_argument("--seed", type=int, default=0)
-    args = parser.parse_args()
-    logging.basicConfig(level=logging.INFO)
-    cache, total, index = {}, 0.0, 0
-    while total < 60 * args.minutes:
-        rng = np.random.default_rng([args.seed, index])
+    args, cache = read_arguments(__doc__, GROUPS), {}
+
+    def render(rng):
         name = str(rng.choice(GROUPS[args.group]))
         player = instrument(name, args.samples, args.fonts, cache, rng)
         wav, role = render_piece(name, player, args.pop909, rng, args.seconds)
-        stem = f"{args.group}_{args.seed}_{index:03d}_{role}"
-        total += write_solo(
-            wav, RATE, args.out / args.group / "bass", stem, seconds=args.seconds * 1.3
-        )
-        logger.info("%s %s", stem, name)
-        index += 1
-    write_licences(args.out, args.group)
+        return wav, role, name
+
+    fill(args, "bass", RATE, render)
 
 
 if __name__ == "__main__":

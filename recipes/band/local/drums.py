@@ -7,7 +7,6 @@ samples) and *.sf2. Groups: drums_muldjord, drums_gogodze, drums_discord, drums_
 drums_fonts.
 """
 
-import argparse
 import logging
 import pickle
 from functools import partial
@@ -17,7 +16,7 @@ import drums_kits
 import numpy as np
 from drums_groove import STYLES, play
 from drums_mix import mix, record
-from pool import write
+from pool import begin, write
 from pool_licences import write_licences
 
 FONT_PROGRAMS = (0, 8, 16, 32, 40)  # standard, room, power, jazz, brushes
@@ -72,15 +71,7 @@ def load_kits(data: Path, group: str) -> list[dict]:
 
 def main():
     """Renders one group."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, required=True, help="folder of samples")
-    parser.add_argument("--pool", type=Path, required=True, help="folder of solos")
-    parser.add_argument("--group", required=True, help="drums_muldjord, ...")
-    parser.add_argument("--minutes", type=float, required=True, help="minutes to render")
-    parser.add_argument("--seed", type=int, default=0, help="random seed")
-    args = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    rng = np.random.default_rng([args.seed, *args.group.encode()])
+    args, rng = begin(__doc__)
     kits = load_kits(args.data, args.group)
     snares = {}
     if args.group != "drums_rumpf" and (args.data / "frankensnare").is_dir():

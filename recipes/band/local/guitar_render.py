@@ -4,21 +4,13 @@ Each piece draws a song, a role, an instrument and an effect chain; many are dou
 carry a second guitar. Seeded: the same seed gives the same pieces.
 """
 
-import argparse
-import logging
-import time
-from pathlib import Path
-
 import guitar
 import guitar_lead
 import numpy as np
 from effects import random_chain, rms
-from pool_licences import write_licences
 from sampler import RATE, Sampler, SoundFont
 from sampler_harmony import draw_song, pop909_song
-from sampler_pool import write_solo
-
-logger = logging.getLogger("guitar_render")
+from sampler_pool import fill, read_arguments
 
 # Instruments of each group, by how they may be used.
 GROUPS = {
@@ -170,35 +162,15 @@ def render_piece(band, names, pop909, rng, seconds, together=0.3):
 
 def main():
     """Runs the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("group", choices=GROUPS)
-    parser.add_argument(
-        "--samples", type=Path, required=True, help="folder of the sample libraries"
-    )
-    parser.add_argument(
-        "--fonts", type=Path, nargs="*", default=[], help="sound fonts (guitar_fonts)"
-    )
-    parser.add_argument("--pop909", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True, help="the pool")
-    parser.add_argument("--minutes", type=float, default=10)
-    parser.add_argument("--seconds", type=float, default=40, help="length of a piece")
-    parser.add_argument("--seed", type=int, default=0)
-    args = parser.parse_args()
-    logging.basicConfig(level=logging.INFO)
-    band, total, index = Band(args.samples, args.fonts), 0.0, 0
-    while total < 60 * args.minutes:
-        rng = np.random.default_rng([args.seed, index])
-        begin = time.monotonic()
-        together = 1.0 if args.group == "guitar_band" else 0.3
-        names = GROUPS[args.group]
+    args = read_arguments(__doc__, GROUPS)
+    band, names = Band(args.samples, args.fonts), GROUPS[args.group]
+    together = 1.0 if args.group == "guitar_band" else 0.3
+
+    def render(rng):
         wav, about = render_piece(band, names, args.pop909, rng, args.seconds, together)
-        name = f"{args.group}_{args.seed}_{index:03d}_{about.split()[1]}"
-        total += write_solo(
-            wav, RATE, args.out / args.group / "guitar", name, seconds=args.seconds * 1.3
-        )
-        logger.info("%s %s (%.1f s)", name, about, time.monotonic() - begin)
-        index += 1
-    write_licences(args.out, args.group)
+        return wav, about.split()[1], about
+
+    fill(args, "guitar", RATE, render)
 
 
 if __name__ == "__main__":

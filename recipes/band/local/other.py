@@ -6,15 +6,13 @@ DATA holds what `run.sh` fetched: weresax/ violin/ cello/ trumpet/ saxophone/ fl
 samples) and *.sf2. Groups: other_sampled, other_synth, other_fonts.
 """
 
-import argparse
 import logging
-from pathlib import Path
 
 import numpy as np
 from effects import random_chain
 from other_parts import RATE, Synth, arpeggiator, melody, riffs, section
 from piano_sampler import NoteSampler, SoundFont
-from pool import write
+from pool import begin, write
 from pool_licences import write_licences
 from scipy import signal
 
@@ -85,18 +83,7 @@ def draw(args, rng, loaded):
 
 def main():
     """Renders one group."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, required=True, help="folder of samples")
-    parser.add_argument("--midi", type=Path, required=True, help="POP909's folder of songs")
-    parser.add_argument("--pool", type=Path, required=True, help="folder of solos")
-    parser.add_argument(
-        "--group", required=True, choices=["other_sampled", "other_synth", "other_fonts"]
-    )
-    parser.add_argument("--minutes", type=float, required=True, help="minutes to render")
-    parser.add_argument("--seed", type=int, default=0, help="random seed")
-    args = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    rng = np.random.default_rng([args.seed, *args.group.encode()])
+    args, rng = begin(__doc__, ["other_sampled", "other_synth", "other_fonts"], midi=True)
     loaded, seconds, index = {}, 0.0, 0
     while seconds < 60 * args.minutes:
         name, instrument, role, low, high = draw(args, rng, loaded)

@@ -6,15 +6,13 @@ DATA holds what `run.sh` fetched: headroom/ upright/ oldpiano/ salamander/ cp80/
 wurlitzer/ (folders of samples) and *.sf2. Groups: piano_sampled, piano_electric, piano_fonts.
 """
 
-import argparse
 import logging
 from pathlib import Path
 
-import numpy as np
 from effects import random_chain
 from piano_parts import ROLES, write_part
 from piano_sampler import RATE, NoteSampler, SoundFont
-from pool import write
+from pool import begin, write
 from pool_licences import write_licences
 from scipy import signal
 
@@ -50,26 +48,9 @@ def load(data: Path, name: str):
 
 def main():
     """Renders one group."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, required=True, help="folder of samples")
-    parser.add_argument("--midi", type=Path, required=True, help="POP909's folder of songs")
-    parser.add_argument("--pool", type=Path, required=True, help="folder of solos")
-    parser.add_argument("--group", required=True, help="piano_sampled, piano_electric, piano_fonts")
-    parser.add_argument("--minutes", type=float, required=True, help="minutes to render")
-    parser.add_argument("--seed", type=int, default=0, help="random seed")
-    args = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    rng = np.random.default_rng([args.seed, *args.group.encode()])
+    args, rng = begin(__doc__, midi=True)
     names = {
-        "piano_sampled": (
-            "close",
-            "decca",
-            "close",
-            "upright",
-            "upright",
-            "oldpiano",
-            "salamander",
-        ),
+        "piano_sampled": "close decca close upright upright oldpiano salamander".split(),
         "piano_electric": ("cp80", "pianet", "wurlitzer"),
         "piano_fonts": (None,),
     }[args.group]

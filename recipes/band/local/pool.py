@@ -1,6 +1,8 @@
 """Writes solos to the pool: one level, no long silences, Ogg Vorbis at 22 050 Hz."""
 
+import argparse
 import io
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -83,3 +85,18 @@ def write_vorbis(path: Path, wav: np.ndarray, quality: float):
     staged = path.parent.parent / f".{path.name}"
     staged.write_bytes(encoded.getvalue())
     staged.replace(path)
+
+
+def begin(description: str, groups=None, midi: bool = False):
+    """Reads the command line of a program that renders a group: (arguments, random generator)."""
+    parser = argparse.ArgumentParser(description=description.splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True, help="folder of samples")
+    if midi:
+        parser.add_argument("--midi", type=Path, required=True, help="POP909's folder of songs")
+    parser.add_argument("--pool", type=Path, required=True, help="folder of solos")
+    parser.add_argument("--group", required=True, choices=groups, help="group of the pool")
+    parser.add_argument("--minutes", type=float, required=True, help="minutes to render")
+    parser.add_argument("--seed", type=int, default=0, help="random seed")
+    args = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    return args, np.random.default_rng([args.seed, *args.group.encode()])
