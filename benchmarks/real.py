@@ -23,11 +23,10 @@ from asteroid_instglow import GenerativeSeparator, load_audio
 from asteroid_instglow.audio import resample
 from asteroid_instglow.audio.stft import istft, stft
 from asteroid_instglow.baselines import load_baseline
-from asteroid_instglow.evaluation.metrics import sdr
+from asteroid_instglow.evaluation.metrics import window_sdr
 from asteroid_instglow.masking import shares
 
 RATE = 22050
-SILENCE = 1e-3  # root mean square of a window below which a source does not play
 REST = "rest"
 
 
@@ -114,25 +113,16 @@ def score(system, songs, sources):
         estimates = system(mixture, stems)
         cost, length = cost + time.process_time() - began, length + len(mixture) / RATE
         for source, stem in stems.items():
-            found[source][name] = window_score(stem, estimates[source])
+            found[source][name] = window_sdr(stem, estimates[source], RATE)
         if "vocals" in stems:
             found["karaoke"][name] = found["vocals"][name]
             rest = mixture - stems["vocals"]
-            found[REST][name] = window_score(rest, mixture - estimates["vocals"])
+            found[REST][name] = window_sdr(rest, mixture - estimates["vocals"], RATE)
     rows = {source: summary(list(values.values())) for source, values in found.items() if values}
     played = [rows[source]["mean"] for source in sources if source in rows]
     rows["average"] = {"mean": round(float(np.mean(played)), 3)}
     songs_dB = {s: {n: round(v, 2) for n, v in values.items()} for s, values in found.items()}
     return {"dB": rows, "songs": songs_dB, "seconds_per_second": round(cost / length, 4)}
-
-
-def window_score(stem, estimate):
-    """Returns the median signal-to-error ratio over 1-s windows in which the source plays, dB."""
-    n_windows = len(stem) // RATE
-    windows, guesses = (x[: n_windows * RATE].view(-1, 1, RATE) for x in (stem, estimate))
-    loud = windows.square().mean((1, 2)).sqrt() > SILENCE
-    values = sdr(windows[loud].double().numpy(), guesses[loud].double().numpy(), eps=1e-12)
-    return float(np.median(values))
 
 
 def summary(values):

@@ -10,6 +10,7 @@ adds its record to log.json. Songs with known stems score what was trained, alon
 
 import argparse
 import json
+import math
 import time
 from functools import partial
 from pathlib import Path
@@ -25,12 +26,12 @@ from asteroid_instglow.data.device import DeviceMixtures, DeviceSolos, Part
 from asteroid_instglow.encoder.base import MASK
 from asteroid_instglow.encoder.build import build_encoder
 from asteroid_instglow.encoder.solve import reconcile
+from asteroid_instglow.evaluation.metrics import window_sdr
 from asteroid_instglow.training.device import DeviceRun, train_on_device
 
 RATE = 22050
 SEGMENT = 3.0  # seconds
 AROUND = 45.0  # seconds of a job besides its steps: decoding, compiling, scoring
-SILENCE = 1e-3  # root mean square of a window below which a stem counts as silent
 
 
 def main():
@@ -157,14 +158,9 @@ def score(models, folder, device):
             continue
         estimates = separate(models, mixture.to(device)).cpu()
         for source, stem in stems.items():
-            estimate = estimates[sources.index(source)]
-            windows = stem[: len(stem) // RATE * RATE].view(-1, RATE)
-            error = (stem - estimate)[: windows.numel()].view(-1, RATE)
-            loud = windows.square().mean(1).sqrt() > SILENCE
-            if loud.any():
-                energy, missed = windows[loud].square().sum(1), error[loud].square().sum(1)
-                found[source].append((10 * torch.log10(energy / missed)).median().item())
-    result = {s: round(sum(v) / len(v), 2) for s, v in found.items() if v}
+            found[source].append(window_sdr(stem, estimates[sources.index(source)], RATE))
+    played = {s: [v for v in values if not math.isnan(v)] for s, values in found.items()}
+    result = {s: round(sum(v) / len(v), 2) for s, v in played.items() if v}
     result["average"] = round(sum(result.values()) / len(result), 3)
     return result
 

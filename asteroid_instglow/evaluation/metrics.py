@@ -17,6 +17,7 @@ MAX_DB = 300.0
 # SI-SDR ignores gain and is undefined for a silent estimate. Leaving it out would reward systems
 # without output, and 0 dB would beat the mixture, so it gets a value below any useful estimate.
 NO_OUTPUT_SI_SDR = -30.0
+PLAYING = 1e-3  # RMS of a window above which a source plays
 
 
 def energy_ratio_db(numerator: ArrayLike, denominator: ArrayLike) -> NDArray[np.float64]:
@@ -65,6 +66,23 @@ def sdr(references: ArrayLike, estimates: ArrayLike, eps: float = 1e-7) -> NDArr
     error = np.square(references - estimates).sum(axis=(1, 2))
     values = 10 * np.log10((energy + eps) / (error + eps))
     return np.where(energy > 0, values, np.nan)
+
+
+def window_sdr(reference: ArrayLike, estimate: ArrayLike, window: int) -> float:
+    """Returns the median SDR of the windows in which a source plays (RMS above 0.001), dB.
+
+    Args:
+        reference (ndarray): (time,); what fills no window is left out.
+        estimate (ndarray): Same shape.
+        window (int): Samples of a window.
+
+    Returns:
+        float: dB; NaN where the source never plays.
+    """
+    signals = np.stack([np.asarray(x, np.float64) for x in (reference, estimate)])
+    signals = signals[:, : signals.shape[1] // window * window].reshape(2, -1, 1, window)
+    signals = signals[:, np.square(signals[0]).mean((1, 2)) > PLAYING**2]
+    return float(np.median(sdr(*signals, eps=1e-12))) if signals.size else float("nan")
 
 
 def si_sdr(references: ArrayLike, estimates: ArrayLike) -> NDArray[np.float64]:

@@ -20,6 +20,7 @@ from asteroid_instglow.evaluation.metrics import (
     energy_ratio_db,
     sdr,
     si_sdr,
+    window_sdr,
 )
 
 SDR, ISR, SIR, SAR = range(4)
@@ -266,3 +267,13 @@ def test_wrong_windows_are_refused():
 
 def test_order_of_the_ratios():
     assert BSS_METRICS == ("SDR", "ISR", "SIR", "SAR")
+
+
+def test_median_over_the_windows_that_play():
+    reference = np.concatenate([np.full(10, level) for level in (1.0, 0.5, 0.0, 1.0, 1e-4)])
+    error = np.repeat([0.1, 0.1, 1.0, 1.0, 1.0], 10)
+    wanted = np.median([20.0, 20 * math.log10(5), 0.0])
+    rest = np.ones(7)  # fills no window
+    signals = np.append(reference, rest), np.append(reference + error, -rest)
+    assert window_sdr(*signals, 10) == pytest.approx(wanted)
+    assert math.isnan(window_sdr(np.zeros(20), np.ones(20), 10))
