@@ -41,7 +41,7 @@ class Separator:
         return options
 
     def _begin(self, options: Any) -> Any:
-        """Returns the resolved options of a separation that is about to begin."""
+        """Returns the resolved options when a separation begins; may warn."""
         return self.resolved(options)
 
     def _solve(self, wav: torch.Tensor, options: Any, report: SeparationProgress) -> torch.Tensor:
@@ -53,7 +53,7 @@ class Separator:
         raise NotImplementedError
 
     def _gather(self, n_seconds: int, options: Any) -> Any:
-        """Returns what gathers evidence of the errors of a separation."""
+        """Returns a collector of the powers from which the errors are estimated."""
         raise ValueError(f"confidence must be False, {type(self).__name__} cannot tell its errors")
 
     def _playing(self, path: Path, options: dict[str, Any], progress: Any) -> "Separator":

@@ -20,7 +20,7 @@ def stage_of(folder: str | Path) -> Path:
 
 
 def place_files(stage: Path, moves: dict[Path, Path]) -> None:
-    """Moves files to their places, instead of what is there.
+    """Moves files to their places, and replaces existing ones.
 
     The moves are written down in the stage first: if the process is killed among them,
     :func:`finish_interrupted` does the rest. All old files go before the first new one comes, so

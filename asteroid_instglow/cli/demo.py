@@ -1,4 +1,4 @@
-"""``instglow demo``: the main job from end to end, with nothing but the package."""
+"""``instglow demo``: separates a bundled song, with shipped or with newly trained priors."""
 
 import argparse
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Says what went wrong in one line, in the words of the command line."""
+"""Reports an error in one line, with the names of the command's options."""
 
 import argparse
 import re

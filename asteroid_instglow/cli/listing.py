@@ -1,4 +1,4 @@
-"""``instglow list``: the priors and separators at hand."""
+"""``instglow list``: lists the priors and separators that are found."""
 
 import argparse
 import os

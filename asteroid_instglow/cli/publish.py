@@ -1,4 +1,4 @@
-"""``instglow publish``: a model to the Hugging Face Hub; by default only a rehearsal."""
+"""``instglow publish``: writes the files of a model, and sends them to the Hugging Face Hub."""
 
 import argparse
 from pathlib import Path

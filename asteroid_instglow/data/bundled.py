@@ -1,4 +1,4 @@
-"""A few minutes of solos that ship with the package: background where a folder has none."""
+"""A few minutes of solos that ship with the package, a background for folders of one source."""
 
 from importlib import resources
 from pathlib import Path

@@ -106,7 +106,7 @@ def as_folders(data: Data) -> list[DataFolder]:
 
 
 def list_sources(data: Data) -> list[str]:
-    """Names the sources in folders of recordings; a ``mixture`` is none.
+    """Lists the sources in folders of recordings; ``mixture`` does not count.
 
     Where the names leave open which layout a folder has, it is that with fewer: there are few
     sources and many tracks.
@@ -135,7 +135,7 @@ def find_solos(data: Data, source: str) -> list[Path]:
 
     Raises:
         FileNotFoundError: If there is no such folder.
-        ValueError: If there is no recording of this source; the error names those there are.
+        ValueError: If there is no recording of this source; the error lists those found.
 
     Examples:
         >>> [path.name for path in find_solos("solos", "bass")]
@@ -158,7 +158,7 @@ def find_by_source(names: Iterable[str], data: Data) -> dict[str, list[Solo]]:
 
     Raises:
         FileNotFoundError: If there is no such folder.
-        ValueError: If there is no recording of a source; the error names those there are.
+        ValueError: If there is no recording of a source; the error lists those found.
     """
     roots = as_folders(data)
     looked = [_look_into(root) for root in roots]

@@ -145,7 +145,7 @@ class Recordings:
     def segments(self, length: int, silence_db: float) -> list[tuple[int, int]]:
         """Lists consecutive pieces of all recordings, without the silent ones.
 
-        The rest at the end of a recording that fills no piece is left out, unless it is all.
+        The rest of a recording, too short for a piece, is left out, unless there is nothing else.
 
         Args:
             length (int): Frames of a piece.

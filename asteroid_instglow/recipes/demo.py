@@ -1,4 +1,4 @@
-"""The main job from end to end: a song and its sources, with shipped priors or new ones."""
+"""Separates a bundled song with shipped priors, or a synthesised one with new priors."""
 
 from concurrent.futures import ProcessPoolExecutor
 from importlib.resources import as_file, files
@@ -133,7 +133,7 @@ def train_and_separate(
 def read_song(
     separator: GenerativeSeparator, song: Path
 ) -> tuple[GenerativeSeparator, torch.Tensor, int]:
-    """Reads the stems of a song, and leaves a separator the priors of what plays in it.
+    """Reads the stems of a song, and reduces a separator to the sources that play in it.
 
     Args:
         separator (GenerativeSeparator): Separator.

@@ -28,9 +28,9 @@ _NOT_NEWS = (
 
 
 class Quiet(Callback):
-    """Keeps Lightning from telling at every start which devices there are, and tips.
+    """Silences Lightning's list of devices and its tips, which it logs at every start.
 
-    Inside its context; in new processes, which unpickle it, from then on.
+    It acts inside its context; in a new process, from the moment it is unpickled.
     """
 
     def __enter__(self) -> "Quiet":

@@ -192,7 +192,7 @@ def fit_encoder(
     options: EncoderOptions,
     started: float,
 ) -> dict[str, Any]:
-    """Fits an encoder, which has the trained weights then.
+    """Fits an encoder and loads the trained weights into it.
 
     Args:
         encoder (Encoder): The encoder.

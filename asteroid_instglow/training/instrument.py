@@ -41,7 +41,7 @@ def train_instrument(
     tell: Callable[[str], None] = logger.info,
     **common: Any,
 ) -> dict[str, Any]:
-    """Trains a prior that joins those there are, in a given time.
+    """Trains a prior in a given time, at the sizes of existing ones, so that it can join them.
 
     The encoder comes first, from one that is trained already; the default solver needs no more.
     Then comes the flow, for the solvers that search. How many steps fit is measured on the machine.

@@ -1,4 +1,4 @@
-"""Trains the encoders of several sources together, for each to go on from."""
+"""Trains the encoders of several sources together; each source's own training starts from them."""
 
 import time
 from pathlib import Path
@@ -26,7 +26,7 @@ def pretrain_encoders(
     sample_rate: int = 22050,
     **changes: Any,
 ) -> dict[str, Any]:
-    """Trains the encoders of several sources together, for those of priors to start from.
+    """Trains the encoders of several sources together, from which :func:`train_encoder` starts.
 
     It needs solo recordings only: the mixtures are random ones, of pieces of different songs.
 

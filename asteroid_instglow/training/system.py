@@ -17,7 +17,7 @@ SNAPSHOT_EVERY = 50
 
 
 class TrainingSystem(System):
-    """Asteroid's System for losses that are a total over a count, which survives bad batches.
+    """Asteroid's System for losses that are a total over a count; it skips bad batches.
 
     A batch whose loss or gradient is not finite is skipped, with a warning: weights, optimizer and
     average stay at, or return to, their last good state (a second bad batch in a row, or weights
@@ -103,7 +103,7 @@ class TrainingSystem(System):
         return total / count
 
     def training_step(self, batch: Any, batch_nb: int) -> torch.Tensor:
-        """Returns the loss of a batch; it is logged once that of all processes is known."""
+        """Returns the loss of a batch; :meth:`configure_gradient_clipping` logs it."""
         loss = self.common_step(batch, batch_nb)
         self._loss = loss.detach()
         return loss

@@ -62,7 +62,7 @@ def fit(
     clip: float | None = 4.0,
     name: str = "",
 ) -> None:
-    """Fits a system; what it learned is in the checkpoints.
+    """Fits a system; the trained weights are in its checkpoints.
 
     Args:
         system (TrainingSystem): With loaders from :func:`~.loaders.stream_loader` and

@@ -44,7 +44,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
 
 @contextmanager
 def naming(path: str | Path, within: Path | None = None) -> Iterator[None]:
-    """Has errors of the system in the block say that ``path`` could not be written.
+    """Rewords the system's errors in the block: they say that ``path`` could not be written.
 
     Args:
         path (str | Path): The file or folder.

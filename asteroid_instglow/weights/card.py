@@ -1,4 +1,4 @@
-"""What the author of a model says of it, and what a training recorded."""
+"""The card of a model: its author's description, and the records of its training."""
 
 import json
 import re
@@ -113,7 +113,7 @@ _TRAINING = {
 
 
 def training_rows(record: dict[str, Any]) -> dict[str, Any]:
-    """Returns what a card says of ``training.json``; folders are left out.
+    """Returns the rows of a card that describe ``training.json``; folders are left out.
 
     Args:
         record (dict): Record of ``train_prior``.

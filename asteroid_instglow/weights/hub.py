@@ -1,6 +1,6 @@
 """Files of a repository on the Hugging Face Hub: fetched from one commit, sent in one commit.
 
-What goes wrong is said in one line.
+Error messages are one line.
 """
 
 import re

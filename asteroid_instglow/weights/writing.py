@@ -75,5 +75,5 @@ def has_priors(model: Any) -> bool:
 
 
 def priors_of(model: Any) -> dict[str, Any]:
-    """Returns the priors of a separator by name; of a prior, nothing."""
+    """Returns the priors of a separator by name; an empty dict for a prior."""
     return dict(zip(model.get_model_args()["priors"], model.priors)) if has_priors(model) else {}

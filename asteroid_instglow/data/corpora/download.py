@@ -1,4 +1,4 @@
-"""Fetches the archive of a data set, again from where it broke off, and unpacks it."""
+"""Downloads the archive of a data set, or resumes the download, and unpacks it."""
 
 import errno
 import http.client

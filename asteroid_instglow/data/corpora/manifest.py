@@ -1,4 +1,4 @@
-"""What a prepared data set keeps on disk about itself: a record a track, and the manifest."""
+"""The records of a prepared data set: one per track, and the manifest with their sums."""
 
 import json
 import os

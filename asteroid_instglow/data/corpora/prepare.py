@@ -6,7 +6,7 @@
     <output>/tracks/<split>/<track>.json            what was made from what
     <output>/manifest.json                          the sums
 
-A track whose files and settings are as they were is left alone; one that broke off is made anew.
+A track whose files and settings are unchanged is kept; an interrupted one is prepared again.
 """
 
 from collections.abc import Iterable

@@ -17,7 +17,7 @@ TEST_FORMATS = ("native", "mono")
 
 
 def prepare_track(key: tuple[str, str], track: Any, output: Path, settings: dict) -> dict:
-    """Writes the files of one track, in place of any that are there.
+    """Writes the files of one track, and replaces existing ones.
 
     Args:
         key (tuple): (split, track).
