@@ -82,8 +82,9 @@ def window_sdr(reference: ArrayLike, estimate: ArrayLike, window: int) -> float:
     signals = np.stack([np.asarray(x, np.float64) for x in (reference, estimate)])
     signals = signals[:, : signals.shape[1] // window * window].reshape(2, -1, 1, window)
     signals = signals[:, np.square(signals[0]).mean((1, 2)) > PLAYING**2]
-    values = sdr(signals[0], signals[1], eps=1e-12)
-    return float(np.median(values)) if values.size else float("nan")
+    if not signals.size:
+        return float("nan")
+    return float(np.median(sdr(signals[0], signals[1], eps=1e-12)))
 
 
 def si_sdr(references: ArrayLike, estimates: ArrayLike) -> NDArray[np.float64]:
