@@ -75,14 +75,7 @@ def train(source, solos, folder, args):
     """Trains one prior, as ``instglow train --init`` does; returns CPU seconds."""
     started = time.process_time()
     train_prior(
-        source,
-        solos,
-        folder,
-        n_steps=args.flow_steps,
-        lr=5e-4,
-        ema=0.99,
-        keep="last",
-        model=FLOW,
+        source, solos, folder, n_steps=args.flow_steps, lr=5e-4, ema=0.99, keep="last", model=FLOW
     )
     train_encoder(
         folder, solos, n_steps=args.encoder_steps, lr=7e-3, init=args.init, precision="auto"

@@ -18,7 +18,7 @@ TINY = {
         "n_layers": 1,
     },
     "training": {
-        **{"n_steps": 3, "batch_size": 2, "segment": 0.5, "val_every": 3, "num_workers": 0},
+        **{"n_steps": 3, "batch_size": 2, "segment": 0.5, "val_every": 3, "num_workers": 0}
     },
     "encoder_model": {"n_fft": 64, "hop_length": 16, "width": 4},
     "pretrain": {"segment": 0.5, "num_workers": 0, "validation_items": 4},

@@ -82,10 +82,7 @@ def test_summary_counts_and_averages():
             "stems": {"bass": {"bass": 1.0, "drums": 2.0}, "strings": {"bass": 3.0, "drums": 1.0}},
             "estimates": {"bass": 0.5, "drums": 4.0},
         },
-        {
-            "stems": {"bass": {"bass": 3.0, "drums": 2.0}},
-            "estimates": {"bass": 3.5, "drums": 6.0},
-        },
+        {"stems": {"bass": {"bass": 3.0, "drums": 2.0}}, "estimates": {"bass": 3.5, "drums": 6.0}},
     ]
     found = summarise(songs)
     assert found["told_apart"] == [1, 2]

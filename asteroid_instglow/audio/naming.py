@@ -99,9 +99,7 @@ def check_template(name: str) -> None:
 
 
 def output_names(
-    sources: Sequence[str],
-    wanted: Sequence[str] | str | None = None,
-    two_stems: str | None = None,
+    sources: Sequence[str], wanted: Sequence[str] | str | None = None, two_stems: str | None = None
 ) -> dict[str, list[int]]:
     """Returns which sources each output is the sum of.
 

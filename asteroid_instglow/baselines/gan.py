@@ -56,10 +56,7 @@ class GanPrior(SourceOnly):
     """
 
     defaults = {"n_steps": 100_000, "batch_size": 64, "lr": 1e-4}
-    sizes = {
-        **{"n_frames": 2**13, "n_latent": 2**13, "width": 2**10, "depth": 10},
-        "n_iter": 10**6,
-    }
+    sizes = {**{"n_frames": 2**13, "n_latent": 2**13, "width": 2**10, "depth": 10}, "n_iter": 10**6}
 
     def __init__(
         self,

@@ -58,11 +58,7 @@ class Oracle(Untrained):
     """
 
     def __init__(
-        self,
-        sources: list[str],
-        sample_rate: int = 22050,
-        n_fft: int = 2048,
-        hop_length: int = 512,
+        self, sources: list[str], sample_rate: int = 22050, n_fft: int = 2048, hop_length: int = 512
     ):
         super().__init__(constructor_arguments(locals()))
         self.n_fft, self.hop_length = n_fft, hop_length

@@ -71,10 +71,7 @@ def describe(answer: dict) -> str:
         lines.append(f"the right prior is the likeliest for {right} of {known} stems")
     else:
         lines.append("no true stems: pass --references, or folders of stems")
-    lines += [
-        "",
-        "NLL of the estimates, and the gap to the true stems (below 0: likelier)",
-    ]
+    lines += ["", "NLL of the estimates, and the gap to the true stems (below 0: likelier)"]
     lines.append(_row("", priors))
     lines.append(_row("estimate", [f"{value:.3f} " for value in answer["estimates"].values()]))
     gaps = [f"{answer['gap'][n]:+.3f} " if n in answer["gap"] else "- " for n in priors]

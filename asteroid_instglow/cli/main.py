@@ -142,8 +142,7 @@ def build_parser(commands: Sequence[str] = tuple(COMMANDS)) -> argparse.Argument
         commands (Sequence[str]): Those whose options are declared as well.
     """
     parser = argparse.ArgumentParser(
-        prog="instglow",
-        description="Separates music with one generative prior per instrument.",
+        prog="instglow", description="Separates music with one generative prior per instrument."
     )
     parser.add_argument("--version", action="version", version=f"instglow {__version__}")
     parser.set_defaults(json=False, debug=False)

@@ -88,10 +88,7 @@ def bss_eval(
 
 
 def museval_bss_eval(
-    references: ArrayLike,
-    estimates: ArrayLike,
-    window: int | None = None,
-    hop: int | None = None,
+    references: ArrayLike, estimates: ArrayLike, window: int | None = None, hop: int | None = None
 ) -> NDArray[np.float64]:
     """Computes the same as :func:`bss_eval` with the ``museval`` package.
 

@@ -29,9 +29,7 @@ _ESTIMATE_FOLDERS = ("estimates", "estimate", "stems")
 
 
 def read_tracks(
-    folder: Path,
-    references: str | Path | None = None,
-    estimates: str | Path | None = None,
+    folder: Path, references: str | Path | None = None, estimates: str | Path | None = None
 ) -> tuple[list[Track], list[str]]:
     """Finds the tracks.
 

@@ -9,14 +9,7 @@ from typing import Any
 
 import torch
 
-from ..data import (
-    Data,
-    MixDataset,
-    apply_effects,
-    data_digest,
-    list_sources,
-    split_by_source,
-)
+from ..data import Data, MixDataset, apply_effects, data_digest, list_sources, split_by_source
 from ..data.recordings import can_be_heard
 from ..encoder.build import build_encoder
 from ..encoder.joint import JointEncoder
@@ -111,11 +104,7 @@ def train_encoder(
             **common,
         )
         validation = MixDataset(
-            files=held_out,
-            n_items=options.validation_items,
-            p_speed=0.0,
-            p_silent=(0, 0),
-            **common,
+            files=held_out, n_items=options.validation_items, p_speed=0.0, p_silent=(0, 0), **common
         )
         whose = {"source": owner.source}
         start, run = (model, init), prior / FOLDER

@@ -64,12 +64,7 @@ class Muon(Optimizer):
                 update(parameters, group, [self.state[parameter] for parameter in parameters])
         return loss
 
-    def _muon(
-        self,
-        parameters: Any,
-        group: dict[str, Any],
-        states: list[dict[str, Any]],
-    ) -> None:
+    def _muon(self, parameters: Any, group: dict[str, Any], states: list[dict[str, Any]]) -> None:
         for parameter, state in zip(parameters, states):
             if not state:
                 state["momentum"] = torch.zeros_like(parameter)
@@ -83,12 +78,7 @@ class Muon(Optimizer):
         torch._foreach_mul_(parameters, 1 - group["lr"] * group["weight_decay"])
         torch._foreach_add_(parameters, list(directions.flatten(1, 2).unbind()), alpha=-step)
 
-    def _adam(
-        self,
-        parameters: Any,
-        group: dict[str, Any],
-        states: list[dict[str, Any]],
-    ) -> None:
+    def _adam(self, parameters: Any, group: dict[str, Any], states: list[dict[str, Any]]) -> None:
         for parameter, state in zip(parameters, states):
             if not state:
                 state["step"] = torch.zeros(())

@@ -9,13 +9,7 @@ from typing import Any
 
 import torch
 
-from ..data import (
-    Data,
-    SoloDataset,
-    as_folders,
-    data_digest,
-    split_by_source,
-)
+from ..data import Data, SoloDataset, as_folders, data_digest, split_by_source
 from ..data.recordings import can_be_heard
 from ..prior import GlowPrior
 from ..utils.files import write_json

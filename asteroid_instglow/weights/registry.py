@@ -7,11 +7,7 @@ import sys
 from typing import Any
 
 # Class name to module, imported when asked for.
-MODELS = {
-    "GlowPrior": "prior",
-    "GenerativeSeparator": "separator",
-    "JointEncoder": "encoder.joint",
-}
+MODELS = {"GlowPrior": "prior", "GenerativeSeparator": "separator", "JointEncoder": "encoder.joint"}
 BASELINES = {
     "KLNMF": "baselines.nmf",
     "GanPrior": "baselines.gan",

@@ -50,8 +50,7 @@ def test_every_failure_is_one_line(error, tmp_path, monkeypatch, capsys):
 
 
 @pytest.mark.parametrize(
-    "number, code, told",
-    [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")],
+    "number, code, told", [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")]
 )
 def test_a_signal_ends_a_command_that_cleans_up(number, code, told, monkeypatch, capsys):
     cleaned = []

@@ -69,11 +69,7 @@ def test_nothing_scored_is_said_and_not_crashed_on(recwarn):
     assert "2 of 2 tracks: silent reference" in report.table()
     assert json.loads(report.to_json())["protocols"]["mdx"]["scores"]["estimates"]["bass"][
         "SDR"
-    ] == {
-        "value": None,
-        "low": None,
-        "high": None,
-    }
+    ] == {"value": None, "low": None, "high": None}
     assert box_plot(report).startswith(b"\x89PNG")
     assert not recwarn.list
     with pytest.raises(ValueError, match="at least one track"):

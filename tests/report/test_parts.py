@@ -52,10 +52,7 @@ def test_excerpt_is_where_all_sources_play_and_does_not_clip(tmp_path):
     excerpt, problems = make_excerpt(track, 3.0)
     assert not problems and 4 <= excerpt.start <= 5 and excerpt.seconds == 3
     peaks = {}
-    for name, clip in [
-        ("mixture", excerpt.mixture),
-        *excerpt.references.items(),
-    ]:
+    for name, clip in [("mixture", excerpt.mixture), *excerpt.references.items()]:
         wav, rate = sf.read(io.BytesIO(clip.audio))
         assert len(wav) == 3 * rate == clip.seconds * rate
         peaks[name] = np.sort(np.abs(wav))[-200]

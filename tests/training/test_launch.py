@@ -13,7 +13,7 @@ LAUNCHERS = {
         **{"node": "SLURM_NODEID", "local": "SLURM_LOCALID"},
     },
     "TorchElasticEnvironment": {
-        **{"TORCHELASTIC_RUN_ID": "1", "node": "GROUP_RANK", "local": "LOCAL_RANK"},
+        **{"TORCHELASTIC_RUN_ID": "1", "node": "GROUP_RANK", "local": "LOCAL_RANK"}
     },
 }
 

@@ -24,8 +24,7 @@ def test_the_wrong_kind(prior, separator, tmp_path):
     with pytest.raises(ValueError, match="got a ConvTasNet .*BaseModel.from_pretrained"):
         GlowPrior.from_pretrained(tmp_path / "c.pth")
     with pytest.raises(
-        ValueError,
-        match="must hold a GenerativeSeparator or GlowPrior or JointEncoder, got a Conv",
+        ValueError, match="must hold a GenerativeSeparator or GlowPrior or JointEncoder, got a Conv"
     ):
         load_model(tmp_path / "c.pth")
 

@@ -91,7 +91,7 @@ def test_saving_again_leaves_other_files_and_no_old_weights(separator, tmp_path)
     separator.save_pretrained(tmp_path / "s", with_bin=True, card=Card())
     separator.save_pretrained(tmp_path / "s")
     assert files(tmp_path / "s") == [
-        *("README.md", "config.json", "model.safetensors", "training.json"),
+        *("README.md", "config.json", "model.safetensors", "training.json")
     ]
 
 

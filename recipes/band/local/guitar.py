@@ -1,16 +1,7 @@
 """Writes guitar parts over a song's chords: strumming, picking, power chords, riffs, leads."""
 
 import numpy as np
-from guitar_tables import (
-    BARRE_A,
-    BARRE_E,
-    OPEN_SHAPES,
-    PICKS,
-    POWERS,
-    SCALES,
-    STRINGS,
-    STRUMS,
-)
+from guitar_tables import BARRE_A, BARRE_E, OPEN_SHAPES, PICKS, POWERS, SCALES, STRINGS, STRUMS
 from sampler import Note
 from sampler_harmony import INTERVALS
 

@@ -3,10 +3,7 @@
 import numpy as np
 import pytest
 import soundfile as sf
-from dataset_folders import (
-    RATE,
-    tone,
-)
+from dataset_folders import RATE, tone
 
 from asteroid_instglow.audio.io import load_audio
 from asteroid_instglow.data.corpora.prepare import prepare
