@@ -22,12 +22,12 @@ from safetensors.torch import save_file
 
 from asteroid_instglow.audio.io import load_audio
 from asteroid_instglow.audio.stft import istft
-from asteroid_instglow.data.device import DeviceMixtures, DeviceSolos, Part
+from asteroid_instglow.data.on_device import DeviceMixtures, DeviceSolos, Part
 from asteroid_instglow.encoder.base import MASK
 from asteroid_instglow.encoder.build import build_encoder
 from asteroid_instglow.encoder.solve import reconcile
 from asteroid_instglow.evaluation.metrics import window_sdr
-from asteroid_instglow.training.device import DeviceRun, train_on_device
+from asteroid_instglow.training.on_device import DeviceRun, train_on_device
 
 RATE = 22050
 SEGMENT = 3.0  # seconds

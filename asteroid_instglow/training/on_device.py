@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 
-from ..data.device import DeviceMixtures
+from ..data.on_device import DeviceMixtures
 from ..encoder.base import Encoder
 from .encoder_loss import encoder_loss, encoder_optimizer
 

@@ -4,9 +4,9 @@ from solo_folders import RATE, write_solos
 from torch.testing import assert_close
 
 from asteroid_instglow.data import effects
-from asteroid_instglow.data.device import DeviceMixtures, DeviceSolos, Part, transpose
+from asteroid_instglow.data.on_device import DeviceMixtures, DeviceSolos, Part, transpose
 from asteroid_instglow.encoder import BandSplitEncoder, SourceEncoder
-from asteroid_instglow.training.device import DeviceRun, train_on_device
+from asteroid_instglow.training.on_device import DeviceRun, train_on_device
 
 SEGMENT = 1024
 LSTM = {"n_fft": 64, "hop_length": 16, "width": 8}
