@@ -75,7 +75,8 @@ def _list_remote(place: Place, output: Place | None) -> list[CorpusSong]:
 
 def _read_manifest(place: Place) -> list[CorpusSong]:
     paths: dict[str, str | None] = {}
-    with place.fs.open(place.root, "rt", encoding="utf-8") as file:
+    # Names of files need not be UTF-8.
+    with place.fs.open(place.root, "rt", encoding="utf-8", errors="surrogateescape") as file:
         for number, line in enumerate(file, 1):
             if line.strip():
                 path, track = _read_line(line.rstrip("\n"), place, number)
@@ -88,13 +89,17 @@ def _read_line(line: str, place: Place, number: int) -> tuple[str, str | None]:
     if place.root.endswith(".jsonl"):
         try:
             entry = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             entry = None
         if not isinstance(entry, dict) or not isinstance(entry.get("path"), str):
-            raise ValueError(f'line {number} of {place} must be an object with "path": {line!r}')
+            raise ValueError(
+                f'line {number} of {place} must be an object with "path": {line[:99]!r}'
+            )
         line, track = entry["path"], entry.get("track")
         if track is not None and not isinstance(track, str):
-            raise ValueError(f'line {number} of {place} must have a string as "track": {line!r}')
+            raise ValueError(
+                f'line {number} of {place} must have a string as "track": {line[:99]!r}'
+            )
     if "://" in line or line.startswith("/"):
         return line, track
     return f"{str(place).rpartition('/')[0]}/{line}", track

@@ -94,15 +94,21 @@ class CorpusManifest:
 
     def _read(self, part: str) -> None:
         made_with = None
-        with self._place.fs.open(part, "rt", encoding="utf-8") as file:
+        with self._place.fs.open(part, "rt", encoding="utf-8", errors="replace") as file:
             for line in file:
                 try:
                     record = json.loads(line)
-                except ValueError:
+                except (ValueError, RecursionError):
                     continue  # the last line of a run that was killed
+                if not isinstance(record, dict):
+                    continue
                 made_with = record.get("made_with", made_with)
-                if record.get("status") == "done":
-                    self.tracks[record["track"]] = record["path"]
+                track, path = record.get("track"), record.get("path")
+                is_named = isinstance(track, str) and isinstance(path, str)
+                if record.get("status") == "done" and is_named:
+                    self.tracks[track] = path
+        if made_with is not None and not isinstance(made_with, dict):
+            raise ValueError(f"{part} must say what separated, got {str(made_with)[:99]}")
         if made_with is not None and made_with != self._made_with:
             differ = [
                 name

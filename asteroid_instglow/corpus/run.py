@@ -12,11 +12,12 @@ from typing import Any
 
 from tqdm import tqdm
 
+from ..audio.naming import TEMPLATE
 from ..utils.checks import check_above_zero, check_at_least, check_whole
 from ..utils.extras import check_installed
 from .limits import TimeLimit
 from .listing import CorpusSong
-from .manifest import CorpusManifest
+from .manifest import FOLDER, CorpusManifest
 from .storage import Place
 from .worker import SongWorker
 
@@ -93,6 +94,8 @@ def separate_corpus(
         check_above_zero("timeout", timeout)
     if len({song.track for song in songs}) < len(songs):
         raise ValueError("songs must have different tracks, two have the same")
+    if len(songs) > 1 and "{track}" not in options.get("name", TEMPLATE):
+        raise ValueError(f"name must contain {{track}} for several songs, got {options['name']!r}")
     check_installed("ray")
     import ray
 
@@ -129,10 +132,10 @@ def _not_done(
     todo, failed = [], []
     for song in songs:
         owner = tracks.get(song.track)
-        if owner is None:
+        if owner is None and song.track.partition("/")[0] != FOLDER:
             todo.append(song)
         elif owner != song.path:
-            error = f"its stems would replace those of {owner}"
+            error = f"its stems would replace {f'those of {owner}' if owner else 'the manifest'}"
             failed.append({**song._asdict(), "attempts": 0, "error": error})
     return todo, failed
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import torch
 
-from . import arrays, damaged_files, invocations, kills, models, outputs, surroundings
+from . import arrays, corpora, damaged_files, invocations, kills, models, outputs, surroundings
 from .judge import SECONDS, Tally, judge
 from .world import World
 
@@ -28,6 +28,7 @@ KINDS = {
     "invocations": (invocations, 400),
     "models": (models, 150),
     "outputs": (outputs, 300),
+    "corpora": (corpora, 200),
     "surroundings": (surroundings, 84),
     "kills": (kills, 75),
 }

@@ -15,6 +15,7 @@ COUNTS = {
     "invocations": 20,
     "models": 30,
     "outputs": 20,
+    "corpora": 20,
     "surroundings": 21,
     "kills": 9,
 }

@@ -99,3 +99,32 @@ def test_a_name_that_another_song_has_is_not_given_again(tmp_path):
         manifest.add({"path": "/a/x.mp3", "track": "x", "status": "done"})
     answer = separate_corpus([CorpusSong("/a/x.wav", "x")], tmp_path / "out", lambda: None)
     assert answer["failed"][0]["error"] == "its stems would replace those of /a/x.mp3"
+
+
+@pytest.mark.parametrize(
+    "line", ["1", "null", "[]", '"x"', '{"status": "done"}', "[" * 10**5, "\xff"]
+)
+def test_a_manifest_with_strange_lines_is_read(tmp_path, line):
+    place = Place(tmp_path / "out")
+    with CorpusManifest(place, {"seed": 1}) as manifest:
+        manifest.add({"path": "a.wav", "track": "a", "status": "done"})
+    [part] = (tmp_path / "out" / FOLDER).glob("*.jsonl")
+    part.write_bytes(part.read_bytes() + line.encode("latin-1"))
+    with CorpusManifest(place, {"seed": 1}) as manifest:
+        assert manifest.tracks == {"a": "a.wav"}
+    part.write_text('{"made_with": 1}')
+    with pytest.raises(ValueError, match="must say what separated, got 1"):
+        CorpusManifest(place, {"seed": 1}).__enter__()
+
+
+def test_names_that_would_meet_are_refused(tmp_path):
+    songs = [CorpusSong(f"{name}.wav", name) for name in ("a", "manifest")]
+    with pytest.raises(ValueError, match="name must contain {track} for several songs"):
+        separate_corpus(songs, tmp_path / "out", lambda: None, name="{stem}")
+    answer = separate_corpus(songs[1:], tmp_path / "out", lambda: None)
+    assert answer["failed"][0]["error"] == "its stems would replace the manifest"
+    (tmp_path / "songs.txt").write_bytes(b"\xff.wav\n")
+    assert list_songs(tmp_path / "songs.txt", "out")[0].track == "\udcff"
+    (tmp_path / "songs.jsonl").write_text("[" * 10**5)
+    with pytest.raises(ValueError, match="line 1 of .*songs.jsonl must"):
+        list_songs(tmp_path / "songs.jsonl", "out")
