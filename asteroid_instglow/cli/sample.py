@@ -44,10 +44,9 @@ def run(args: argparse.Namespace) -> dict:
     torch.manual_seed(args.seed)
     n_frames = 1 + int(args.seconds * prior.sample_rate) // prior.hop_length
     to_wav = GriffinLim(prior.n_fft, hop_length=prior.hop_length, power=1.0)
-    args.output.mkdir(parents=True, exist_ok=True)
     for path in paths:
-        magnitude = prior.sample(n_frames, 1, args.temperature, generator)
-        save_audio(path, to_wav(magnitude)[0], int(prior.sample_rate), overwrite=args.overwrite)
+        wav = to_wav(prior.sample(n_frames, 1, args.temperature, generator))[0]
+        save_audio(path, wav, int(prior.sample_rate), overwrite=args.overwrite)
     return {"files": [str(path) for path in paths]}
 
 

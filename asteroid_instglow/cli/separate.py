@@ -267,12 +267,16 @@ def _separate_all(
 
 def _separate_one(separator: Any, song: "Song", options: dict[str, Any]) -> Any:
     try:
+        if options.get("confidence"):
+            from ..uncertainty.confidence import confidence_path
+
+            where = (song.folder, song.track, options["name"], options["force_overwrite"])
+            picture = confidence_path(*where, suffix=".png")
         written = separator.file_separate(song.path, song.folder, track=song.track, **options)
         if options.get("confidence"):
             from ..report.confidence import draw_confidence
             from ..utils.files import read_json
 
-            picture = written["confidence"].with_suffix(".png")
             draw_confidence(read_json(written["confidence"]), picture)
             written["confidence picture"] = picture
     except Exception as error:  # noqa: BLE001 - whatever it is, the other files go on

@@ -7,11 +7,13 @@ from typing import Any
 import numpy as np
 import torch
 
+from ..utils.checks import check_whole
 from .effects import change_speed
 from .folders import Data, Solo, find_by_source, list_sources
 from .recordings import SILENCE_DB, Recordings, rms_db
 from .solos import EpochDataset, check_range, draw_gain
 
+MAX_PIECES = 1000  # of one source in a mixture
 _MAX_TRIES = 20
 
 
@@ -122,8 +124,7 @@ class MixDataset(MixtureDataset):
         folders: Any = root
         if source is None or (files is None) == (root is None):
             raise ValueError("source and either root or files must be given")
-        if n_max < 1:
-            raise ValueError(f"n_max must be positive, got {n_max}")
+        check_whole("n_max", n_max, 1, MAX_PIECES)
         if min(p_silent) < 0 or sum(p_silent) > 1:
             raise ValueError(f"p_silent must be two chances of a sum up to 1, got {p_silent}")
         if files is None:
@@ -197,8 +198,10 @@ class RandomMixtureDataset(MixtureDataset):
         self.sources = list(files)
         given = n_max if isinstance(n_max, dict) else dict.fromkeys(self.sources, n_max)
         self.n_max = {name: given.get(name, 1) for name in self.sources}
-        if given.keys() - self.n_max.keys() or min(self.n_max.values()) < 1:
-            raise ValueError(f"n_max must be 1 or more, for sources that there are, got {n_max}")
+        if given.keys() - self.n_max.keys():
+            raise ValueError(f"n_max must be for sources that there are, got {n_max}")
+        for n in self.n_max.values():
+            check_whole("n_max", n, 1, MAX_PIECES)
         self.p_real, self.p_silent = p_real, p_silent
         self.songs = _songs(self.recordings.values())
 

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ..utils.files import write_atomic
+
 
 def draw_confidence(told: Mapping[str, Any], path: str | Path) -> None:
     """Draws a panel a source: the expected SDR of each second, with its interval.
@@ -34,4 +36,5 @@ def draw_confidence(told: Mapping[str, Any], path: str | Path) -> None:
             axis.grid(alpha=0.3)
         axes[-1].set_xlabel("time, s")
         figure.supylabel(f"expected SDR, dB, with the interval that holds {told['level']:.0%}")
-        figure.savefig(path, dpi=120)
+        kind = Path(path).suffix[1:]
+        write_atomic(path, lambda file: figure.savefig(file, dpi=120, format=kind))

@@ -1,5 +1,7 @@
 """Arrays and tensors of odd shapes, types, layouts, contents and rates."""
 
+import json
+
 import numpy as np
 import torch
 
@@ -42,6 +44,8 @@ OPTIONS = (
     *({"prior_weight": 1e38, "solver": "paper", "n_iter": 2}, {"init_scale": 1e30, "n_iter": 2}),
 )
 
+METHODS = ("separate", "separate", "separate", "separate", "confidence", "posterior", "detect")
+
 
 def case(world, seed: int, number: int) -> Case:
     """Returns the array with this number."""
@@ -50,14 +54,18 @@ def case(world, seed: int, number: int) -> Case:
         choices[rng.integers(0, len(choices))]
         for choices in (SHAPES, DTYPES, LAYOUTS, CONTENTS, RATES, OPTIONS)
     )
-    name = f"{shape} {dtype} {layout} {content} {rate} {options}"
+    how = METHODS[rng.integers(0, len(METHODS))]
+    name = f"{how} {shape} {dtype} {layout} {content} {rate} {options}"
 
     def run(place):
         try:
             wav = _make(rng, shape, dtype, layout, content)
-        except (TypeError, ValueError, RuntimeError, OverflowError):
+        except (TypeError, ValueError, RuntimeError, OverflowError, IndexError):
             return  # No such array exists.
-        _try(world.separator, wav, rate, options)
+        if how == "separate":
+            _try(world.separator, wav, rate, options)
+        else:
+            _try_uncertain(world.separator, how, wav, rate, options)
 
     return Case(name, run)
 
@@ -149,6 +157,38 @@ def _try(separator, wav, rate, options):
         missed = (out.sum(axis).reshape(wav.shape) - wav).abs().max() / peak
         if missed > (1e-5 if wav.dtype == torch.float64 else 1e-2):
             raise Fault(f"the sources miss the mixture by {missed:.2g} of its peak")
+
+
+def _try_uncertain(separator, how, wav, rate, options):
+    try:
+        if how == "posterior":
+            found = separator.posterior(wav, n=2, sample_rate=rate, **options)
+        elif how == "detect":
+            found = separator.detect(wav, sample_rate=rate, **options)
+        else:
+            found, told = separator.separate(wav, sample_rate=rate, confidence=True, **options)
+    except Exception as error:
+        check_error(error)
+        return
+    if how == "detect":
+        json.dumps(found.to_dict(), allow_nan=False)
+        return
+    answer = separator.separate(wav, sample_rate=rate, **options)
+    if how == "confidence":
+        if not torch.equal(torch.as_tensor(found), torch.as_tensor(answer)):
+            raise Fault("the answer is another with confidence")
+        json.dumps([one.to_dict() for one in told], allow_nan=False)
+        return
+    if found.shape != (2, *answer.shape) or not found.isfinite().all():
+        raise Fault(
+            f"alternatives of {tuple(answer.shape)} are {tuple(found.shape)}, or not finite"
+        )
+    if found.dtype == torch.float32:
+        axis = 0 if wav.ndim == 1 else 1
+        peak = answer.abs().sum(axis).max().double().clamp_min(1e-36)
+        missed = (found.double().sum(axis + 1) - answer.double().sum(axis)).abs().max() / peak
+        if missed > 1e-5:
+            raise Fault(f"alternatives miss the answer's sum by {missed:.2g} of its peak")
 
 
 def _plain(wav):

@@ -5,6 +5,7 @@ import json
 import os
 import sys
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from unittest import mock
@@ -139,6 +140,26 @@ def small_ray():
     return ray
 
 
+@contextlib.contextmanager
+def stand_in():
+    """Has :func:`small_ray` stand for Ray in the block, installed or not."""
+    before = sys.modules.get("ray")
+    sys.modules["ray"] = small_ray()
+    try:
+        with mock.patch("asteroid_instglow.utils.extras.find_spec", find_ray):
+            yield
+    finally:
+        # No other module that was imported meanwhile may go with it.
+        del sys.modules["ray"]
+        if before is not None:
+            sys.modules["ray"] = before
+
+
+def find_ray(name):
+    """Returns True for Ray, and what is there of any other package."""
+    return name == "ray" or find_spec(name)
+
+
 def case(world, seed: int, number: int) -> Case:
     """Returns the corpus with this number."""
     rng = np.random.default_rng([seed, number, 7])
@@ -163,8 +184,7 @@ def _try(world, place, kind, options, rng):
             part.mkdir()
     before = snapshot(place, {out})
     argv = ["corpus", source, "-o", out, "--priors", world.band, "--quiet", "--json", *options]
-    there = mock.patch("asteroid_instglow.utils.extras.find_spec", lambda name: name)
-    with mock.patch.dict(sys.modules, ray=small_ray()), there:
+    with stand_in():
         answer = command(argv)
     check_answer(answer)
     after = snapshot(place, {out})

@@ -11,6 +11,7 @@ import soundfile as sf
 from .judge import Case, Fault, check_answer, check_audio, check_whole, command
 from .world import KINDS, LENGTH, SOURCES
 
+UNCERTAIN = ("--sources", "auto", "--confidence")
 NO_LENGTH = {"aac", "ac3"}  # streams that may end anywhere
 EXTREMES = (0, 1, 2, 255, 65535, 2**31 - 1, 2**31, 2**32 - 1, 44101, 1_000_003, 5_882_350)
 
@@ -150,6 +151,11 @@ def case(world, seed: int, number: int) -> Case:
     if damage is truncate and kind not in NO_LENGTH and len(hurt) < 0.8 * len(data):
         least = LENGTH - 0.1
     many = what == 4
+    if what in (5, 6):
+        return Case(
+            f"{damage.__name__} {kind} as {suffix}, {'detect' if what == 5 else 'auto'}",
+            lambda place: _try_uncertain(world, place / f"x{suffix}", hurt, what == 5),
+        )
 
     def run(place):
         _try(world, place, f"x{suffix}", hurt, least, many)
@@ -161,6 +167,21 @@ def _try(world, place, name, data, least=0, many=False):
     path = place / name
     path.write_bytes(data)
     _separate(world, place, path, least, many)
+
+
+def _try_uncertain(world, path, data, is_detection):
+    path.write_bytes(data)
+    out = path.parent / "out"
+    argv = ["detect", path] if is_detection else ["separate", path, "-o", out, *UNCERTAIN]
+    answer = command([*argv, "--priors", world.band, "--quiet", "--json"])
+    check_answer(answer)
+    check_whole(out)
+    if sorted(path.parent.iterdir()) not in ([path], sorted([path, out])):
+        raise Fault(f"wrote beside the output folder: {sorted(path.parent.iterdir())}")
+    if answer.code == 0:
+        json.loads(answer.out)
+    elif out.exists():
+        raise Fault(f"failed, and left {sorted(out.rglob('*'))[:4]}")
 
 
 def _try_odd(world, place, rng):

@@ -35,6 +35,7 @@ SOUND = {
         "nmf separate {place}/song.wav --model {root}/models/band -o {out} --quiet"
     ),
     "demo": "--priors {root}/models/band --output {out} --quiet",
+    "detect": "{place}/song.wav --priors {root}/models/band --quiet",
     "diagnose": "{root}/song.wav --priors {root}/models/band --solver paper --n-iter 1",
     "report": "{root}/experiment -o {out}/report.html --quiet",
     "publish": "{root}/models/bass --repo-id user/bass -o {out}",

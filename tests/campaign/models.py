@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from .corpora import stand_in
 from .damaged_files import DAMAGES
 from .judge import Case, Fault, check_answer, check_whole, command
 
@@ -156,13 +157,18 @@ HURTS = (
     *(spoil_values, pickled, irregular),
 )
 
+COMMANDS = (
+    *("separate", "separate", "sample", "list", "publish", "diagnose", "detect", "add", "export"),
+    *("confidence", "corpus"),
+)
+
 
 def case(world, seed: int, number: int) -> Case:
     """Returns the model folder with this number."""
     rng = np.random.default_rng([seed, number, 3])
     hurt = HURTS[number % len(HURTS)]
     which = str(rng.choice(["bass", "band"]))
-    name = str(rng.choice(["separate", "separate", "sample", "list", "publish", "diagnose"]))
+    name = str(rng.choice(COMMANDS))
 
     def run(place: Path):
         folder = place / "model"
@@ -180,13 +186,22 @@ def _try(world, place, folder, name):
     out = place / "out"
     argv = {
         "separate": [world.song, "--priors", folder, "-o", out, "--quiet"],
+        "confidence": [
+            *(world.song, "--priors", folder, "-o", out, "--quiet", "--confidence"),
+            *("--sources", "auto"),
+        ],
+        "detect": [world.song, "--priors", folder, "--quiet"],
+        "add": [f"new={folder}", "--to", world.prior, "-o", out],
+        "export": [folder, "-o", out / "x.onnx"],
+        "corpus": [world.root / "solos" / "a", "-o", out, "--priors", folder, "--quiet"],
         "sample": [folder, "-o", out, "--seconds", "0.1"],
         "list": [place],
         "publish": [folder, "--repo-id", "user/x", "-o", out],
         "diagnose": [world.song, "--priors", folder, "--n-iter", "1", "--solver", "paper"],
     }[name]
     before = sorted(place.iterdir())
-    answer = command([name, *argv])
+    with stand_in():
+        answer = command(["separate" if name == "confidence" else name, *argv])
     if (place / "ran").exists():
         raise Fault("code in the model was run")
     check_answer(answer)

@@ -28,6 +28,15 @@ def test_sample(capsys, tmp_path):
         check_mistake(capsys, *args[:4], f"--{option}", value, "--overwrite", says=says)
 
 
+def test_a_sample_that_fails_leaves_no_folder(capsys, tmp_path, monkeypatch):
+    tiny_prior("bass").save_pretrained(tmp_path / "bass")
+    sample = GlowPrior.sample
+    monkeypatch.setattr(GlowPrior, "sample", lambda *args: sample(*args) * float("nan"))
+    args = ("sample", tmp_path / "bass", "-o", tmp_path / "out", "--seconds", "0.5")
+    check_mistake(capsys, *args, says="finite")
+    assert not (tmp_path / "out").exists()
+
+
 def test_train_then_separate(capsys, tmp_path):
     """Two sources in the two layouts; the flow and the encoder, then a mixture of the two."""
     rng = np.random.default_rng(0)

@@ -227,3 +227,20 @@ def test_skip_existing_finishes_what_a_killed_process_began(music, band, capsys)
     told = separate(capsys, band, *args, "--skip-existing")
     assert "skipped" in told.out and last.read_bytes() == whole
     assert files(music / "out") == ["bass/one.wav", "drums/one.wav", "vocals/one.wav"]
+
+
+def test_the_picture_of_the_confidence_replaces_no_other(music, capsys, tmp_path):
+    encoder = {"n_fft": 64, "hop_length": 16, "width": 4}
+    two = {n: tiny_prior(n, i, encoder=encoder) for i, n in enumerate(("bass", "drums"))}
+    GenerativeSeparator(two).save_pretrained(tmp_path / "sure")
+    picture = tmp_path / "out" / "one" / "confidence.png"
+    picture.parent.mkdir(parents=True)
+    picture.write_text("mine")
+    args = ("music/one.wav", "-o", "out", "--confidence")
+    assert (
+        "confidence.png exists: pass --overwrite"
+        in separate(capsys, tmp_path / "sure", *args, code=2).err
+    )
+    assert files(tmp_path / "out") == ["one/confidence.png"] and picture.read_text() == "mine"
+    separate(capsys, tmp_path / "sure", *args, "--overwrite")
+    assert picture.read_bytes()[:4] == b"\x89PNG"
