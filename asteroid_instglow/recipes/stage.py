@@ -3,11 +3,15 @@
 import argparse
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import yaml
+
+from ..data.corpora.manifest import MANIFEST, describe
+from ..data.corpora.prepare import Track, prepare
 
 
 def read_stage(description: str, *arguments: str) -> tuple[argparse.Namespace, dict]:
@@ -30,6 +34,27 @@ def read_stage(description: str, *arguments: str) -> tuple[argparse.Namespace, d
     args = parser.parse_args()
     args.progress = show_notices()
     return args, yaml.safe_load(args.conf.read_text(encoding="utf-8"))
+
+
+def prepare_stage(
+    parser: argparse.ArgumentParser,
+    list_tracks: Callable[[argparse.Namespace, dict[str, Any]], list[Track]],
+) -> None:
+    """Runs stage 0: reads --conf, --output and --jobs, and prepares the tracks.
+
+    Args:
+        parser (argparse.ArgumentParser): With the arguments that name the data set.
+        list_tracks (Callable): Lists its tracks, from the arguments and ``dataset`` of conf.yml.
+    """
+    parser.add_argument("--conf", type=Path, required=True)
+    parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--jobs", type=int, default=1, help="processes")
+    args = parser.parse_args()
+    conf = yaml.safe_load(args.conf.read_text(encoding="utf-8"))
+    with one_line_errors():
+        tracks, progress = list_tracks(args, conf.get("dataset", {})), show_notices()
+        manifest = prepare(tracks, args.output, jobs=args.jobs, progress=progress, **conf["data"])
+    sys.stdout.write(f"{describe(manifest)}\n{args.output / MANIFEST} names them\n")
 
 
 def show_notices() -> bool:

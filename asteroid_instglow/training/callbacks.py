@@ -174,17 +174,16 @@ class Stop(Callback):
             process.terminate()
 
 
-class Notices(Callback):
-    """Logs a line at each validation, in place of a bar.
-
-    Args:
-        name (str): Name of what is trained.
-        n_steps (int): Number of batches in all.
-    """
+class _Progress(Callback):
+    # name (str): Name of what is trained; n_steps (int): number of batches in all.
 
     def __init__(self, name: str, n_steps: int) -> None:
-        self.name = name
-        self.n_steps = n_steps
+        self.name, self.n_steps = name, n_steps
+        self._bar: Any = None
+
+
+class Notices(_Progress):
+    """Logs a line at each validation, in place of a bar."""
 
     def on_validation_end(self, trainer: Trainer, pl_module: Any) -> None:
         """Logs the step and the loss."""
@@ -193,18 +192,8 @@ class Notices(Callback):
             logger.info("%s: step %d of %d, validation %.3f", self.name, step, self.n_steps, loss)
 
 
-class TrainingBar(Callback):
-    """A bar on stderr with the loss, the last validation and the time left.
-
-    Args:
-        name (str): Name of what is trained.
-        n_steps (int): Number of batches in all.
-    """
-
-    def __init__(self, name: str, n_steps: int) -> None:
-        self.name = name
-        self.n_steps = n_steps
-        self._bar = None
+class TrainingBar(_Progress):
+    """A bar on stderr with the loss, the last validation and the time left."""
 
     def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
         """Opens the bar where the run resumes."""

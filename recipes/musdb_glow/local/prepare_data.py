@@ -3,30 +3,18 @@
 import argparse
 from pathlib import Path
 
-import yaml
-
-from asteroid_instglow.data.corpora.manifest import MANIFEST, describe
 from asteroid_instglow.data.corpora.musdb import musdb_tracks
-from asteroid_instglow.data.corpora.prepare import prepare
 from asteroid_instglow.data.corpora.stem_folders import stem_folder_tracks
-from asteroid_instglow.recipes.stage import one_line_errors, show_notices
+from asteroid_instglow.recipes.stage import prepare_stage
+
+
+def list_tracks(args, dataset):
+    return musdb_tracks(args.musdb) if args.musdb else stem_folder_tracks(args.stems, **dataset)
+
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     root = parser.add_mutually_exclusive_group(required=True)
     root.add_argument("--musdb", type=Path, help="folder with train/ and test/")
     root.add_argument("--stems", type=Path, help="folder with a folder for each source")
-    parser.add_argument("--conf", type=Path, required=True)
-    parser.add_argument("--output", type=Path, required=True)
-    parser.add_argument("--jobs", type=int, default=1, help="processes")
-    args = parser.parse_args()
-    conf = yaml.safe_load(args.conf.read_text(encoding="utf-8"))
-    with one_line_errors():
-        if args.stems is None:
-            tracks = musdb_tracks(args.musdb)
-        else:
-            tracks = stem_folder_tracks(args.stems, **conf["dataset"])
-        manifest = prepare(
-            tracks, args.output, jobs=args.jobs, progress=show_notices(), **conf["data"]
-        )
-    print(describe(manifest), f"{args.output / MANIFEST} names them", sep="\n")
+    prepare_stage(parser, list_tracks)
