@@ -46,6 +46,9 @@ def run(args: argparse.Namespace) -> dict:
     to_wav = GriffinLim(prior.n_fft, hop_length=prior.hop_length, power=1.0)
     for path in paths:
         wav = to_wav(prior.sample(n_frames, 1, args.temperature, generator))[0]
+        if not wav.isfinite().all():
+            raise ValueError(f"prior must draw finite sounds, {args.prior} draws others")
+        args.output.mkdir(parents=True, exist_ok=True)
         save_audio(path, wav, int(prior.sample_rate), overwrite=args.overwrite)
     return {"files": [str(path) for path in paths]}
 

@@ -104,8 +104,9 @@ class CorpusManifest:
                     continue
                 made_with = record.get("made_with", made_with)
                 track, path = record.get("track"), record.get("path")
-                is_named = isinstance(track, str) and isinstance(path, str)
-                if record.get("status") == "done" and is_named:
+                if record.get("status") != "done":
+                    continue
+                if isinstance(track, str) and isinstance(path, str):
                     self.tracks[track] = path
         if made_with is not None and not isinstance(made_with, dict):
             raise ValueError(f"{part} must say what separated, got {str(made_with)[:99]}")
