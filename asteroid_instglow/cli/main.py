@@ -15,7 +15,7 @@ from types import FrameType, ModuleType
 from typing import Any
 
 from .. import __version__
-from .errors import report
+from .errors import explain, report
 
 # Command to module. It has HELP, add_arguments(parser), run(args) -> dict, describe(dict) -> str.
 COMMANDS = {
@@ -50,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         int: Exit code: 0 done, 1 done in part, 2 failed, 130 interrupted, 143 terminated.
     """
     try:
-        with _interruptible():
+        with _interruptible(), _explained_threads():
             return _run(argv)
     except _Terminated:
         sys.stderr.write("instglow: terminated\n")
@@ -94,6 +94,21 @@ def _interruptible() -> Iterator[None]:
     finally:
         sys.unraisablehook = show
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+@contextmanager
+def _explained_threads() -> Iterator[None]:
+    # An error in a thread of a library, such as TensorBoard's on a full disk, is a line as well.
+    def tell(lost: Any) -> None:
+        sys.stderr.write(f"instglow: warning: {explain(lost.exc_value)}\n")
+        if logging.getLogger().isEnabledFor(logging.DEBUG):
+            before(lost)
+
+    before, threading.excepthook = threading.excepthook, tell
+    try:
+        yield
+    finally:
+        threading.excepthook = before
 
 
 def _run(argv: Sequence[str] | None) -> int:

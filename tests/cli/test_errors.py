@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -47,6 +48,23 @@ def test_every_failure_is_one_line(error, tmp_path, monkeypatch, capsys):
     assert "Traceback" not in text and len(text) > len("instglow: error: \n")
     with pytest.raises(type(error)):
         main(["list", "--debug"])
+
+
+def test_an_error_in_a_thread_is_one_line_too(monkeypatch, capsys):
+    def fail():
+        raise OSError(28, "No space left on device", "events")
+
+    def work(args):
+        thread = threading.Thread(target=fail)
+        thread.start()
+        thread.join()
+        return {"shipped": [], "folders": []}
+
+    before = threading.excepthook
+    monkeypatch.setattr("asteroid_instglow.cli.listing.run", work)
+    assert main(["list"]) == 0
+    assert capsys.readouterr().err == "instglow: warning: events: No space left on device\n"
+    assert threading.excepthook is before
 
 
 @pytest.mark.parametrize(
