@@ -1,6 +1,6 @@
 """The options of a separation, checked once."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 
 from .utils.checks import check_at_least, check_between, check_one_of, check_whole
@@ -126,10 +126,7 @@ class SeparationOptions:
 OPTION_NAMES = tuple(field.name for field in fields(SeparationOptions))
 
 
-def check_option_names(options: Iterable[str]) -> None:
+def check_option_names(options: Iterable[str], known: Sequence[str] = OPTION_NAMES) -> None:
     """Raises TypeError if a name is no option."""
-    unknown = sorted(set(options) - set(OPTION_NAMES))
-    if unknown:
-        raise TypeError(
-            f"unknown option {', '.join(unknown)}; the options are {', '.join(OPTION_NAMES)}"
-        )
+    if unknown := sorted(set(options) - set(known)):
+        raise TypeError(f"unknown option {', '.join(unknown)}; the options are {', '.join(known)}")

@@ -14,6 +14,7 @@ from torch import nn
 from ..adapter import Separator
 from ..audio.resampling import check_rate
 from ..audio.stft import check_stft
+from ..options import check_option_names
 from ..utils.checks import check_above_zero, check_between, check_name, check_whole
 from ..weights.base import PretrainedModel
 
@@ -40,11 +41,7 @@ class PieceOptions:
 
     def updated(self, options: dict) -> "PieceOptions":
         """Returns a copy with ``options`` set; raises TypeError for unknown names."""
-        known = [field.name for field in dataclasses.fields(self)]
-        if unknown := sorted(set(options) - set(known)):
-            raise TypeError(
-                f"unknown option {', '.join(unknown)}; the options are {', '.join(known)}"
-            )
+        check_option_names(options, [field.name for field in dataclasses.fields(self)])
         return dataclasses.replace(self, **options)
 
 

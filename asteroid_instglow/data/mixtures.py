@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..utils.checks import check_whole
+from ..utils.checks import check_between, check_whole
 from .effects import change_speed
 from .folders import Data, Solo, find_by_source, list_sources
 from .recordings import SILENCE_DB, Recordings, rms_db
@@ -54,7 +54,7 @@ class MixtureDataset(EpochDataset):
             raise ValueError(
                 f"files must name a source and n_items be positive, got {list(files)} and {n_items}"
             )
-        check_chance("p_speed", p_speed)
+        check_between("p_speed", p_speed, 0, 1)
         if semitones < 1:
             raise ValueError(f"semitones must be 1 or more (p_speed=0 for none), got {semitones}")
         self.p_speed, self.semitones = p_speed, semitones
@@ -192,8 +192,8 @@ class RandomMixtureDataset(MixtureDataset):
         n_max: int | dict[str, int] = 1,
         **options: Any,
     ):
-        check_chance("p_real", p_real)
-        check_chance("p_silent", p_silent)
+        check_between("p_real", p_real, 0, 1)
+        check_between("p_silent", p_silent, 0, 1)
         super().__init__(files, **options)
         self.sources = list(files)
         given = n_max if isinstance(n_max, dict) else dict.fromkeys(self.sources, n_max)
@@ -231,12 +231,6 @@ class RandomMixtureDataset(MixtureDataset):
             for _ in range(1 + n_pieces):
                 out[k] += self._piece(name, rng)
         return out
-
-
-def check_chance(name: str, chance: float) -> None:
-    """Raises ValueError if a number is not a probability."""
-    if not 0 <= chance <= 1:
-        raise ValueError(f"{name} must be a chance in [0, 1], got {chance}")
 
 
 def _songs(recordings: Iterable[Recordings]) -> list[tuple[int, ...]]:

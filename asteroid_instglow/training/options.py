@@ -167,10 +167,8 @@ class EncoderOptions(TrainingOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not 0 <= self.eq_db < 100:
-            raise ValueError(f"eq_db must be 0 dB or more, got {self.eq_db!r}")
-        if not 0 <= self.p_effect <= 1:
-            raise ValueError(f"p_effect must be a chance in [0, 1], got {self.p_effect!r}")
+        check_between("eq_db", self.eq_db, 0, 100)
+        check_between("p_effect", self.p_effect, 0, 1)
 
 
 @dataclass(frozen=True, kw_only=True)

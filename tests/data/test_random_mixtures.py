@@ -114,8 +114,8 @@ def test_songs_that_lack_a_source_or_its_end_are_no_songs(songs, tmp_path):
 @pytest.mark.parametrize(
     "options, said",
     [
-        ({"p_real": 1.5}, "p_real must be a chance"),
-        ({"p_silent": -0.1}, "p_silent must be a chance"),
+        ({"p_real": 1.5}, "p_real must be a number from 0 to 1"),
+        ({"p_silent": -0.1}, "p_silent must be a number from 0 to 1"),
         ({"n_items": 0}, "n_items be positive"),
         ({"gain_db": (1, 0)}, "gain_db must be a range"),
         ({"segment": 0}, "segment must be"),
