@@ -94,7 +94,8 @@ def check_template(name: str) -> None:
         raise ValueError(
             f"name must contain {{stem}}, and {{ext}} only at its end as .{{ext}}, got {name!r}"
         )
-    if {"", ".", ".."} & set(PurePosixPath(body).parts) or body[0] == "/" or "//" in body:
+    is_file = body[0] != "/" and body[-1] != "/" and "//" not in body
+    if {"", ".", ".."} & set(PurePosixPath(body).parts) or not is_file:
         raise ValueError(f"name must be a path inside the output folder, got {name!r}")
 
 

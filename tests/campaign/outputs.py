@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from pathlib import Path
 
 import numpy as np
@@ -114,8 +115,12 @@ def _try(world, place, template, name, there, stage, options):
     (place / "mine").mkdir()
     for file in (place / "mine.wav", place / "mine" / "file", out / "notes.txt"):
         file.write_text("mine")
-    text = template.removesuffix(".{ext}").replace("{track}", name)
-    targets = [out / f"{text.replace('{stem}', s)}.wav" for s in (*SOURCES, "confidence")]
+    # A song may be called "{stem}".
+    parts = re.split(r"(\{stem\})", template.removesuffix(".{ext}"))
+    targets = [
+        out / f"{''.join(s if p == '{stem}' else p.replace('{track}', name) for p in parts)}.wav"
+        for s in (*SOURCES, "confidence")
+    ]
     for target in targets[:2]:
         if ".." not in template and "\0" not in template and not template.startswith("/"):
             _put(target, there, place)

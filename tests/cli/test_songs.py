@@ -99,6 +99,7 @@ def test_folder_and_template(capsys, music, band):
     [
         ("{track}", "must contain {stem}"),
         ("../{stem}", "must be a path inside"),
+        ("{track}/{stem}/", "must be a path inside"),
         ("/{stem}", "must be a path inside"),
         ("{song}/{stem}", "unknown field {song}"),
         ("{stem}", "name must give each song files of its own"),
