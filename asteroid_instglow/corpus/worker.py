@@ -77,7 +77,8 @@ class SongWorker:
                 return _describe(stems)
             with tempfile.TemporaryDirectory(prefix="instglow-") as folder:
                 stems = self._separator.file_separate(file, folder, **options)
-                self._output.put(Path(folder), names)
+                written = [path.relative_to(folder).as_posix() for path in stems.values()]
+                self._output.put(Path(folder), written)
                 return _describe(stems)
 
     def _names(self, track: str) -> list[str]:

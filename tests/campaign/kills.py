@@ -19,6 +19,7 @@ from safetensors.torch import load_file
 from asteroid_instglow.cli import main
 from asteroid_instglow.weights.base import load_model
 
+from .corpora import stand_in
 from .judge import Case, Fault, check_whole
 from .world import RATE, SOURCES
 
@@ -33,6 +34,7 @@ ACTIONS = {
     "separate": SEPARATE,
     "separate by template": SEPARATE + " --name {{stem}}/{{track}} --confidence",
     "train": TRAIN.replace("{n}", "8"),
+    "corpus": "corpus {root}/solos -o {out} --priors {root}/models/band --quiet",
     "evaluate": (
         "evaluate {root}/references {root}/estimates -o {out} --protocol si-sdr mdx --quiet"
     ),
@@ -77,7 +79,8 @@ def start(argv, log, events=None, kill_at=None, hub=None) -> int:
             _use_hub(hub)
         if events is not None:
             sys.addaudithook(hook)
-        code = main(argv)
+        with stand_in():
+            code = main(argv)
     except SystemExit as stop:
         code = stop.code if isinstance(stop.code, int) else 70
     except KeyboardInterrupt:  # before the command began
@@ -136,18 +139,13 @@ class Scene:
 
     def prepare(self):
         """Makes what the command finds: older stems, a training to go on with."""
-        if self.name == "separate":
-            wav, _ = sf.read(self.world.song)
-            sf.write(self.place / "song.wav", wav[: len(wav) // 2], RATE)
-            (self.out / "song").mkdir(parents=True)
-            for name in SOURCES:
-                sf.write(self.out / "song" / f"{name}.wav", wav, RATE)
-        elif self.name == "separate by template":
+        if self.name.startswith("separate"):
             wav, _ = sf.read(self.world.song)
             sf.write(self.place / "song.wav", wav[: len(wav) // 2], RATE)
             for name in SOURCES:
-                (self.out / name).mkdir(parents=True)
-                sf.write(self.out / name / "song.wav", wav, RATE)
+                stem = f"song/{name}.wav" if self.name == "separate" else f"{name}/song.wav"
+                (self.out / stem).parent.mkdir(parents=True, exist_ok=True)
+                sf.write(self.out / stem, wav, RATE)
         elif self.name == "train":
             done = self.world.beside / "training"
             if not done.exists():
@@ -164,10 +162,13 @@ class Scene:
             if len(stems) != len(SOURCES) or len(set(stems.values())) != 1:
                 raise Fault(f"a set of stems is torn: {stems}")
         elif self.name == "separate by template":
-            # What lies in several folders cannot come in one step, but old and new never mix.
             stems = {p.parent.name: sf.info(p).frames for p in self.out.glob("*/song.wav")}
             if len(set(stems.values())) > 1:
                 raise Fault(f"old and new stems stand side by side: {stems}")
+        elif self.name == "corpus":
+            for folder in self.out.glob("?/*"):
+                if not folder.name.startswith(".") and len([*folder.iterdir()]) != len(SOURCES):
+                    raise Fault(f"a set of stems is torn: {folder}")
         elif self.name == "train":
             last = self.out / "checkpoints" / "last.ckpt"
             if not last.is_file():
@@ -202,8 +203,9 @@ class Scene:
     def check_done(self):
         """Holds the result after the kill to be that of a run without one."""
         check_whole(self.out)
-        if self.name == "separate by template" and len([*self.out.glob("*/song.wav")]) < 2:
-            raise Fault("the set of stems is torn")
+        n_files = {"corpus": 6 * len(SOURCES), "separate by template": len(SOURCES)}
+        if len([*self.out.rglob("*.wav")]) < n_files.get(self.name, 0):
+            raise Fault("stems are lost")
         if left := [p for p in self.place.iterdir() if p.name not in ("out", "song.wav")]:
             raise Fault(f"left over: {left}")
         self.check_killed()

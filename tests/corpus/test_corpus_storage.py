@@ -42,6 +42,16 @@ def test_songs_and_stems_on_an_object_store(tmp_path, remote, monkeypatch):
     assert not place.fs.find(f"{place.root}/out/b/01")
 
 
+def test_the_confidence_goes_to_an_object_store_too(tmp_path, remote):
+    write_songs(tmp_path / "a", 1)
+    encoder = {"n_fft": 64, "hop_length": 16, "width": 4}
+    model = GenerativeSeparator({n: tiny_prior(n, encoder=encoder) for n in ("bass", "drums")})
+    worker = SongWorker(lambda: model, f"{remote}/out", {"confidence": True})
+    assert worker.separate(str(tmp_path / "a" / "00.wav"), "x/y")["status"] == "done"
+    names = ("bass.wav", "drums.wav", "confidence.json")
+    assert Place(remote).has([f"out/x/y/{name}" for name in names])
+
+
 def test_the_manifest_survives_a_torn_line_and_refuses_another_run(tmp_path):
     place = Place(tmp_path / "out")
     with CorpusManifest(place, {"seed": 1}) as manifest:
