@@ -1,6 +1,7 @@
 """``instglow separate``: separates files, into one file a source."""
 
 import argparse
+import contextlib
 import functools
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
@@ -183,8 +184,10 @@ def separate_songs(
     skipped = []
     todo = []
     for song, stems in zip(songs, _planned(separator, songs, options)):
-        # What a killed process has begun to put in place is finished, and so may be all there.
-        finish_interrupted(song.folder / song.track, stems)
+        # What a killed process has begun to put in place is finished, and so may be all there. An
+        # error is that of the song, and comes again with it.
+        with contextlib.suppress(OSError):
+            finish_interrupted(song.folder / song.track, stems)
         if args.skip_existing and all(path.is_file() for path in stems):
             skipped.append(str(song.path))
         else:

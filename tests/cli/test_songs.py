@@ -230,6 +230,17 @@ def test_skip_existing_finishes_what_a_killed_process_began(music, band, capsys)
     assert files(music / "out") == ["bass/one.wav", "drums/one.wav", "vocals/one.wav"]
 
 
+def test_a_stage_that_cannot_be_finished_is_the_failure_of_one_song(music, band, capsys):
+    (music / "out/.one.partial/lock").mkdir(parents=True)
+    (music / "out/.one.partial/journal.json").write_text('{"moves": []}')
+    args = ("music/one.wav", "music/a/two.wav", "-o", "out")
+    told = separate(capsys, band, *args, code=1)
+    assert "failed: music/one.wav" in told.out
+    assert [f for f in files(music / "out") if ".partial" not in f] == [
+        f"two/{name}.wav" for name in ("bass", "drums", "vocals")
+    ]
+
+
 def test_the_picture_of_the_confidence_replaces_no_other(music, capsys, tmp_path):
     encoder = {"n_fft": 64, "hop_length": 16, "width": 4}
     two = {n: tiny_prior(n, i, encoder=encoder) for i, n in enumerate(("bass", "drums"))}
