@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from asteroid_instglow import GenerativeSeparator, GlowPrior
 from asteroid_instglow.baselines import SYSTEMS, load_baseline, system_class
 from asteroid_instglow.baselines.training import train_baseline
-from asteroid_instglow.training.encoder import take_encoder, train_encoder
+from asteroid_instglow.training.encoder import train_encoder
+from asteroid_instglow.training.initial import take_encoder
 from asteroid_instglow.training.joint import pretrain_encoders
 from asteroid_instglow.training.prior import train_prior
 

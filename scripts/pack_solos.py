@@ -1,9 +1,10 @@
 """Packs the bundled solos: the loudest excerpt of some recordings of a pool of solos.
 
-    pack_solos.py POOL OUTPUT
+    pack_solos.py POOL SONGS OUTPUT
 
 POOL is what recipes/band makes, <group>/<source>/*.ogg. Only groups of CC0, MIT or public-domain
-sounds are taken, none of "other": that could be the instrument that is to be learned.
+sounds are taken, none of "other": that could be the instrument that is to be learned. SONGS are
+songs of POP909 rendered with FluidR3_GM, <song>/<source>.flac, as "minislakh" was trained on.
 """
 
 import argparse
@@ -12,7 +13,8 @@ from pathlib import Path
 import numpy as np
 import soundfile as sf
 
-SECONDS, RATE = 12, 22050
+SECONDS, RATE = 8, 22050
+N_SONGS = 8  # excerpts of each source
 # Group: number of recordings.
 GROUPS = {
     "bass": {"bass_growly": 4, "bass_six": 3, "bass_upright": 2, "bass_cc0": 1},
@@ -26,22 +28,36 @@ GROUPS = {
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("pool", type=Path)
+    parser.add_argument("songs", type=Path)
     parser.add_argument("output", type=Path)
     args = parser.parse_args()
     for source, groups in GROUPS.items():
         (args.output / source).mkdir(parents=True, exist_ok=True)
         for group, n in groups.items():
             files = sorted((args.pool / group / source).glob("*.ogg"))
-            # Evenly through the list, whose neighbours are alike.
-            for number, index in enumerate(np.linspace(0, len(files) - 1, n).astype(int)):
-                wav, rate = sf.read(files[index], dtype="float32")
-                if rate != RATE:
-                    raise ValueError(f"{files[index]} must be at {RATE} Hz, got {rate}")
-                path = args.output / source / f"{group.removeprefix(source + '_')}-{number}.ogg"
-                with sf.SoundFile(
-                    path, "w", RATE, 1, "VORBIS", format="OGG", compression_level=0.8
-                ) as file:
-                    file.write(excerpt(wav))
+            pack(evenly(files, n), args.output / source, group.removeprefix(source + "_"))
+        songs = sorted(args.songs.glob(f"*/{source}.flac"))
+        if songs:
+            # Other songs for every source.
+            shift = list(GROUPS).index(source)
+            pack(evenly(songs[shift:], N_SONGS), args.output / source, "songs")
+
+
+def evenly(files, n):
+    """``n`` files, evenly through a list whose neighbours are alike."""
+    return [files[index] for index in np.linspace(0, len(files) - 1, n).astype(int)]
+
+
+def pack(files, folder, name):
+    """Writes an excerpt of each file."""
+    for number, file in enumerate(files):
+        wav, rate = sf.read(file, dtype="float32")
+        if rate != RATE:
+            raise ValueError(f"{file} must be at {RATE} Hz, got {rate}")
+        path = folder / f"{name}-{number}.ogg"
+        options = {"format": "OGG", "compression_level": 0.8}
+        with sf.SoundFile(path, "w", RATE, 1, "VORBIS", **options) as written:
+            written.write(excerpt(wav))
 
 
 def excerpt(wav):

@@ -42,7 +42,7 @@ def main():
     parser.add_argument("--scale", type=float, default=1.0, help="of the seconds of the plans")
     parser.add_argument("--within", type=float, help="shorten the jobs to fit into these seconds")
     args = parser.parse_args()
-    jobs = [job for plan in args.plan for job in yaml.safe_load(plan.read_text())["jobs"]]
+    jobs = [job for plan in args.plan for job in read_plan(plan)]
     if args.within is not None:
         planned = sum(job["seconds"] for job in jobs)
         usable = max(0.1 * args.within, args.within - AROUND * len(jobs))
@@ -77,6 +77,11 @@ def main():
         record["whole_seconds"] = round(time.monotonic() - began, 1)
         (args.out / "log.json").write_text(json.dumps(log, indent=1))
         say(json.dumps(record))
+
+
+def read_plan(path):
+    """Returns the jobs of a plan."""
+    return yaml.safe_load(path.read_text())["jobs"]
 
 
 def make_mixtures(job, data, device, solos):

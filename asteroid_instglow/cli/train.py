@@ -122,7 +122,7 @@ def _train_steps(
             **encoder,
             **read_options(args, EncoderOptions, _SHARED),
         )
-    return {"prior": str(args.output), "flow": record, "encoder": trained}
+    return {"prior": str(args.output), "flow": record, "encoder": trained, "strong_encoder": None}
 
 
 def _names(cls: type) -> list[str]:
@@ -142,9 +142,11 @@ def describe(answer: dict[str, Any]) -> str:
         lines.append(f"no encoder ({why}): the search alone will separate")
     elif not encoder["steps"]:
         lines.append(f"encoder: as it is in {encoder['arguments']['init']}")
-    else:
-        lines.append(
-            f"encoder: {encoder['steps']} steps in {encoder['seconds']} s, validation loss "
-            f"{encoder['loss_before']:.3f} -> {encoder['loss_after']:.3f}"
-        )
+    for name in ("encoder", "strong_encoder"):
+        record = answer[name]
+        if record is not None and record["steps"]:
+            lines.append(
+                f"{name.replace('_', ' ')}: {record['steps']} steps in {record['seconds']} s, "
+                f"validation loss {record['loss_before']:.3f} -> {record['loss_after']:.3f}"
+            )
     return "\n".join(lines)

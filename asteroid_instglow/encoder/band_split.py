@@ -93,7 +93,8 @@ class BandSplitEncoder(Encoder):
             features.append(linear(torch.cat([band * energy.rsqrt(), energy.log() * 0.2], -1)))
             start += n * size
         h = torch.cat(features, 2)  # (batch, n_frames, n_bands, width)
-        h = self._attend(h) if self.training else self._attend_fast(h)
+        is_trained = self.training and self.split[0].weight.requires_grad
+        h = self._attend(h) if is_trained else self._attend_fast(h)
         h, start, hidden = self.norm(h), 0, []
         for (n, _), linear in zip(self.bands, self.hidden):
             hidden.append(torch.tanh(linear(h[:, :, start : start + n])))

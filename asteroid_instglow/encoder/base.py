@@ -136,6 +136,17 @@ class Encoder(nn.Module):
         guess = mask * spec[:, None, :n_bins]
         return nn.functional.pad(guess, (0, 0, 0, spec.shape[1] - n_bins))
 
+    def freeze_body(self) -> "Encoder":
+        """Leaves only the mask to be trained, which is quick; returns the encoder itself."""
+        for name, parameter in self.named_parameters():
+            parameter.requires_grad_(name.startswith(MASK))
+        return self
+
+    @property
+    def body_is_frozen(self) -> bool:
+        """Whether no parameter but those of the mask is trained."""
+        return not any(value.requires_grad for value in self._body_tensors().values())
+
     @torch.no_grad()
     def alone(self, index: int) -> "Encoder":
         """Returns a new encoder of one source, with a copy of the body and of that source's mask.

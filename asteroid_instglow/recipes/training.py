@@ -8,7 +8,8 @@ from typing import Any
 from ..encoder.joint import JointEncoder
 from ..training.checkpoints import BEST, LAST, load_checkpoint
 from ..training.checkpoints import FOLDER as CHECKPOINTS
-from ..training.encoder import FOLDER, take_encoder, train_encoder
+from ..training.encoder import FOLDER, train_encoder
+from ..training.initial import take_encoder
 from ..training.joint import pretrain_encoders
 from ..training.prior import train_prior
 

@@ -9,7 +9,7 @@ _HOMES = {
     "PriorOptions": "options",
     "TrainingOptions": "options",
     "pretrain_encoders": "joint",
-    "take_encoder": "encoder",
+    "take_encoder": "initial",
     "train_encoder": "encoder",
     "train_instrument": "instrument",
     "train_prior": "prior",

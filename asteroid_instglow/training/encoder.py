@@ -15,18 +15,18 @@ from ..encoder.build import build_encoder
 from ..encoder.joint import JointEncoder
 from ..prior import GlowPrior
 from ..utils.files import write_json
-from ..weights.base import load_model
 from .checkpoints import checkpoint_to_resume, locked, trained_weights
 from .encoder_loss import encoder_optimizer
 from .encoder_system import EncoderSystem
+from .initial import encoder_to_start_from
 from .launch import is_first, write_once
 from .loaders import ENDLESS
 from .options import EncoderOptions, make_options
 from .pace import steps_that_fit
-from .record import ENCODER_RECORD, complete_record, outcome, write_record
+from .record import complete_record, outcome
 from .trainer import fit, make_system
 
-FOLDER = "encoder"
+FOLDER, STRONG = "encoder", "strong_encoder"  # of the runs
 CLIP = 1.0
 
 
@@ -39,6 +39,7 @@ def train_encoder(
     model: dict | None = None,
     init: str | Path | None = None,
     background: Data | None = None,
+    strong: bool = False,
     **changes: Any,
 ) -> dict[str, Any]:
     """Trains the encoder of a saved prior, and saves it with the prior.
@@ -61,6 +62,9 @@ def train_encoder(
             a separator, in a folder, on the Hub or by the name of one that ships with the package.
             Its mask is kept only if it is one of this source.
         background (optional): Folders with the solos of others; by default those of ``data``.
+        strong (bool): Train a mask on the strong encoder's body of ``init``, which stays as it is,
+            so that the body still runs once for all sources. The files are ``strong_encoder.json``
+            and ``strong_encoder/`` then.
         **changes: Fields of :class:`EncoderOptions` that differ from ``options``.
 
     Returns:
@@ -85,7 +89,18 @@ def train_encoder(
     devices = range(torch.cuda.device_count())
     with torch.random.fork_rng(devices), locked(prior, is_first(options)):
         torch.manual_seed(options.seed)
-        encoder = owner.add_encoder(_encoder_of(init, owner.source) if init else model or {})
+        if strong:
+            if init is None:
+                raise ValueError("init must name a model with a strong encoder, got None")
+            encoder = owner.add_encoder(
+                encoder_to_start_from(init, owner.source, strong=True), strong=True
+            )
+            encoder.freeze_body()
+        else:
+            encoder = owner.add_encoder(
+                encoder_to_start_from(init, owner.source) if init else model or {}
+            )
+        name = STRONG if strong else FOLDER
         elsewhere = data if background is None else background
         names = sorted(set(others or list_sources(elsewhere)) - {owner.source})
         encoder.heard = [owner.source, *names]
@@ -107,31 +122,9 @@ def train_encoder(
             files=held_out, n_items=options.validation_items, p_speed=0.0, p_silent=(0, 0), **common
         )
         whose = {"source": owner.source}
-        start, run = (model, init), prior / FOLDER
+        start, run = (model, init), prior / name
         arguments = fit_encoder(encoder, train, validation, run, whose, start, options, started)
-        return save_trained(owner, prior, arguments, options, started)
-
-
-def take_encoder(prior: str | Path, init: str | Path) -> dict[str, Any]:
-    """Gives a saved prior the encoder that it would start from, without training it.
-
-    Args:
-        prior (str | Path): Folder of a saved :class:`GlowPrior`.
-        init (str | Path): A :class:`JointEncoder` that knows the source, a prior of it, or a
-            separator that has one.
-
-    Returns:
-        dict: The content of ``encoder.json``: "source", "steps" (0) and "arguments".
-
-    Raises:
-        ValueError: If there is no encoder of the source in ``init``.
-    """
-    prior = Path(prior)
-    owner = GlowPrior.from_pretrained(prior)
-    owner.add_encoder(_encoder_of(init, owner.source, known=True))
-    owner.eval().save_pretrained(prior)
-    record = {"source": owner.source, "steps": 0, "arguments": {"init": str(init)}}
-    return write_record(prior / ENCODER_RECORD, record)
+        return save_trained(owner, prior, arguments, options, started, name)
 
 
 def recorded(options: EncoderOptions, model: dict | None, init: str | Path | None) -> dict:
@@ -217,9 +210,14 @@ def fit_encoder(
 def _make_system(encoder: Any, *parts: Any) -> EncoderSystem:
     options: EncoderOptions = parts[2]
     optimizing = encoder_optimizer(encoder, options.n_steps, options.lr, options.lr / 10)
-    rebuild = _make_system, build_encoder, encoder.get_args()
+    build = _build_frozen if encoder.body_is_frozen else build_encoder
+    rebuild = _make_system, build, encoder.get_args()
     augment = partial(apply_effects, eq_db=options.eq_db, p_effect=options.p_effect)
     return make_system(EncoderSystem, encoder, optimizing, parts, rebuild, augment=augment)
+
+
+def _build_frozen(args: dict) -> Any:
+    return build_encoder(args).freeze_body()
 
 
 def save_trained(
@@ -228,23 +226,25 @@ def save_trained(
     arguments: dict[str, Any],
     options: EncoderOptions,
     started: float,
+    name: str = FOLDER,
 ) -> dict[str, Any]:
     """Saves a model whose encoder was trained, and the record of the training.
 
     Args:
         model (GlowPrior | JointEncoder): The model.
-        folder (Path): Folder of the model; the run lies in ``encoder/`` below it.
+        folder (Path): Folder of the model; the run lies in its folder ``name``.
         arguments (dict): Arguments of the training, "source" or "sources" among them.
         options (EncoderOptions): Options of the run.
         started (float): ``time.monotonic()`` at its beginning.
+        name (str): Name of the run's folder and of the record.
 
     Returns:
-        dict: The content of ``encoder.json``.
+        dict: The content of ``<name>.json``.
     """
     whose = "source" if "source" in arguments else "sources"
     record = {
         whose: arguments[whose],
-        **outcome(folder / FOLDER, arguments["n_steps"], options.keep),
+        **outcome(folder / name, arguments["n_steps"], options.keep),
         "seconds": round(time.monotonic() - started, 1),
         "arguments": arguments,
     }
@@ -252,27 +252,7 @@ def save_trained(
 
     def write() -> None:
         model.eval().save_pretrained(folder)
-        write_json(folder / ENCODER_RECORD, record, indent=2)
+        write_json(folder / f"{name}.json", record, indent=2)
 
     write_once(options, write)
     return record
-
-
-def _encoder_of(init: str | Path, source: str, known: bool = False) -> Any:
-    # The encoder to start from in whatever `init` names; `known`: only one of this source.
-    model = load_model(init)
-    if isinstance(model, JointEncoder):
-        names = model.sources
-    elif isinstance(model, GlowPrior):
-        names = [model.source]
-    else:
-        priors = dict(zip(model.sources, model.priors))
-        names = list(priors)
-        model = priors.get(source) or next(iter(priors.values()))
-    if known and source not in names:
-        raise ValueError(f"init must have an encoder of {source!r}, {init} has {names}")
-    if isinstance(model, JointEncoder):
-        return model.encoder_of(source)
-    if model.encoder is None:
-        raise ValueError(f"init must hold an encoder, the prior in {init} has none")
-    return model.encoder.alone(0 if source in names else -1)

@@ -47,9 +47,9 @@ def encoder_optimizer(
     Returns:
         tuple: Optimizer and scheduler (as Asteroid's System takes it).
     """
-    matrices = encoder.matrices() if lr else {}
+    matrices = encoder.matrices() if lr and not encoder.body_is_frozen else {}
     moved = {id(p) for stack in matrices.values() for p in stack}
-    others = [p for p in encoder.parameters() if id(p) not in moved]
+    others = [p for p in encoder.parameters() if p.requires_grad and id(p) not in moved]
     optimizer = Muon(matrices, others, lr, adam_lr)
 
     def factor(step: int) -> float:

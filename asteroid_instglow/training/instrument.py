@@ -1,4 +1,4 @@
-"""Adds an instrument in minutes: its encoder first, then its flow, at the sizes of a band."""
+"""Adds an instrument in minutes: its encoders first, then its flow, at the sizes of a band."""
 
 import logging
 import time
@@ -20,10 +20,12 @@ from .prior import train_prior
 logger = logging.getLogger(__name__)
 
 _OWN = ("source", "encoder", "strong_encoder")  # arguments that are not the flow's
-ENCODER_SHARE = 0.7  # of the time: the default solver needs the encoder alone
+ENCODER_SHARE = 0.8  # of the time: the default solver needs the encoders alone
+STRONG_SHARE = 0.75  # of the encoders' time, where there is a strong encoder: it is the default
 RESERVE = 0.1  # of the time, at most 30 s: reading recordings, saving
 # What serves a start from a trained encoder, and a flow of few steps.
 ENCODER = {"lr": 7e-3, "precision": "auto"}
+STRONG = {"lr": 3e-2, "batch_size": 4, "eq_db": 3.0, "p_effect": 0.2, "precision": "auto"}
 FLOW = {"lr": 5e-4, "ema": 0.99, "keep": "last", "precision": "auto"}
 
 
@@ -43,8 +45,9 @@ def train_instrument(
 ) -> dict[str, Any]:
     """Trains a prior in a given time, at the sizes of existing ones, so that it can join them.
 
-    The encoder comes first, from one that is trained already; the default solver needs no more.
-    Then comes the flow, for the solvers that search. How many steps fit is measured on the machine.
+    The encoders come first, from those that are trained already: a mask on the body of the strong
+    encoder, if there is one, then the fast encoder. The default solver needs no more. Then comes
+    the flow, for the solvers that search. How many steps fit is measured on the machine.
     Called again, a run that was stopped goes on.
 
     Args:
@@ -58,13 +61,13 @@ def train_instrument(
             the prior takes over; by default one that ships with the package.
         others (Iterable[str], optional): Instruments of the background; by default all but this.
         model (dict, optional): Arguments of :class:`GlowPrior` that differ from those of ``init``.
-        encoder (dict, optional): Fields of :class:`~.options.EncoderOptions`.
+        encoder (dict, optional): Fields of :class:`~.options.EncoderOptions`, of both encoders.
         flow (dict, optional): Fields of :class:`~.options.PriorOptions`.
         tell (Callable): Gets lines about what is planned.
         **common: Fields of both options, ``seed``, ``progress`` and so on.
 
     Returns:
-        dict: "prior" (its folder), "flow" and "encoder": the records of both.
+        dict: "prior" (its folder), "flow", "encoder" and "strong_encoder" (or None): the records.
 
     Raises:
         FileNotFoundError: If a folder does not exist.
@@ -93,22 +96,30 @@ def train_instrument(
     def left() -> float:
         return minutes - (time.monotonic() - began) / 60
 
-    usable = left() - min(0.5, RESERVE * minutes)
+    reserve = min(0.5, RESERVE * minutes)
+    usable = left() - reserve
     until = time.strftime("%H:%M", time.localtime(time.time() + 60 * left()))
     tell(
         f"{source}: {n_recordings} recordings against {', '.join(names)}"
-        f"{' (bundled solos)' if background else ''}, from {init}; the encoder, then the flow, "
+        f"{' (bundled solos)' if background else ''}, from {init}; encoders, then the flow, "
         f"{minutes:g} minutes in all, until {until}"
     )
+    start: dict[str, Any] = {"init": init, "background": background}
+    stronger = None
+    if has_strong_encoder(init):
+        options = {**STRONG, **common, **(encoder or {})}
+        options["minutes"] = max(0.01, STRONG_SHARE * ENCODER_SHARE * usable)
+        stronger = train_encoder(output, data, names, strong=True, **start, **options)
     options = {**ENCODER, **common, **(encoder or {})}
-    options["minutes"] = max(0.01, ENCODER_SHARE * usable)
-    trained = train_encoder(output, data, names, init=init, background=background, **options)
+    options["minutes"] = max(0.01, left() - reserve - (1 - ENCODER_SHARE) * usable)
+    trained = train_encoder(output, data, names, **start, **options)
     options = {**FLOW, **common, **(flow or {})}
     options["minutes"] = max(0.01, left() - min(0.25, RESERVE * minutes))
     return {
         "prior": str(output),
         "flow": train_prior(source, data, output, model=sizes, **options),
         "encoder": trained,
+        "strong_encoder": stronger,
     }
 
 
@@ -116,6 +127,13 @@ def default_init() -> str:
     """Returns the name of the shipped separator to start from."""
     names = shipped_names()
     return "band" if "band" in names else names[0]
+
+
+def has_strong_encoder(init: str | Path) -> bool:
+    """Returns whether a separator, prior or joint encoder has a strong encoder."""
+    model = load_model(init)
+    priors = getattr(model, "priors", [model])
+    return all(getattr(prior, "strong_encoder", None) is not None for prior in priors)
 
 
 def sizes_of(init: str | Path) -> dict[str, Any]:

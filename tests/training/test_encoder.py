@@ -14,8 +14,9 @@ from asteroid_instglow.encoder.joint import JointEncoder
 from asteroid_instglow.prior import GlowPrior
 from asteroid_instglow.training import encoder as encoder_module
 from asteroid_instglow.training.checkpoints import load_checkpoint
-from asteroid_instglow.training.encoder import take_encoder, train_encoder
+from asteroid_instglow.training.encoder import train_encoder
 from asteroid_instglow.training.encoder_loss import encoder_loss
+from asteroid_instglow.training.initial import take_encoder
 from asteroid_instglow.training.joint import pretrain_encoders
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning")

@@ -12,7 +12,7 @@ from asteroid_instglow import GenerativeSeparator, GlowPrior
 from asteroid_instglow.cli import main
 from asteroid_instglow.data import list_sources
 from asteroid_instglow.data.bundled import bundled_solos
-from asteroid_instglow.training import EncoderOptions, train_instrument
+from asteroid_instglow.training import EncoderOptions, train_encoder, train_instrument
 from asteroid_instglow.training.instrument import default_init, sizes_of
 from asteroid_instglow.training.pace import steps_that_fit
 from asteroid_instglow.training.system import TrainingSystem
@@ -106,3 +106,35 @@ def test_steps_fill_the_time(tmp_path, minutes):
 def test_what_ships():
     assert set(list_sources(bundled_solos())) == {"bass", "drums", "guitar", "piano", "vocals"}
     assert sizes_of(default_init())["sample_rate"] == 22050
+
+
+@pytest.fixture
+def strong_hum(tmp_path):
+    """A prior with both encoders, to start from."""
+    prior = tiny_prior("hum", sample_rate=RATE)
+    prior.add_encoder({"width": 4, "heard": ["hum", "tone"]})
+    sizes = {"width": 8, "depth": 1, "n_heads": 2, "hidden": 8}
+    prior.add_encoder({"architecture": "band-split", **sizes}, strong=True)
+    return prior.save_pretrained(tmp_path / "hum")
+
+
+def test_it_joins_with_a_mask_on_the_strong_body(strong_hum, solos, tmp_path):
+    answer = train(solos, tmp_path, strong_hum)
+    assert answer["strong_encoder"]["steps"] >= 1 and answer["encoder"]["steps"] >= 1
+    assert (tmp_path / "strings" / "strong_encoder.json").is_file()
+    strings = GlowPrior.from_pretrained(tmp_path / "strings").strong_encoder
+    hum = GlowPrior.from_pretrained(strong_hum).strong_encoder
+    assert strings.has_body_of(hum)
+    assert not torch.equal(strings.mask[0].weight, hum.mask[0].weight)
+    assert strings.heard[0] == "strings"
+    both = GenerativeSeparator.from_pretrained({"hum": strong_hum, "strings": tmp_path / "strings"})
+    bodies = {id(prior.strong_encoder.time) for prior in both.priors}
+    assert len(bodies) == 1  # held, and run, once
+    assert both(torch.randn(1, RATE)).shape == (1, 2, RATE)
+
+
+def test_a_strong_mask_needs_a_body(hum, solos, tmp_path):
+    tiny_prior("strings", sample_rate=RATE).save_pretrained(tmp_path / "strings")
+    for init, wanted in ((hum, "a strong encoder"), (None, "strong encoder, got None")):
+        with pytest.raises(ValueError, match=f"init must .*{wanted}"):
+            train_encoder(tmp_path / "strings", solos, ["bass"], init=init, strong=True)
