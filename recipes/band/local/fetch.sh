@@ -95,4 +95,8 @@ stems vocals 12346 VOX
 stems vocals_more 57 VOX
 stems cc0_drums 12346 DRUM BEAT KICK HATS
 stems cc0_bass 12346 BASS
-[ -d kokoro ] || "$python" "$here/vocals_speech.py" --out kokoro
+if [ ! -d kokoro ] && ! "$python" "$here/vocals_speech.py" --out kokoro; then
+  rm -rf kokoro
+  echo "fetch.sh: no synthesised speech, which is one group of vocals: it needs the packages that" \
+    "vocals_speech.py names" >&2
+fi

