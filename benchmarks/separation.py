@@ -41,6 +41,7 @@ def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--song", type=Path, help="audio file (default: the bundled song)")
     parser.add_argument("--priors", default="minislakh", help="folder or name of a separator")
+    parser.add_argument("--quality", default="default", choices=["fast", "default", "best"])
     parser.add_argument("--lengths", nargs="*", type=float, default=[10, 60, 600], metavar="S")
     parser.add_argument("--files", nargs="*", type=float, default=[60, 600], metavar="S")
     parser.add_argument("--threads", type=int, default=1)
@@ -52,10 +53,10 @@ def main(argv=None):
     torch.set_num_threads(args.threads)
     results = describe(args)
     for seconds in args.lengths:
-        row = fresh(measure_default, args.song, args.priors, seconds, args.threads)
+        row = fresh(measure_default, args.song, args.priors, args.quality, seconds, args.threads)
         add(results, "default", row, default_line, args.results)
     for seconds in args.files:
-        row = fresh(measure_file, args.song, args.priors, seconds, args.threads)
+        row = fresh(measure_file, args.song, args.priors, args.quality, seconds, args.threads)
         add(results, "files", row, file_line, args.results)
     if args.paper:
         row = fresh(measure_plain, args.paper_seconds, args.paper_steps, args.threads)
@@ -75,6 +76,7 @@ def describe(args):
 
     lengths, of_files = (" ".join(f"{n:g}" for n in some) for some in (args.lengths, args.files))
     command = f"separation.py --lengths {lengths} --files {of_files} --threads {args.threads} "
+    command += f"--priors {args.priors} --quality {args.quality} "
     return {
         "command": command + (f"--paper-steps {args.paper_steps}" if args.paper else "--no-paper"),
         "machine": machine(),
@@ -100,10 +102,10 @@ def fresh(function, *args):
         return pool.submit(function, *args).result()
 
 
-def measure_default(song, priors, seconds, threads):
+def measure_default(song, priors, quality, seconds, threads):
     """Measures time and memory of the default solver."""
     torch.set_num_threads(threads)
-    model = GenerativeSeparator.from_pretrained(priors)
+    model = GenerativeSeparator.from_pretrained(priors, quality=quality)
     loaded = peak()
     wav = repeated(song, seconds, model.sample_rate)
     cpu, wall = time.process_time(), time.perf_counter()
@@ -126,7 +128,7 @@ def measure_default(song, priors, seconds, threads):
     }
 
 
-def measure_file(song, priors, seconds, threads):
+def measure_file(song, priors, quality, seconds, threads):
     """Measures time and memory of the default solver on a stereo file at 44.1 kHz."""
     torch.set_num_threads(threads)
     with tempfile.TemporaryDirectory() as folder:
@@ -135,7 +137,7 @@ def measure_file(song, priors, seconds, threads):
         with sf.SoundFile(path, "w", FILE_RATE, 2) as file:
             for start in range(0, round(seconds * FILE_RATE), len(piece)):
                 file.write(piece[: round(seconds * FILE_RATE) - start])
-        model = GenerativeSeparator.from_pretrained(priors)
+        model = GenerativeSeparator.from_pretrained(priors, quality=quality)
         loaded = peak()
         cpu, wall = time.process_time(), time.perf_counter()
         model.separate(path, Path(folder) / "stems")

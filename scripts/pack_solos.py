@@ -14,7 +14,7 @@ import numpy as np
 import soundfile as sf
 
 SECONDS, RATE = 8, 22050
-N_SONGS = 8  # excerpts of each source
+N_SONGS, SONG_SECONDS = 16, 4  # of each source: many songs count for more than long ones
 # Group: number of recordings.
 GROUPS = {
     "bass": {"bass_growly": 4, "bass_six": 3, "bass_upright": 2, "bass_cc0": 1},
@@ -35,12 +35,12 @@ def main():
         (args.output / source).mkdir(parents=True, exist_ok=True)
         for group, n in groups.items():
             files = sorted((args.pool / group / source).glob("*.ogg"))
-            pack(evenly(files, n), args.output / source, group.removeprefix(source + "_"))
+            pack(evenly(files, n), args.output / source, group.removeprefix(source + "_"), SECONDS)
         songs = sorted(args.songs.glob(f"*/{source}.flac"))
         if songs:
             # Other songs for every source.
             shift = list(GROUPS).index(source)
-            pack(evenly(songs[shift:], N_SONGS), args.output / source, "songs")
+            pack(evenly(songs[shift:], N_SONGS), args.output / source, "songs", SONG_SECONDS)
 
 
 def evenly(files, n):
@@ -48,7 +48,7 @@ def evenly(files, n):
     return [files[index] for index in np.linspace(0, len(files) - 1, n).astype(int)]
 
 
-def pack(files, folder, name):
+def pack(files, folder, name, seconds):
     """Writes an excerpt of each file."""
     for number, file in enumerate(files):
         wav, rate = sf.read(file, dtype="float32")
@@ -57,12 +57,11 @@ def pack(files, folder, name):
         path = folder / f"{name}-{number}.ogg"
         options = {"format": "OGG", "compression_level": 0.8}
         with sf.SoundFile(path, "w", RATE, 1, "VORBIS", **options) as written:
-            written.write(excerpt(wav))
+            written.write(excerpt(wav, seconds * RATE))
 
 
-def excerpt(wav):
+def excerpt(wav, length):
     """The loudest part."""
-    length = SECONDS * RATE
     starts = range(0, max(1, len(wav) - length + 1), RATE)
     best = max(starts, key=lambda start: float(np.square(wav[start : start + length]).sum()))
     return wav[best : best + length]

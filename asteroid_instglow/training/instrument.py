@@ -20,8 +20,8 @@ from .prior import train_prior
 logger = logging.getLogger(__name__)
 
 _OWN = ("source", "encoder", "strong_encoder")  # arguments that are not the flow's
-ENCODER_SHARE = 0.8  # of the time: the default solver needs the encoders alone
-STRONG_SHARE = 0.75  # of the encoders' time, where there is a strong encoder: it is the default
+ENCODER_SHARE = 0.85  # of the time: the default solver needs the encoders alone
+STRONG_SHARE = 0.8  # of the encoders' time, where there is a strong encoder: it is the default
 RESERVE = 0.1  # of the time, at most 30 s: reading recordings, saving
 # What serves a start from a trained encoder, and a flow of few steps.
 ENCODER = {"lr": 7e-3, "precision": "auto"}
