@@ -17,11 +17,12 @@ from pathlib import Path
 import numpy as np
 import torch
 from quality import machine
-from real import read_song, window_score
+from real import RATE, read_song
 
 from asteroid_instglow.audio.stft import istft
 from asteroid_instglow.encoder.solve import reconcile
-from asteroid_instglow.training.device import DeviceRun, train_on_device
+from asteroid_instglow.evaluation.metrics import window_sdr
+from asteroid_instglow.training.on_device import DeviceRun, train_on_device
 from asteroid_instglow.utils.files import write_json
 
 ROOT = Path(__file__).parents[1]
@@ -134,7 +135,7 @@ def score(encoder, sources, songs):
         found = reconcile(means, spec[0, 0] * scale[0])
         n_samples = len(next(iter(stems.values())))
         wavs = dict(zip(sources, istft(found, encoder.n_fft, encoder.hop_length, n_samples)))
-        rows.append([window_score(stems[s], wavs[s]) if s in stems else np.nan for s in SCORED])
+        rows.append([window_sdr(stems[s], wavs[s], RATE) if s in stems else np.nan for s in SCORED])
     return np.array(rows)
 
 

