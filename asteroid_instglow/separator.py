@@ -145,7 +145,7 @@ class GenerativeSeparator(Separator, PretrainedModel):
         Args:
             wav (torch.Tensor): (time,), (batch, time) or (batch, channels, time).
             n (int): How many. Their mean is the answer of :meth:`separate` (n > 1).
-            sample_rate (int, optional): Of ``wav``, Hz; by default the model's.
+            sample_rate (int, optional): Sample rate of ``wav``, Hz; by default the model's.
             **options: As for :meth:`torch_separate`; ``seed`` is that of the draws.
 
         Returns:
@@ -168,7 +168,7 @@ class GenerativeSeparator(Separator, PretrainedModel):
 
         Args:
             wav (torch.Tensor | str | Path): One mixture, (time,) or (channels, time), or a file.
-            sample_rate (int, optional): Of a tensor, Hz; by default the model's.
+            sample_rate (int, optional): Sample rate of a tensor, Hz; by default the model's.
             **options: As for :meth:`torch_separate`.
         """
         if isinstance(wav, (str, Path)):

@@ -1,4 +1,4 @@
-"""What a Hugging Face Hub keeps, and how it answers."""
+"""Stores the repositories of a local Hugging Face Hub and answers its requests."""
 
 import base64
 import hashlib
@@ -15,7 +15,7 @@ REPO = r"/api/models/(?P<repo_id>[^/]+/[^/]+)"
 
 
 class HubError(Exception):
-    """What the Hub refuses: a status, a sentence, and a code that its client knows."""
+    """A refusal of the Hub: a status, a message, and an error code that its client knows."""
 
     def __init__(self, status, message, code="", **body):
         super().__init__(message)

@@ -89,17 +89,12 @@ def train_encoder(
     devices = range(torch.cuda.device_count())
     with torch.random.fork_rng(devices), locked(prior, is_first(options)):
         torch.manual_seed(options.seed)
+        if strong and init is None:
+            raise ValueError("init must name a model with a strong encoder, got None")
+        start = encoder_to_start_from(init, owner.source, strong=strong) if init else model or {}
+        encoder = owner.add_encoder(start, strong)
         if strong:
-            if init is None:
-                raise ValueError("init must name a model with a strong encoder, got None")
-            encoder = owner.add_encoder(
-                encoder_to_start_from(init, owner.source, strong=True), strong=True
-            )
             encoder.freeze_body()
-        else:
-            encoder = owner.add_encoder(
-                encoder_to_start_from(init, owner.source) if init else model or {}
-            )
         name = STRONG if strong else FOLDER
         elsewhere = data if background is None else background
         names = sorted(set(others or list_sources(elsewhere)) - {owner.source})
@@ -122,8 +117,8 @@ def train_encoder(
             files=held_out, n_items=options.validation_items, p_speed=0.0, p_silent=(0, 0), **common
         )
         whose = {"source": owner.source}
-        start, run = (model, init), prior / name
-        arguments = fit_encoder(encoder, train, validation, run, whose, start, options, started)
+        began_as, run = (model, init), prior / name
+        arguments = fit_encoder(encoder, train, validation, run, whose, began_as, options, started)
         return save_trained(owner, prior, arguments, options, started, name)
 
 

@@ -89,7 +89,8 @@ def train_instrument(
     if not names:
         background = bundled_solos()
         names = sorted(set(list_sources(background)) - {source})
-    sizes = {**sizes_of(init), **(model or {})}
+    joined = load_model(init)
+    sizes = {**_sizes(joined), **(model or {})}
     if common.get("resume") is False or not (output / CONFIG).is_file():
         GlowPrior(**{**sizes, "source": source}).save_pretrained(output)
 
@@ -106,7 +107,7 @@ def train_instrument(
     )
     start: dict[str, Any] = {"init": init, "background": background}
     stronger = None
-    if has_strong_encoder(init):
+    if _has_strong_encoder(joined):
         options = {**STRONG, **common, **(encoder or {})}
         options["minutes"] = max(0.01, STRONG_SHARE * ENCODER_SHARE * usable)
         stronger = train_encoder(output, data, names, strong=True, **start, **options)
@@ -129,13 +130,6 @@ def default_init() -> str:
     return "band" if "band" in names else names[0]
 
 
-def has_strong_encoder(init: str | Path) -> bool:
-    """Returns whether a separator, prior or joint encoder has a strong encoder."""
-    model = load_model(init)
-    priors = getattr(model, "priors", [model])
-    return all(getattr(prior, "strong_encoder", None) is not None for prior in priors)
-
-
 def sizes_of(init: str | Path) -> dict[str, Any]:
     """Reads the arguments of a flow that a prior has in common with those of a model.
 
@@ -146,7 +140,15 @@ def sizes_of(init: str | Path) -> dict[str, Any]:
     Returns:
         dict: Arguments of :class:`GlowPrior`, of a joint encoder the sample rate only.
     """
-    model = load_model(init)
+    return _sizes(load_model(init))
+
+
+def _has_strong_encoder(model: Any) -> bool:
+    priors = getattr(model, "priors", [model])
+    return all(getattr(prior, "strong_encoder", None) is not None for prior in priors)
+
+
+def _sizes(model: Any) -> dict[str, Any]:
     if isinstance(model, JointEncoder):
         return {"sample_rate": int(model.sample_rate)}
     prior = model if isinstance(model, GlowPrior) else next(iter(model.priors))

@@ -41,7 +41,7 @@ def pool(power: torch.Tensor, n_fft: int, hop_length: int, sample_rate: float) -
 
     Args:
         power (torch.Tensor): (..., n_freq, n_frames).
-        n_fft, hop_length (int): Of the STFT.
+        n_fft, hop_length (int): Window and hop of the STFT, samples.
         sample_rate (float): Hz.
 
     Returns:
@@ -104,7 +104,7 @@ def pooled_quantities(
 
     Args:
         mixture, sources, means (torch.Tensor): See :func:`quantities`.
-        hop_length (int): Of the STFT, samples.
+        hop_length (int): Hop of the STFT, samples.
         sample_rate (float): Hz.
 
     Returns:

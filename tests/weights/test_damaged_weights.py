@@ -1,4 +1,4 @@
-"""What is no model, or no longer one, is refused; nothing in it is run."""
+"""Damaged and hostile model files are refused, and none of their code is run."""
 
 import os
 import shutil
