@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import soundfile as sf
 
+from ..utils.files import scratch_folder
 from .damage import check_decoded, check_whole, mp3_has_length
 
 _UNKNOWN_FRAMES = 2**63 - 1  # libsndfile's answer for a stream without a length
@@ -77,8 +77,8 @@ def open_decoded(path: Path, stream: int = 0) -> Iterator[tuple[sf.SoundFile, bo
         return
     streams = probe(path)
     _check_stream(path, stream, len(streams))
-    with tempfile.TemporaryDirectory() as folder:
-        decoded = Path(folder) / "decoded.wav"
+    with scratch_folder() as folder:
+        decoded = folder / "decoded.wav"
         options = ["-map", f"0:a:{stream}", "-c:a", "pcm_f32le", "-rf64", "auto"]
         said = _run(path, "ffmpeg", "-xerror", "-nostdin", *options, str(decoded)).stderr
         with sf.SoundFile(os.fsencode(decoded)) as file:

@@ -3,7 +3,6 @@
 import argparse
 import functools
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +34,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     check_installed("gradio")
     from ..app import Studio
     from ..app.page import serve
+    from ..utils.files import scratch_folder
     from ..weights.config import shipped_names
     from .errors import explain
     from .separate import load_on_device
@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     sets = [args.priors] if args.priors else []
     sets += [[name] for name in shipped_names() if [name] not in sets]
     tell = functools.partial(explain, parser=args.parser)
-    with tempfile.TemporaryDirectory(prefix="instglow-") as temporary:
+    with scratch_folder() as temporary:
         studio = Studio(args.output or temporary, load, sets)
         page = serve(studio, args.host, args.port, args.browser, tell)
         try:

@@ -1,12 +1,13 @@
 """Folders and files on this machine, on S3, GCS and wherever else fsspec reaches."""
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
+
+from ..utils.files import scratch_folder
 
 
 class Place:
@@ -75,7 +76,7 @@ def local_copy(url: str) -> Iterator[Path]:
     if place.is_local:
         yield Path(place.root)
         return
-    with tempfile.TemporaryDirectory(prefix="instglow-") as folder:
-        path = Path(folder, PurePosixPath(place.root).name)
+    with scratch_folder() as folder:
+        path = folder / PurePosixPath(place.root).name
         place.fs.get_file(place.root, str(path))
         yield path

@@ -2,7 +2,6 @@
 
 import os
 import platform
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +12,7 @@ import torch
 
 from ..audio.naming import TEMPLATE, output_names, stem_paths
 from ..audio.placing import finish_interrupted
+from ..utils.files import scratch_folder
 from .storage import Place, local_copy
 
 MAX_MESSAGE = 500  # characters
@@ -75,10 +75,10 @@ class SongWorker:
             if self._output.is_local:
                 stems = self._separator.file_separate(file, self._output.root, **options)
                 return _describe(stems)
-            with tempfile.TemporaryDirectory(prefix="instglow-") as folder:
+            with scratch_folder() as folder:
                 stems = self._separator.file_separate(file, folder, **options)
                 written = [path.relative_to(folder).as_posix() for path in stems.values()]
-                self._output.put(Path(folder), written)
+                self._output.put(folder, written)
                 return _describe(stems)
 
     def _names(self, track: str) -> list[str]:

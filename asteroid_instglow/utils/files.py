@@ -6,7 +6,9 @@ import fcntl
 import hashlib
 import json
 import os
+import shutil
 import signal
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -106,6 +108,64 @@ def is_at(descriptor: int, path: Path) -> bool:
         return os.path.samestat(os.fstat(descriptor), path.stat())
     except FileNotFoundError:
         return False
+
+
+@contextmanager
+def scratch_folder(
+    parent: str | Path | None = None, prefix: str = "instglow-scratch-"
+) -> Iterator[Path]:
+    """Yields a new folder, which is removed at the end.
+
+    It stays locked while the process lives. Unlocked ones, which killed processes left, are removed
+    first.
+
+    Args:
+        parent (str | Path, optional): Folder to make it in; by default the system's for temporary
+            files.
+        prefix (str): Start of its name. No other folder in ``parent`` may start so.
+
+    Examples:
+        >>> with scratch_folder() as folder:
+        ...     write_atomic(folder / "a.txt", "text")
+        >>> folder.exists()
+        False
+    """
+    parent = Path(parent or tempfile.gettempdir())
+    for stale in parent.glob(f"{prefix}*"):
+        _remove_unlocked(stale)
+    folder, descriptor = _make_locked(parent, prefix)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(descriptor)
+
+
+def _make_locked(parent: Path, prefix: str) -> tuple[Path, int]:
+    # Another process may remove the folder before it is locked.
+    while True:
+        folder = Path(tempfile.mkdtemp(dir=parent, prefix=prefix))
+        descriptor = os.open(folder, os.O_RDONLY)
+        lock(descriptor)
+        if is_at(descriptor, folder):
+            return folder, descriptor
+        os.close(descriptor)
+
+
+def _remove_unlocked(folder: Path) -> None:
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    except OSError:  # gone, another user's, or no folder
+        return
+    try:
+        # Not by lock(), which succeeds where the file system has no locks.
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        pass
+    else:
+        shutil.rmtree(folder, ignore_errors=True)
+    finally:
+        os.close(descriptor)
 
 
 def exchange(one: Path, other: Path) -> bool:

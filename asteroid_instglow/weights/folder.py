@@ -11,20 +11,17 @@ which "priors" in its ``config.json`` lists; they can still be read.
 import json
 import os
 import re
-import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ..utils.files import hash_file, is_at, lock, naming
+from ..utils.files import hash_file, naming, scratch_folder
 from .config import CONFIG, FORMAT, read_config
 from .tensors import State, read_tensors, write_tensors
 
 WEIGHTS = "model.safetensors"
 ASTEROID_FILE = "pytorch_model.bin"
-_STAGE = ".saving-"
 _KEPT = ".saving.safetensors"  # old weights, until the configuration is that of the new ones
 LICENSES = ("LICENSE*", "NOTICE*", "COPYING*")
 
@@ -46,41 +43,13 @@ def staged(folder: str | Path) -> Iterator[Path]:
     is_new = not folder.exists()
     parent = folder.parent if is_new else folder
     parent.mkdir(parents=True, exist_ok=True)
-    _remove_stale(parent)
-    stage, descriptor = _make_stage(parent)
-    try:
-        with naming(folder, stage):
-            yield stage
-            stage.chmod(0o755)
-            if is_new and not folder.exists():
-                stage.rename(folder)
-            else:
-                _exchange(stage, folder)
-    finally:
-        shutil.rmtree(stage, ignore_errors=True)
-        os.close(descriptor)
-
-
-def _make_stage(parent: Path) -> tuple[Path, int]:
-    # A new folder, locked. Another process may remove it before it is.
-    while True:
-        stage = Path(tempfile.mkdtemp(dir=parent, prefix=_STAGE))
-        descriptor = os.open(stage, os.O_RDONLY)
-        lock(descriptor)
-        if is_at(descriptor, stage):
-            return stage, descriptor
-        os.close(descriptor)
-
-
-def _remove_stale(parent: Path) -> None:
-    for stage in parent.glob(f"{_STAGE}*"):
-        try:
-            descriptor = os.open(stage, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-        except OSError:  # gone, or no folder of ours
-            continue
-        if lock(descriptor, wait=False):
-            shutil.rmtree(stage, ignore_errors=True)
-        os.close(descriptor)
+    with scratch_folder(parent, ".saving-") as stage, naming(folder, stage):
+        yield stage
+        stage.chmod(0o755)
+        if is_new and not folder.exists():
+            stage.rename(folder)
+        else:
+            _exchange(stage, folder)
 
 
 def _exchange(stage: Path, folder: Path) -> None:

@@ -1,5 +1,10 @@
 """Where the songs and stems of a corpus lie, and the manifest of what is done."""
 
+import os
+import subprocess
+import sys
+import tempfile
+
 import fsspec
 import pytest
 from conftest import tiny_prior
@@ -8,7 +13,7 @@ from corpus_songs import write_songs
 from asteroid_instglow import GenerativeSeparator
 from asteroid_instglow.corpus import CorpusSong, list_songs, separate_corpus
 from asteroid_instglow.corpus.manifest import FOLDER, CorpusManifest
-from asteroid_instglow.corpus.storage import Place
+from asteroid_instglow.corpus.storage import Place, local_copy
 from asteroid_instglow.corpus.worker import SongWorker
 
 
@@ -40,6 +45,33 @@ def test_songs_and_stems_on_an_object_store(tmp_path, remote, monkeypatch):
     failed = worker.separate(*songs[1])
     assert (failed["status"], failed["again"]) == ("failed", True)
     assert not place.fs.find(f"{place.root}/out/b/01")
+
+
+KILLED = """
+import os, signal, sys
+import fsspec
+from asteroid_instglow.corpus.worker import SongWorker
+
+class Killed:
+    sources = ["bass"]
+
+    def file_separate(self, path, folder, track, **options):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+fsspec.filesystem("memory").pipe("/bucket/song.wav", b"audio")
+SongWorker(Killed, "memory://bucket/out", {}).separate("memory://bucket/song.wav", "song")
+"""
+
+
+def test_the_next_worker_removes_what_a_killed_one_downloaded(tmp_path, remote, monkeypatch):
+    env = {**os.environ, "TMPDIR": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", KILLED], env=env, check=False)
+    assert len(list(tmp_path.rglob("song.wav"))) == 1 and len(os.listdir(tmp_path)) == 2
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    Place(remote).fs.pipe("/bucket/song.wav", b"audio")
+    with local_copy(f"{remote}/song.wav") as path:
+        assert os.listdir(tmp_path) == [path.parent.name]
+    assert not os.listdir(tmp_path)
 
 
 def test_the_confidence_goes_to_an_object_store_too(tmp_path, remote):

@@ -9,6 +9,7 @@ from asteroid_instglow.utils.files import (
     atomic_path,
     hash_file,
     read_json,
+    scratch_folder,
     write_atomic,
     write_json,
 )
@@ -38,6 +39,23 @@ with atomic_path(Path({str(path)!r})) as temporary:
     assert [name for name in os.listdir(tmp_path) if name != path.name]  # it was killed within
     write_atomic(path, "whole")
     assert os.listdir(tmp_path) == ["a.txt"] and path.read_text() == "whole"
+
+
+def test_a_scratch_folder_of_a_killed_process_is_removed_by_the_next(tmp_path):
+    killed = f"""
+import os, signal
+from asteroid_instglow.utils.files import scratch_folder
+with scratch_folder({str(tmp_path)!r}) as folder:
+    (folder / "song.wav").write_text("a download")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+    (tmp_path / "mine").mkdir()
+    with scratch_folder(tmp_path) as living:
+        subprocess.run([sys.executable, "-c", killed], check=False)
+        assert len(os.listdir(tmp_path)) == 3
+        with scratch_folder(tmp_path) as folder:
+            assert {path.name for path in tmp_path.iterdir()} == {"mine", living.name, folder.name}
+    assert os.listdir(tmp_path) == ["mine"]
 
 
 def test_writers_of_one_file_take_turns(tmp_path):

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import torch
 
 from ...audio.chunks import fit_length
 from ...audio.io import load_audio, resample, save_audio
+from ...utils.files import scratch_folder
 from .silence import audible_spans, cut_pieces
 
 TEST_FORMATS = ("native", "mono")
@@ -43,14 +43,14 @@ def prepare_track(key: tuple[str, str], track: Any, output: Path, settings: dict
     stems = {name: track.stems[name] for name in settings["sources"] if track.stems.get(name)}
     write = _write_test if key[0] == "test" else _write_pieces
     output.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=output, prefix=".preparing-") as stage:
-        folders = write(Path(stage), key, stems, track.mixture, load, settings, made)
+    with scratch_folder(output, ".preparing-") as stage:
+        folders = write(stage, key, stems, track.mixture, load, settings, made)
         for folder in folders:
-            os.chmod(Path(stage, folder), 0o755)
+            os.chmod(stage / folder, 0o755)
             target = output / folder
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.rmtree(target, ignore_errors=True)
-            os.replace(Path(stage, folder), target)
+            os.replace(stage / folder, target)
             for path in sorted(target.iterdir()):
                 made["files"][path.relative_to(output).as_posix()] = path.stat().st_size
     return made

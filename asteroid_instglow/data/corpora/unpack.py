@@ -3,12 +3,13 @@
 import os
 import shutil
 import tarfile
-import tempfile
 import zipfile
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from tqdm import tqdm
+
+from ...utils.files import scratch_folder
 
 # The folders of a data set, not a folder around it.
 _CONTENT = ("train", "validation", "test")
@@ -37,8 +38,7 @@ def unpack(archive: str | Path, folder: str | Path, progress: bool = True) -> li
     """
     archive, folder = Path(archive), Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".unpacking-") as temporary:
-        stage = Path(temporary)
+    with scratch_folder(folder, ".unpacking-") as stage:
         try:
             if zipfile.is_zipfile(archive):
                 _unzip(archive, stage, progress)
