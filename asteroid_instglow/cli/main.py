@@ -17,27 +17,27 @@ from typing import Any
 from .. import __version__
 from .errors import explain, report
 
-# Command to module. It has HELP, add_arguments(parser), run(args) -> dict, describe(dict) -> str.
-COMMANDS = {
-    "separate": "separate",
-    "corpus": "corpus",
-    "detect": "detect",
-    "add": "add",
-    "list": "listing",
-    "train": "train",
-    "pretrain": "pretrain",
-    "sample": "sample",
-    "evaluate": "evaluate",
-    "baseline": "baseline",
-    "demo": "demo",
-    "app": "app",
-    "diagnose": "diagnose",
-    "report": "report",
-    "publish": "publish",
-    "import-published": "import_published",
-    "export": "export",
-    "completion": "completion",
-}
+# A command's module has HELP, add_arguments(parser), run(args) -> dict, describe(dict) -> str.
+COMMANDS = (
+    "separate",
+    "corpus",
+    "detect",
+    "add",
+    "list",
+    "train",
+    "pretrain",
+    "sample",
+    "evaluate",
+    "baseline",
+    "demo",
+    "app",
+    "diagnose",
+    "report",
+    "publish",
+    "import-published",
+    "export",
+    "completion",
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -150,7 +150,7 @@ def _run(argv: Sequence[str] | None) -> int:
     return int(answer.get("exit_code", 0))
 
 
-def build_parser(commands: Sequence[str] = tuple(COMMANDS)) -> argparse.ArgumentParser:
+def build_parser(commands: Sequence[str] = COMMANDS) -> argparse.ArgumentParser:
     """Builds the parser of all subcommands.
 
     Args:
@@ -176,4 +176,4 @@ def build_parser(commands: Sequence[str] = tuple(COMMANDS)) -> argparse.Argument
 
 
 def _module(command: str) -> ModuleType:
-    return importlib.import_module(f".{COMMANDS[command]}", __package__)
+    return importlib.import_module(f".{command.replace('-', '_')}", __package__)

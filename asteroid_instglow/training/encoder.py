@@ -23,10 +23,15 @@ from .launch import is_first, write_once
 from .loaders import ENDLESS
 from .options import EncoderOptions, make_options
 from .pace import steps_that_fit
-from .record import complete_record, outcome
+from .record import (
+    ENCODER_RUN,
+    STRONG_ENCODER_RUN,
+    complete_record,
+    encoder_record,
+    outcome,
+)
 from .trainer import fit, make_system
 
-FOLDER, STRONG = "encoder", "strong_encoder"  # of the runs
 CLIP = 1.0
 
 
@@ -95,7 +100,7 @@ def train_encoder(
         encoder = owner.add_encoder(start, strong)
         if strong:
             encoder.freeze_body()
-        name = STRONG if strong else FOLDER
+        name = STRONG_ENCODER_RUN if strong else ENCODER_RUN
         elsewhere = data if background is None else background
         names = sorted(set(others or list_sources(elsewhere)) - {owner.source})
         encoder.heard = [owner.source, *names]
@@ -221,7 +226,7 @@ def save_trained(
     arguments: dict[str, Any],
     options: EncoderOptions,
     started: float,
-    name: str = FOLDER,
+    name: str = ENCODER_RUN,
 ) -> dict[str, Any]:
     """Saves a model whose encoder was trained, and the record of the training.
 
@@ -247,7 +252,7 @@ def save_trained(
 
     def write() -> None:
         model.eval().save_pretrained(folder)
-        write_json(folder / f"{name}.json", record, indent=2)
+        write_json(encoder_record(folder, name), record, indent=2)
 
     write_once(options, write)
     return record

@@ -6,7 +6,7 @@ from typing import Any
 from ..encoder.joint import JointEncoder
 from ..prior import GlowPrior
 from ..weights.base import load_model
-from .record import ENCODER_RECORD, write_record
+from .record import encoder_record, write_record
 
 
 def encoder_to_start_from(
@@ -62,4 +62,4 @@ def take_encoder(prior: str | Path, init: str | Path) -> dict[str, Any]:
     owner.add_encoder(encoder_to_start_from(init, owner.source, known=True))
     owner.eval().save_pretrained(prior)
     record = {"source": owner.source, "steps": 0, "arguments": {"init": str(init)}}
-    return write_record(prior / ENCODER_RECORD, record)
+    return write_record(encoder_record(prior), record)

@@ -9,10 +9,11 @@ import torch
 from ..data import Data, RandomMixtureDataset
 from ..encoder.joint import JointEncoder
 from .checkpoints import locked
-from .encoder import FOLDER, fit_encoder, save_trained, split_recordings
+from .encoder import fit_encoder, save_trained, split_recordings
 from .launch import is_first
 from .loaders import ENDLESS
 from .options import JointOptions, make_options
+from .record import ENCODER_RUN
 
 
 def pretrain_encoders(
@@ -84,7 +85,7 @@ def pretrain_encoders(
         )
         with locked(output, is_first(options)):
             whose = {"sources": list(sources)}
-            start, run = (model, init), output / FOLDER
+            start, run = (model, init), output / ENCODER_RUN
             arguments = fit_encoder(
                 joint.encoder, train, validation, run, whose, start, options, started
             )

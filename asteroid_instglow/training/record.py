@@ -1,4 +1,4 @@
-"""Records of trainings: ``training.json`` of a flow, ``encoder.json`` of an encoder."""
+"""Records of trainings: ``training.json`` of a flow, ``<run>.json`` of an encoder."""
 
 import platform
 from importlib.metadata import version
@@ -11,7 +11,13 @@ from ..utils.files import write_json
 from .checkpoints import FOLDER, LAST, load_checkpoint
 
 PRIOR_RECORD = "training.json"
-ENCODER_RECORD = "encoder.json"
+# Names of an encoder's run: its folder, and with ".json" its record beside it.
+ENCODER_RUN, STRONG_ENCODER_RUN = "encoder", "strong_encoder"
+
+
+def encoder_record(folder: Path, run: str = ENCODER_RUN) -> Path:
+    """Returns the path of the record of an encoder's run in a model's folder."""
+    return folder / f"{run}.json"
 
 
 def outcome(output: Path, n_steps: int, keep: str, loss: str = "loss") -> dict[str, Any]:

@@ -23,19 +23,9 @@ pool_dir=data/pool # what is made: <pool_dir>/<group>/<source>/*.ogg and <group>
 plan=local/plan.yml # which groups are drawn how often, and what is trained
 exp_dir=exp/band   # what stages 4 and 5 make
 . utils/parse_options.sh
+. utils/stages.sh
 
-fail() {
-    echo "$0: $*" >&2
-    exit 2
-}
-runs() { # whether stage $1 is to run
-    [ "$stage" -le "$1" ] && [ "$stop_stage" -ge "$1" ]
-}
-
-for number in "$stage" "$stop_stage"; do
-    [[ $number =~ ^[0-5]$ ]] || fail "stages are numbers from 0 to 5, got $number"
-done
-[ "$stage" -le "$stop_stage" ] || fail "stop_stage must not be before stage $stage, got $stop_stage"
+check_stages 0 5
 if runs 1 || runs 2 || runs 3; then
     compgen -G "$midi_dir/[0-9]*/*.mid" >/dev/null ||
         fail "midi_dir must hold POP909's folders NNN/NNN.mid, got '$midi_dir' (see README.md)"

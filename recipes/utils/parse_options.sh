@@ -1,9 +1,11 @@
 # Sets the variables of the script that sources this from its command line: --batch-size 4 or
 # --batch_size=4 sets $batch_size, which the script must have set before (to its default).
-# --help shows those defaults with their comments: the lines between "# Options" and this one.
+# --help shows those defaults with their comments: the lines between "# Options" and this one, and
+# those of recipe_options.sh where it is sourced among them.
 
 _usage() {
-    sed -n '/^# Options/,/parse_options/{/parse_options/d;p}' "$0"
+    sed -n -e '/^# Options/,/parse_options/{/parse_options/d' \
+        -e '/recipe_options/{r utils/recipe_options.sh' -e 'd}' -e 'p}' "$0"
 }
 
 while [ $# -gt 0 ]; do

@@ -1,28 +1,16 @@
-# What the recipes' run.sh have in common; to be sourced after parse_options.sh. It uses their
-# options: stage stop_stage tag id python_path conf set n_jobs data_dir version url checksum sources
-# system system_set repo_id push private.
+# What the recipes' run.sh have in common; to be sourced after parse_options.sh. It uses the options of
+# recipe_options.sh, and version.
 
 # What a dependency of Asteroid says about its own dependencies is not news.
 export PYTHONWARNINGS="ignore:pkg_resources is deprecated:UserWarning${PYTHONWARNINGS:+,$PYTHONWARNINGS}"
 
-fail() {
-    echo "$0: $*" >&2
-    exit 2
-}
-
-for _number in "$stage" "$stop_stage"; do
-    [[ $_number =~ ^(-1|[0-3])$ ]] || fail "stages are numbers from -1 to 3, got $_number"
-done
-[ "$stage" -le "$stop_stage" ] || fail "stop_stage must not be before stage $stage, got $stop_stage"
+. utils/stages.sh
+check_stages -1 3
 
 if [ -n "$system" ]; then
     [ "$stage" -eq 2 ] || fail "system is for stage 2 alone: --stage 2 --system $system"
     stop_stage=2
 fi
-
-runs() { # whether stage $1 is to run
-    [ "$stage" -le "$1" ] && [ "$stop_stage" -ge "$1" ]
-}
 
 # can_fetch NAME FOLDER VERSIONS...: checks what stage -1 needs; NAME is the option of the folder.
 can_fetch() {

@@ -41,7 +41,7 @@ def test_every_failure_is_one_line(error, tmp_path, monkeypatch, capsys):
     def fail(args):
         raise error
 
-    monkeypatch.setattr("asteroid_instglow.cli.listing.run", fail)
+    monkeypatch.setattr("asteroid_instglow.cli.list.run", fail)
     assert main(["list"]) == 2
     out, text = capsys.readouterr()
     assert not out and text.startswith("instglow: error: ") and text.count("\n") == 1
@@ -61,7 +61,7 @@ def test_an_error_in_a_thread_is_one_line_too(monkeypatch, capsys):
         return {"shipped": [], "folders": []}
 
     before = threading.excepthook
-    monkeypatch.setattr("asteroid_instglow.cli.listing.run", work)
+    monkeypatch.setattr("asteroid_instglow.cli.list.run", work)
     assert main(["list"]) == 0
     assert capsys.readouterr().err == "instglow: warning: events: No space left on device\n"
     assert threading.excepthook is before
@@ -88,7 +88,7 @@ def test_a_signal_ends_a_command_that_cleans_up(number, code, told, monkeypatch,
             cleaned.append(True)
 
     before = signal.getsignal(signal.SIGTERM)
-    monkeypatch.setattr("asteroid_instglow.cli.listing.run", work)
+    monkeypatch.setattr("asteroid_instglow.cli.list.run", work)
     assert main(["list"]) == code
     assert cleaned and capsys.readouterr().err == f"instglow: {told}\n"
     assert signal.getsignal(signal.SIGTERM) == before

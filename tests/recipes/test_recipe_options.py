@@ -172,7 +172,7 @@ def test_help_shows_the_options(name, tmp_path):
     recipe = Recipe(name, tmp_path)
     code, output = recipe.run("--help")
     assert code == 0
-    for option in ("stage=0", "tag=default", f"{recipe.name}_dir=", "python_path=python"):
+    for option in ("stage=0", "repo_id=", f"{recipe.name}_dir=", "version="):
         assert option in output
 
 
