@@ -11,6 +11,7 @@ from sampler_pool import fill, read_arguments
 
 GROUPS = {
     "bass_growly": ["growly"],
+    "bass_fifths": ["fashion", "swag"],
     "bass_six": ["bass6_round", "bass6_flat_pick", "bass6_flat_finger", "bass6_flat_muted"],
     "bass_upright": ["upright"],
     "bass_fonts": [*(f"font_{n}" for n in (33, 34, 34, 33, 35, 36, 32)), "tone_bass"],

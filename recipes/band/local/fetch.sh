@@ -29,12 +29,14 @@ debian() { # PACKAGE
   [ -d "raw/$1" ] || { (cd raw && apt-get download "$1") && dpkg -x raw/"$1"_*.deb "raw/$1"; }
 }
 
-for name in growlybass emilyguitar shinyguitar pastabass meatbass; do
+for name in growlybass emilyguitar shinyguitar pastabass meatbass fashionbass swagbass; do
   clone "sfzinstruments/karoryfer.$name"
   link "karoryfer.$name" "$name"
 done
 clone kmturley/karoryfer.black-and-green-guitars
 link karoryfer.black-and-green-guitars blackgreen
+clone freepats/spanish-classical-guitar
+link spanish-classical-guitar/samples nylon
 
 clone sfzinstruments/DrumGizmo.MuldjordKit
 link DrumGizmo.MuldjordKit/DrumGizmo/MuldjordKit/Samples muldjord

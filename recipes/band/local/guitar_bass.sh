@@ -2,7 +2,9 @@
 # Makes the guitar and bass folders of the pool: guitar_bass.sh SOURCES POP909 POOL [PYTHON [SCALE]]
 #
 # SOURCES holds, unpacked:
-#   emilyguitar shinyguitar growlybass pastabass meatbass   GitHub sfzinstruments/karoryfer.* (CC0)
+#   emilyguitar shinyguitar growlybass pastabass meatbass fashionbass swagbass
+#                GitHub sfzinstruments/karoryfer.* (CC0)
+#   nylon        samples of GitHub freepats/spanish-classical-guitar (CC0)
 #   blackgreen   GitHub kmturley/karoryfer.black-and-green-guitars (CC0); check it out with the
 #                attribute "* -text", else Git rewrites bytes of the WAV files
 #   tonejs-instrument-{guitar-electric,guitar-acoustic,bass-electric}-wav   npm (CC BY 3.0)
@@ -36,6 +38,7 @@ for seed in 2 3; do
   render guitar_render.py guitar_blackgreen 8 $seed
   render guitar_render.py guitar_shiny 6 $seed
   render guitar_render.py guitar_tone 4 $seed
+  render guitar_render.py guitar_nylon 3 $seed
 done
 render guitar_render.py guitar_band 16 4
 render guitar_render.py guitar_band 8 5
@@ -44,6 +47,7 @@ for seed in 1 2; do
   render bass_render.py bass_growly 8 $seed
   render bass_render.py bass_six 9 $seed
   render bass_render.py bass_fonts 5 $seed
+  render bass_render.py bass_fifths 7 $seed
 done
 render bass_render.py bass_synth 5 1
 render bass_render.py bass_upright 4 1

@@ -18,13 +18,14 @@ GROUPS = {
     "guitar_shiny": ["shiny_pickup", "shiny_mic"],
     "guitar_blackgreen": ["gretsch", "hofner"],
     "guitar_tone": ["tone_electric", "tone_acoustic"],
+    "guitar_nylon": ["nylon"],
     "guitar_fonts": ["font_clean", "font_jazz", "font_steel", "font_nylon", "font_drive"],
 }
 # Several guitars of different makes at once, as on most records.
 GROUPS["guitar_band"] = sum(
-    (GROUPS[f"guitar_{g}"] for g in ("emily", "shiny", "blackgreen", "tone")), []
+    (GROUPS[f"guitar_{g}"] for g in ("emily", "shiny", "blackgreen", "tone", "nylon")), []
 )
-ACOUSTIC = {"shiny_mic", "tone_acoustic", "font_steel", "font_nylon"}
+ACOUSTIC = {"shiny_mic", "nylon", "tone_acoustic", "font_steel", "font_nylon"}
 # General MIDI programs: (open, muted).
 PROGRAMS = {
     "font_clean": (27, 28), "font_jazz": (26, 28), "font_steel": (25, None),

