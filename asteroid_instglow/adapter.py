@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from .audio.chunks import chunk_bounds
-from .audio.ffmpeg import check_file
+from .audio.decoding import check_file
 from .audio.naming import TEMPLATE, output_names, song_folder, stem_paths
 from .audio.resampling import check_rate, check_resamples
 from .audio.stems import StemSet

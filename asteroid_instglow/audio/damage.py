@@ -59,7 +59,7 @@ def check_decoded(path: Path, stream: dict, seconds: float, warnings: str) -> No
 
     Args:
         path (Path): Path of the file.
-        stream (dict): What ffprobe says of the audio stream, see :func:`~.ffmpeg.probe`.
+        stream (dict): What ffprobe says of the audio stream, see :func:`~.decoding.probe`.
         seconds (float): Length of the decoded audio.
         warnings (str): Output of ffmpeg on stderr.
 

@@ -8,10 +8,11 @@ from typing import Any
 from ..encoder.joint import JointEncoder
 from ..training.checkpoints import BEST, LAST, load_checkpoint
 from ..training.checkpoints import FOLDER as CHECKPOINTS
-from ..training.encoder import FOLDER, train_encoder
+from ..training.encoder import train_encoder
 from ..training.initial import take_encoder
 from ..training.joint import pretrain_encoders
 from ..training.prior import train_prior
+from ..training.record import ENCODER_RUN
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +46,7 @@ def pretrain_sources(
         ValueError: If an earlier run to resume had other recordings or arguments.
     """
     output = Path(exp) / JOINT
-    run = output / FOLDER
+    run = output / ENCODER_RUN
     _keep_checkpoints(Path(exp) / CHECKPOINTS / "encoders" / JOINT, run)
     pretrain_encoders(
         data=Path(data) / "train",
@@ -110,7 +111,7 @@ def train_source(
     if encoder_training["n_steps"]:
         there = {path.name for path in train.iterdir() if path.is_dir()} - {source}
         background = sorted(there & set(others or ())) or sorted(there)
-        _keep_checkpoints(Path(exp) / CHECKPOINTS / source / "encoder", output / FOLDER)
+        _keep_checkpoints(Path(exp) / CHECKPOINTS / source / ENCODER_RUN, output / ENCODER_RUN)
         train_encoder(
             output,
             train,

@@ -10,7 +10,7 @@ import torch
 from sounds import noise, tone
 from torch.testing import assert_close
 
-from asteroid_instglow.audio import ffmpeg as decoding
+from asteroid_instglow.audio import decoding
 from asteroid_instglow.audio.io import audio_info, load_audio, save_audio
 
 needs_ffmpeg = pytest.mark.skipif(
