@@ -18,6 +18,7 @@ from ..utils.checks import check_above_zero, check_whole
 from ..utils.files import write_atomic
 from .charts import Table
 from .clips import Excerpt, make_excerpt
+from .expected import expected_charts, expected_table, read_expected
 from .experiment import Experiment, read_experiment
 from .formatting import data_uri, format_cell, format_clock, format_number
 from .scores import (
@@ -111,6 +112,7 @@ def write_page(
         "csv": found.csv,
         "choice": choice,
         "seconds": seconds,
+        "confidence": None,
         "losses": list_losses(found),
         "trainings": list_trainings(found),
         "settings": _list_settings(found),
@@ -120,23 +122,30 @@ def write_page(
     }
     left = max_size * 1e6 - len(_render({**variables, "tracks": [], "notes": found.notes})) - 5000
     shown: list[dict[str, Any]] = []
+    told: list[Any] = []
     left_out: list[str] = []
     for track in tqdm(chosen, desc="report", unit="track", disable=not progress):
         excerpt, problems = make_excerpt(track, seconds)
         found.notes += problems
         if excerpt is None:
             continue
-        if excerpt.n_bytes > left:
+        level, expected, problems = read_expected(track)
+        found.notes += problems
+        charts = expected_charts(level, expected, (excerpt.start, excerpt.start + excerpt.seconds))
+        n_bytes = excerpt.n_bytes + sum(len(str(chart)) + 2000 for chart in charts.values())
+        if n_bytes > left:
             left_out.append(track.name)
             continue
-        left -= excerpt.n_bytes
-        shown.append(_describe_track(track, excerpt, found))
+        left -= n_bytes
+        shown.append(_describe_track(track, excerpt, found, charts))
+        told.append((level, expected))
     if left_out:
         found.notes.append(
             f"Left out to keep the page below {max_size:g} MB: {', '.join(left_out)}. Use shorter "
             "excerpts (--seconds) or a larger page (--max-size) to show more."
         )
     notes = list(dict.fromkeys(found.notes))
+    variables["confidence"] = expected_table(told)
     content = _render({**variables, "tracks": shown, "notes": notes})
     write_atomic(output, content)
     return {
@@ -193,7 +202,9 @@ def _score_quickly(found: Experiment, chosen: list[Track]) -> None:
         )
 
 
-def _describe_track(track: Track, excerpt: Excerpt, found: Experiment) -> dict[str, Any]:
+def _describe_track(
+    track: Track, excerpt: Excerpt, found: Experiment, charts: dict[str, Any]
+) -> dict[str, Any]:
     scores = found.track_scores.get(match_key(track.name), {})
     channels = {1: "mono", 2: "stereo"}.get(excerpt.channels, f"{excerpt.channels} channels")
     return {
@@ -204,6 +215,7 @@ def _describe_track(track: Track, excerpt: Excerpt, found: Experiment) -> dict[s
             {
                 "name": source,
                 "scores": scores.get(match_key(source), []),
+                "expected": charts.get(source),
                 "clips": [
                     ("estimates", "separated", excerpt.estimates.get(source)),
                     ("references", "reference", excerpt.references.get(source)),
