@@ -2,10 +2,11 @@
 
 gpu.py [--priors band] [--seconds 120] [--device cuda]
 
-The encoders separate a song of that length that lies in memory, mono. The paper's solver searches on
-8 s with four priors of the paper's size and random weights; beside it stands a plain search with all
-gradients and weight normalization in each step. The floor is the time of the multiply-adds alone, at
-the pace of one convolution of the paper's conditioner. Times are wall times, after a first run.
+The encoders separate a song of that length that lies in memory, mono. The paper's solver searches
+on 8 s with four priors of the paper's size and random weights; beside it stands a plain search with
+all gradients and weight normalization in each step. The floor is the time of the multiply-adds
+alone, at the pace of one convolution of the paper's conditioner. Times are wall times, after a
+first run.
 """
 
 import argparse
@@ -54,7 +55,7 @@ def encoders(args, device):
         model = GenerativeSeparator.from_pretrained(args.priors, quality=quality).to(device)
         wav = repeated(None, args.seconds, model.sample_rate).to(device)
         model.separate(wav[..., : round(COUNTED * model.sample_rate)])
-        seconds, memory = timed(lambda: model.separate(wav), device)
+        seconds, memory = timed(device, model.separate, wav)
         yield {
             "quality": quality,
             "seconds": args.seconds,
@@ -81,7 +82,7 @@ def plain(args, device):
 
     n_iter = max(1, args.steps // 5)
     search(2)
-    seconds, memory = timed(lambda: search(n_iter), device)
+    seconds, memory = timed(device, search, n_iter)
     yield {"seconds_a_step": seconds / n_iter, "peak_gpu_mib": memory}
 
 
@@ -95,7 +96,7 @@ def paper(args, device):
             model.separate(wav, n_iter=n_iter, precision=precision)
 
         macs = multiply_adds(lambda: search(2)) - multiply_adds(lambda: search(1))
-        seconds, memory = timed(lambda: search(args.steps), device)
+        seconds, memory = timed(device, search, args.steps)
         floor = macs / convolution_rate(precision, device)
         yield {
             "precision": precision,
@@ -119,17 +120,17 @@ def convolution_rate(precision, device, n_frames=345, repeats=200):
         for _ in range(repeats):
             F.conv1d(x, weight, padding=conv.padding[0])
 
-    return weight.numel() * n_frames * repeats / timed(convolve, device)[0]
+    return weight.numel() * n_frames * repeats / timed(device, convolve)[0]
 
 
-def timed(function, device):
+def timed(device, function, *args):
     """Returns the wall seconds of a function and the peak of the device's memory in MiB."""
     is_gpu = device.type == "cuda"
     if is_gpu:
         torch.cuda.synchronize(device)
         torch.cuda.reset_peak_memory_stats(device)
     began = time.perf_counter()
-    function()
+    function(*args)
     if is_gpu:
         torch.cuda.synchronize(device)
     seconds = time.perf_counter() - began
