@@ -1,6 +1,7 @@
 """Looking into folders of saved models."""
 
 import json
+import os
 
 import torch
 
@@ -15,5 +16,19 @@ def files(folder):
 
 
 def edit(folder, **changes):
-    path = folder / "config.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+    """Changes configuration entries; those of the model's arguments begin with "arg_"."""
+    config = json.loads((folder / "config.json").read_text())
+    for name, value in changes.items():
+        place = config["model_args"] if name.startswith("arg_") else config
+        place[name.removeprefix("arg_")] = value
+    (folder / "config.json").write_text(json.dumps(config))
+
+
+class Malicious:
+    """Makes a folder when it is unpickled."""
+
+    def __init__(self, path):
+        self.path = str(path)
+
+    def __reduce__(self):
+        return os.mkdir, (self.path,)

@@ -20,8 +20,6 @@ FLOW = {
 }
 ENCODER = {"n_fft": 64, "hop_length": 16, "width": 2}
 
-pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning")
-
 
 @pytest.fixture
 def benchmarks(monkeypatch):

@@ -11,8 +11,6 @@ from asteroid_instglow.baselines.nmf import (
     update_atoms,
 )
 
-pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning")
-
 
 @pytest.fixture
 def factors():

@@ -26,8 +26,6 @@ TINY = {
     "irm": {"model": TINY_STFT},
 }
 
-pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning")
-
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):

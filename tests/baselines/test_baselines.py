@@ -19,8 +19,6 @@ SOURCES = ["bass", "drums", "piano"]
 NEEDS = {"open-unmix": "openunmix", "demucs": "demucs", "mwf": "openunmix"}
 TRAINED = [name for name in SYSTEMS if system_class(name).kind != "oracle"]
 
-pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning")
-
 
 def song(seed, seconds=1.0):
     """(n_src, time): tones and noise that a model can tell apart."""

@@ -116,17 +116,9 @@ def odd_wav(path, rng):
 
 
 NAMES = (
-    *(
-        "...wav",
-        "-o.wav",
-        "a\nb.wav",
-        "~.wav",
-        " .wav",
-        "x" * 240 + ".wav",
-        "é№.wav",
-        "a\x1b[31m.wav",
-    ),
-    *("\udcff\udcfe.wav", "con.wav", "%s%n.wav", "$(id).wav", "a.wav.wav", ".wav", "mixture.wav"),
+    *("...wav", "-o.wav", "a\nb.wav", "~.wav", " .wav", "x" * 240 + ".wav", "é№.wav"),
+    *("a\x1b[31m.wav", "\udcff\udcfe.wav", "con.wav", "%s%n.wav", "$(id).wav", "a.wav.wav"),
+    *(".wav", "mixture.wav"),
 )
 
 

@@ -52,23 +52,15 @@ PATHS = (
 )
 # Where to write: whatever is there already is not the program's. {place} is the case's folder.
 OUTPUTS = (
-    *("", ".", "{root}/song.wav", "{root}/fifo", "{root}/loop", "{root}/text/x", "/dev/null", "\n"),
-    *("/proc/none", "x" * 300, "{place}/\udcff", "{place}/a/b/c", "{place}/out/", "{place}/-o"),
+    *("", ".", "{root}/song.wav", "{root}/fifo", "{root}/loop", "{root}/text/x", "/dev/null"),
+    *("\n", "/proc/none", "x" * 300, "{place}/\udcff", "{place}/a/b/c"),
+    *("{place}/out/", "{place}/-o"),
 )
 # Longer work is what these ask for, so that a large number is no mistake; and one core is enough.
 LONG = {
     *("n_steps", "n_iter", "encoder_steps", "joint_steps", "jobs", "devices", "num_workers"),
-    *(
-        "num_nodes",
-        "n",
-        "batch_size",
-        "tracks",
-        "seconds",
-        "segment",
-        "max_size",
-        "time_limit",
-        "hidden",
-    ),
+    *("num_nodes", "n", "batch_size", "tracks", "seconds", "segment", "max_size"),
+    *("time_limit", "hidden"),
 }
 
 

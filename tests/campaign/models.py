@@ -8,28 +8,19 @@ import struct
 from pathlib import Path
 
 import numpy as np
+from saved_models import Malicious
 
 from .corpora import stand_in
 from .damaged_files import DAMAGES
 from .judge import Case, Fault, check_answer, check_whole, command
 
 VALUES = (
-    *(None, True, False, 0, -1, 1, 10**9, 10**30, 2**31 - 1, 1.5, float("nan"), float("inf")),
-    *("", "x", "../../evil", "/etc/passwd", "a\nb", "a\0b", "\udcff", "x" * 10_000, "__class__"),
-    *([], [1], [[]], {}, {"a": 1}, [10**9] * 4, {"../../evil": 1}, "NaN", "os.system"),
+    *(None, True, False, 0, -1, 1, 10**9, 10**30, 2**31 - 1, 1.5, float("nan"), float("inf"), ""),
+    *("x", "../../evil", "/etc/passwd", "a\nb", "a\0b", "\udcff", "x" * 10_000, "__class__", []),
+    *([1], [[]], {}, {"a": 1}, [10**9] * 4, {"../../evil": 1}, "NaN", "os.system"),
 )
 KEYS = ("../../evil", "/abs", "x", "", "self", "__init__", "a\0b", "..", "sample_rate", "sources")
 DTYPES = ("F32", "F16", "I8", "BF16", "F8_E4M3", "X", "BOOL", "I64")
-
-
-class Payload:
-    """Unpickles by making a file."""
-
-    def __init__(self, path):
-        self.path = str(path)
-
-    def __reduce__(self):
-        return os.mkdir, (self.path,)
 
 
 def mutate_config(folder, rng, place):
@@ -116,7 +107,7 @@ def pickled(folder, rng, place):
     if rng.integers(0, 2):
         (folder / "model.safetensors").unlink()
         (folder / "config.json").unlink()
-    (folder / name).write_bytes(pickle.dumps({"model_args": Payload(place / "ran")}))
+    (folder / name).write_bytes(pickle.dumps({"model_args": Malicious(place / "ran")}))
     return name + _forget_hash(folder, rng)
 
 

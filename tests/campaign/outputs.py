@@ -13,35 +13,12 @@ from .world import RATE, SOURCES
 
 TEMPLATES = (
     *("{track}/{stem}", "{stem}", "{stem}/{track}", "{track} ({stem})", "{track}/{stem}.{ext}"),
-    *(
-        "a/b/c/{stem}",
-        "{stem}/{track}/{stem}",
-        ".{stem}",
-        "{track}.{stem}.wav",
-        "~{stem}",
-        "-{stem}",
-    ),
-    *(
-        "{stem}" * 30,
-        "{track}" * 40 + "{stem}",
-        "{stem}/" * 60 + "x",
-        "{track}",
-        "",
-        "{",
-        "{}",
-        "{0}",
-    ),
-    *("../{stem}", "/{stem}", "{stem}/../x", "x//{stem}", "{stem}\0", "{stem}\n", "{stem}\x1b[1m"),
-    *(
-        "{stem!r}",
-        "{track.__class__}{stem}",
-        "{stem}/",
-        "./{stem}",
-        "{STEM}",
-        "%s{stem}",
-        "{stem}\\x",
-    ),
-    *("\udcff{stem}", "{track}/.{track}.partial/{stem}", ".song.partial/{stem}", "{stem}/song"),
+    *("a/b/c/{stem}", "{stem}/{track}/{stem}", ".{stem}", "{track}.{stem}.wav", "~{stem}"),
+    *("-{stem}", "{stem}" * 30, "{track}" * 40 + "{stem}", "{stem}/" * 60 + "x", "{track}", ""),
+    *("{", "{}", "{0}", "../{stem}", "/{stem}", "{stem}/../x", "x//{stem}", "{stem}\0"),
+    *("{stem}\n", "{stem}\x1b[1m", "{stem!r}", "{track.__class__}{stem}", "{stem}/", "./{stem}"),
+    *("{STEM}", "%s{stem}", "{stem}\\x", "\udcff{stem}", "{track}/.{track}.partial/{stem}"),
+    *(".song.partial/{stem}", "{stem}/song"),
 )
 NAMES = (
     "song",
@@ -62,20 +39,8 @@ THERE = (
 )
 # What a killed process has left in the stage.
 STAGES = (
-    *(
-        "none",
-        "none",
-        "none",
-        "empty",
-        "file",
-        "link",
-        "torn",
-        "torn",
-        "no journal",
-        "junk",
-        "list",
-    ),
-    *("deep", "outside", "missing", "lock is a folder", "journal is a folder"),
+    *("none", "none", "none", "empty", "file", "link", "torn", "torn", "no journal", "junk"),
+    *("list", "deep", "outside", "missing", "lock is a folder", "journal is a folder"),
 )
 OPTIONS = (
     *((), (), ("--confidence",), ("--sources", "auto"), ("--sources", "bass"), ("--residual",)),

@@ -2,14 +2,13 @@
 
 import argparse
 import json
-import sys
-from pathlib import Path
 
 import pytest
 import torch
 from conftest import tiny_prior
 from hub_server import HubServer, run_client
 from published_form import published
+from saved_models import Malicious
 
 from asteroid_instglow import GenerativeSeparator, GlowPrior
 from asteroid_instglow.cli import import_published, publish
@@ -162,11 +161,6 @@ def test_a_published_checkpoint_becomes_a_prior(checkpoint, tmp_path):
     assert GlowPrior.from_pretrained(tmp_path / "prior").source == "vocals"
 
 
-class Malicious:
-    def __reduce__(self):
-        return sys.exit, (3,)
-
-
 def test_a_wrong_checkpoint_leaves_nothing(checkpoint, tmp_path):
     folder, _ = checkpoint
     content = torch.load(folder / "G_1000.pth")
@@ -177,7 +171,7 @@ def test_a_wrong_checkpoint_leaves_nothing(checkpoint, tmp_path):
         ({"model": [1]}, "dict of tensors"),
         ({"weights": 1}, "dict of tensors"),
         ([1], "must hold a serialised model"),
-        ({"model": Malicious()}, "nothing in it was run"),
+        ({"model": Malicious(tmp_path / "it was run")}, "nothing in it was run"),
         (half, "no saved model"),
     ):
         path = folder / "G_2.pth"
@@ -190,4 +184,4 @@ def test_a_wrong_checkpoint_leaves_nothing(checkpoint, tmp_path):
             run(import_published, folder / "G_1000.pth", "-o", tmp_path / "prior")
     with pytest.raises(FileNotFoundError, match="G_3.pth"):
         run(import_published, folder / "G_3.pth", "-o", tmp_path / "prior")
-    assert not Path(tmp_path / "prior").exists()
+    assert not (tmp_path / "prior").exists() and not (tmp_path / "it was run").exists()

@@ -4,7 +4,7 @@ import os
 
 import numpy as np
 import pytest
-from solo_files import RATE, constant, noise, write, write_band
+from solo_files import RATE, constant, noise, write
 
 from asteroid_instglow.audio.finding import find_audio
 from asteroid_instglow.data import (
@@ -21,11 +21,6 @@ from asteroid_instglow.data import (
     validation_split,
 )
 from asteroid_instglow.data.recordings import can_be_heard
-
-
-@pytest.fixture
-def band(tmp_path):
-    return write_band(tmp_path / "band")
 
 
 def test_both_layouts_are_found_together(tmp_path):

@@ -3,14 +3,9 @@
 import numpy as np
 import pytest
 import torch
-from solo_files import RATE, noise, write, write_band
+from solo_files import RATE, noise, write
 
 from asteroid_instglow.data import MixDataset, RandomMixtureDataset, find_solos
-
-
-@pytest.fixture
-def band(tmp_path):
-    return write_band(tmp_path / "band")
 
 
 def mixes(root, **options):

@@ -6,18 +6,13 @@ import numpy as np
 import pytest
 import soundfile as sf
 import torch
-from solo_files import RATE, constant, noise, write, write_band
+from solo_files import RATE, constant, noise, write
 from torch.utils.data import DataLoader
 
 from asteroid_instglow.data import Recordings, SoloDataset, find_solos
 from asteroid_instglow.data import recordings as module
 from asteroid_instglow.data.recordings import rms_db
 from asteroid_instglow.data.solos import DITHER_STEP
-
-
-@pytest.fixture
-def band(tmp_path):
-    return write_band(tmp_path / "band")
 
 
 def solos(root, **options):

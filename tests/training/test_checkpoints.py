@@ -1,6 +1,7 @@
 """The resume point of a training: written whole, by one training at a time, for the same data."""
 
 import errno
+import functools
 import os
 import signal
 import subprocess
@@ -8,24 +9,15 @@ import sys
 import time
 from pathlib import Path
 
+import prior_runs
 import pytest
 import torch
-from solo_folders import RATE, write_solos
+from solo_folders import write_solos
 
-from asteroid_instglow.training import train_prior
 from asteroid_instglow.training.checkpoints import AtomicFiles, load_checkpoint, locked
 from asteroid_instglow.training.options import PriorOptions
 
-MODEL = {"sample_rate": RATE, "n_fft": 32, "hop_length": 8, "n_blocks": 1, "hidden": 4}
-MODEL["n_layers"] = 1
-
-pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning")
-
-
-def train(solos, output, **options):
-    options = {"n_steps": 2, "batch_size": 2, "segment": 0.1, "val_every": 2, **options}
-    options = {"model": MODEL, "progress": False, "accelerator": "cpu", **options}
-    return train_prior("tone", solos, output, **options)
+train = functools.partial(prior_runs.train, n_steps=2)
 
 
 @pytest.fixture

@@ -19,8 +19,6 @@ from asteroid_instglow.training.encoder_loss import encoder_loss
 from asteroid_instglow.training.initial import take_encoder
 from asteroid_instglow.training.joint import pretrain_encoders
 
-pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning")
-
 
 @pytest.fixture(scope="module")
 def solos(tmp_path_factory):

@@ -17,7 +17,6 @@ from asteroid_instglow.training.instrument import default_init, sizes_of
 from asteroid_instglow.training.pace import steps_that_fit
 from asteroid_instglow.training.system import TrainingSystem
 
-pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning")
 COMMON = {"progress": False, "accelerator": "cpu"}
 ENCODER = {"segment": 0.6, "batch_size": 2, "validation_items": 4}
 

@@ -13,8 +13,6 @@ from asteroid_instglow.data import SoloDataset, find_solos
 from asteroid_instglow.prior import GlowPrior
 from asteroid_instglow.training.prior_system import PriorSystem
 
-pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning")
-
 
 class TestTraining:
     def test_lowers_the_validation_nll(self, solos, tmp_path):

@@ -8,8 +8,6 @@ from prior_runs import TINY, assert_same_run, state, train
 
 from asteroid_instglow.training.prior_system import PriorSystem
 
-pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning")
-
 
 def send(number, monkeypatch, step):
     def on_train_batch_end(self, outputs, batch, batch_idx):

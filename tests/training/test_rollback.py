@@ -1,7 +1,5 @@
 """Bad batches leave no trace, and spoilt weights are rolled back."""
 
-import logging
-
 import pytest
 import torch
 from pytorch_lightning.callbacks import Callback
@@ -10,14 +8,6 @@ from torch.utils.data import DataLoader
 
 from asteroid_instglow.training import system as system_module
 from asteroid_instglow.training.prior_system import PriorSystem
-
-pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning")
-
-
-@pytest.fixture(autouse=True)
-def quiet_lightning():
-    # Lightning sets its loggers up by hand; the warnings wanted here are the package's own.
-    logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
 
 
 class Poison(Callback):

@@ -12,8 +12,6 @@ from torch.testing import assert_close
 from asteroid_instglow.training import loaders
 from asteroid_instglow.training.loaders import Shard, StreamBatches
 
-pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning")
-
 
 class TestSharing:
     def test_processes_share_a_batch_out(self, monkeypatch):

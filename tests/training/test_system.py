@@ -1,5 +1,4 @@
 import copy
-import logging
 
 import pytest
 import pytorch_lightning as pl
@@ -10,15 +9,6 @@ from torch.testing import assert_close
 from torch.utils.data import DataLoader
 
 from asteroid_instglow.training.prior_system import PriorSystem, paper_optimizer
-
-
-@pytest.fixture(autouse=True)
-def quiet_lightning():
-    # Lightning sets its loggers up by hand; the warnings wanted here are the package's own.
-    logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
-
-
-pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning")
 
 
 class TestPriorSystem:

@@ -1,12 +1,11 @@
 """Damaged and hostile model files are refused, and none of their code is run."""
 
-import os
 import shutil
 
 import pytest
 import torch
 from conftest import tiny_prior
-from saved_models import edit, same_weights
+from saved_models import Malicious, edit, same_weights
 
 from asteroid_instglow import GenerativeSeparator, GlowPrior
 from asteroid_instglow.weights.base import load_model
@@ -37,13 +36,6 @@ def test_damage(prior, separator, tmp_path):
         shutil.copytree(tmp_path / "good", folder)
         return folder, folder / "model.safetensors"
 
-    folder, weights = broken("truncated")
-    weights.write_bytes(weights.read_bytes()[:-100])
-    with pytest.raises(ValueError, match="model.safetensors is damaged"):
-        GlowPrior.from_pretrained(folder)
-    edit(folder, sha256={})
-    with pytest.raises(ValueError, match="model.safetensors is damaged"):
-        GlowPrior.from_pretrained(folder)
     folder, weights = broken("flipped")
     content = weights.read_bytes()
     weights.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
@@ -61,13 +53,9 @@ def test_damage(prior, separator, tmp_path):
     with pytest.raises(TypeError, match="spline"):
         GlowPrior.from_pretrained(tmp_path / "good", spline=True)
     folder, _ = broken("shape")
-    edit(folder, model_args={**prior.get_model_args(), "hidden": 6})
+    edit(folder, arg_hidden=6)
     with pytest.raises(ValueError, match="weights do not fit.*size mismatch"):
         GlowPrior.from_pretrained(folder)
-    for text in ("", "[]", "{}", '{"model_name": 1}', "{" * 10**5, "[" * 10**5):
-        (folder / "config.json").write_text(text)
-        with pytest.raises(ValueError, match="shape"):
-            GlowPrior.from_pretrained(folder)
     with pytest.raises(FileNotFoundError, match="no config.json"):
         GlowPrior.from_pretrained(tmp_path)
 
@@ -80,16 +68,6 @@ def test_a_separator_does_not_read_outside_its_folder(separator, tmp_path, place
 
     with pytest.raises(ValueError, match="priors must lie in ./priors/"):
         GenerativeSeparator.from_pretrained(tmp_path / "s")
-
-
-class Malicious:
-    """Makes a file when it is unpickled."""
-
-    def __init__(self, path):
-        self.path = path
-
-    def __reduce__(self):
-        return os.mkdir, (str(self.path),)
 
 
 def test_a_malicious_pickle_is_refused_and_not_run(prior, tmp_path):

@@ -17,7 +17,6 @@ from huggingface_hub import ModelCard
 from packaging.requirements import Requirement
 
 from asteroid_instglow import GenerativeSeparator, GlowPrior, load_audio
-from asteroid_instglow.cli import main
 from asteroid_instglow.evaluation.metrics import si_sdr
 from asteroid_instglow.recipes.demo import separate_bundled
 from asteroid_instglow.weights.config import SHIPPED
@@ -186,10 +185,3 @@ def test_wheel(tmp_path):
     assert Path(where).is_relative_to(tmp_path)
     assert set(json.loads(answer)["files"][song]) == {"vocals", *SOURCES}
     assert (tmp_path / "out/bass/drums.wav").is_file()
-
-
-def test_sources_can_be_chosen(tmp_path, capsys):
-    args = ["separate", str(SONG / "piano.flac"), "-o", str(tmp_path), "--sources", "piano"]
-    assert main([*args, "--residual", "--quiet"]) == 0
-    capsys.readouterr()
-    assert {p.name for p in (tmp_path / "piano").iterdir()} == {"piano.wav", "residual.wav"}
