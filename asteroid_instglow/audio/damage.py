@@ -34,15 +34,7 @@ _MPEG_RATES = (44100, 48000, 32000)
 
 
 def check_whole(path: Path, file: sf.SoundFile) -> None:
-    """Refuses a file that libsndfile opened but that holds less than its header says.
-
-    Args:
-        path (Path): Path of the file.
-        file (soundfile.SoundFile): Open for reading.
-
-    Raises:
-        ValueError: If the file is cut short.
-    """
+    """Refuses a file that libsndfile opened but that holds less than its header says."""
     claimed = _CLAIMED.search(file.extra_info)
     if claimed and int(claimed[2]) < int(claimed[1]) < _MAX_WAV_BYTES:
         raise ValueError(f"{path} is cut short: {claimed[2]} bytes of audio of {claimed[1]}")

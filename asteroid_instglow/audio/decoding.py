@@ -28,19 +28,7 @@ _NO_LENGTH = ("aac", "ac3", "amr", "mpeg", "mpegts")  # ffprobe guesses the leng
 
 
 def check_file(path: str | Path) -> Path:
-    """Checks that there is a file to read.
-
-    Args:
-        path (str | Path): Path of the file.
-
-    Returns:
-        Path: The same path.
-
-    Raises:
-        FileNotFoundError: If nothing is there.
-        ValueError: If it is a folder, or empty.
-        PermissionError: If it cannot be read.
-    """
+    """Returns the path; raises if nothing is there, or what is there cannot be audio."""
     path = Path(path)
     if not path.exists():
         raise FileNotFoundError(f"there is no file {path}")

@@ -12,13 +12,7 @@ _NOT_DATA = frozenset({"@eadir", "#recycle", "$recycle.bin", "__macosx", "lost+f
 
 
 def is_audio(path: str | Path) -> bool:
-    """Tells an audio file by its name.
-
-    Args:
-        path (str | Path): Name of a file, which need not exist.
-
-    Returns:
-        bool: True if the suffix is in ``AUDIO_SUFFIXES`` and the name is not hidden.
+    """Returns True if a name has a suffix of ``AUDIO_SUFFIXES`` and is not hidden.
 
     Examples:
         >>> [is_audio(name) for name in ("a/bass.AIFF", "._bass.wav", "notes.txt")]
@@ -39,17 +33,10 @@ def is_hidden(name: str) -> bool:
 
 
 def find_audio(folder: str | Path) -> tuple[list[Path], list[Path]]:
-    """Finds the audio files below a folder.
+    """Finds the audio files below a folder, and what was left out, both sorted.
 
     Follows linked folders, except back into a folder that is being walked. Skips hidden and trash
     folders such as ``.Trash-0`` and ``@eaDir``.
-
-    Args:
-        folder (str | Path): Folder to search.
-
-    Returns:
-        tuple: The audio files, and what was left out: other files, and folders that were skipped.
-        Both are sorted lists of paths that begin with ``folder``.
     """
     audio: list[Path] = []
     left_out: list[Path] = []
@@ -58,13 +45,7 @@ def find_audio(folder: str | Path) -> tuple[list[Path], list[Path]]:
 
 
 def describe_left_out(left_out: Iterable[Path]) -> str:
-    """Sums up what :func:`find_audio` left out.
-
-    Args:
-        left_out (Iterable[Path]): The second of what it returned.
-
-    Returns:
-        str: One line, empty where nothing was left out.
+    """Sums up in one line what :func:`find_audio` left out.
 
     Examples:
         >>> describe_left_out([Path("a/notes.txt"), Path("a/list.txt"), Path("b/.Trash-0")])

@@ -124,19 +124,9 @@ def constructor_arguments(scope: dict[str, Any]) -> dict[str, Any]:
 
 
 def build_bounded(build: Callable[[], nn.Module], copies: int = 1) -> nn.Module:
-    """Builds a network, unless its copies have more than ``MAX_PARAMETERS`` parameters.
+    """Builds a network; raises ValueError if its copies would exceed ``MAX_PARAMETERS``.
 
     They are counted on the meta device, where nothing is allocated.
-
-    Args:
-        build (Callable): Builds the network.
-        copies (int): Number of such networks in the model.
-
-    Returns:
-        nn.Module: The network.
-
-    Raises:
-        ValueError: If it is too large.
     """
     with torch.device("meta"):
         size = copies * sum(p.numel() for p in build().parameters())
@@ -148,11 +138,7 @@ def build_bounded(build: Callable[[], nn.Module], copies: int = 1) -> nn.Module:
 def channels_apart(
     wav: torch.Tensor, separate: Callable[[torch.Tensor], torch.Tensor]
 ) -> torch.Tensor:
-    """Runs a mono separator on every channel.
-
-    Args:
-        wav (torch.Tensor): (batch, channels, time).
-        separate (Callable): Maps (batch, time) to (batch, n_src, time).
+    """Runs a separator of (batch, time) on every channel of (batch, channels, time).
 
     Returns:
         torch.Tensor: (n_src, batch, channels, time).
@@ -161,18 +147,7 @@ def channels_apart(
 
 
 def require(module: str, package: str) -> ModuleType:
-    """Imports a module of the extra [baselines].
-
-    Args:
-        module (str): Dotted name of the module.
-        package (str): Name of the package to install.
-
-    Returns:
-        module: The module.
-
-    Raises:
-        RuntimeError: If it is not installed; the message says what to install.
-    """
+    """Imports a module of the extra [baselines]; if it is missing, says what to install."""
     try:
         return importlib.import_module(module)
     except ImportError as error:

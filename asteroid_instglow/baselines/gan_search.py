@@ -76,14 +76,11 @@ def search(
 
 
 def mismatch(mixture: torch.Tensor, sources: torch.Tensor) -> torch.Tensor:
-    """Computes the objective of each patch.
+    """Computes the objective of each patch, (n,).
 
     Args:
         mixture (torch.Tensor): Magnitudes, (n, n_bins, n_frames).
         sources (torch.Tensor): Magnitudes, (n_src, n, n_bins, n_frames).
-
-    Returns:
-        torch.Tensor: (n,).
     """
     total = sources.sum(0)
     true_log, total_log, logs = (torch.log1p(x.square()) for x in (mixture, total, sources))

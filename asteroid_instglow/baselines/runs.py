@@ -10,12 +10,11 @@ from torch.utils.data import Dataset
 
 from ..data import Solo, data_digest
 from ..training.checkpoints import checkpoint_to_resume, trained_weights
-from ..training.loaders import shard_loader, stream_loader
 from ..training.options import TrainingOptions
 from ..training.pace import device_of
 from ..training.record import outcome
 from ..training.system import TrainingSystem
-from ..training.trainer import fit
+from ..training.trainer import fit, make_system
 
 DECAY_FROM = 0.5
 Files = dict[str, list[Solo]]
@@ -99,14 +98,10 @@ def fit_module(
         part: {source: len(files) for source, files in found.items()}
         for part, found in (("train", run.files), ("validation", run.held_out))
     }
-    system = system_class(
-        module,
-        optimizer,
-        stream_loader(train, options.batch_size, options.num_workers),
-        shard_loader(validation, options.batch_size),
-        {"scheduler": LambdaLR(optimizer, factor), "interval": "step"},
-        config={**run.arguments, "data_digest": digest, "data": counts},
-    )
+    optimizing = optimizer, {"scheduler": LambdaLR(optimizer, factor), "interval": "step"}
+    config = {**run.arguments, "data_digest": digest, "data": counts}
+    parts = (train, validation, options, config)
+    system = make_system(system_class, module, optimizing, parts)
     options = replace(options, progress=options.progress and name != "")
     fit(system, output, options, checkpoint, clip, name)
     module.to("cpu").load_state_dict(trained_weights(output, keep))

@@ -74,15 +74,12 @@ class SourceOnly(Baseline):
 
     @classmethod
     def fit_source(cls, run: Run, source: str, output: Path) -> tuple["SourceOnly", dict]:
-        """Trains the model of one source, or resumes its training.
+        """Trains the model of one source alone, or resumes its training; returns its record, too.
 
         Args:
             run (Run): See :meth:`fit`; its time limit is that of this source.
             source (str): Name of the source.
             output (Path): Folder for what it needs to resume.
-
-        Returns:
-            tuple: A model of this source only, and the record of its training.
         """
         raise NotImplementedError
 

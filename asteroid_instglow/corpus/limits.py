@@ -45,12 +45,7 @@ class TimeLimit:
         return BASE + self._lengths[song.path] * (self._pace or FIRST)
 
     def learn(self, song: CorpusSong, took: float | None) -> None:
-        """Learns from a song that is done, or forgets one that failed.
-
-        Args:
-            song (CorpusSong): The song.
-            took (float, optional): Seconds that it has taken.
-        """
+        """Learns from the seconds that a song has taken, or forgets one that failed (None)."""
         length = self._lengths.pop(song.path, None)
         if length and took is not None:
             self._pace = max(self._pace or 0.0, SLACK * took / length)

@@ -1,7 +1,6 @@
 """A band-split transformer encoder: slower than the LSTM, and stronger."""
 
 import math
-import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -152,28 +151,3 @@ class BandLinear(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         bias = self.bias.to(x.dtype)
         return torch.einsum("btni,nio->btno", x, self.weight.to(x.dtype)) + bias
-
-
-def convert_roformer(state_dict: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Renames the weights of a ``BandRoformer`` (grouped bands, RMS norm, gated attention).
-
-    Args:
-        state_dict (dict): Tensors named ``inp.*.w``, ``time.*``, ``freq.*``, ``hid.*``, ``outs.*``.
-
-    Returns:
-        dict: The same tensors as float32, for :meth:`BandSplitEncoder.load_state_dict`.
-    """
-    rules = [
-        (r"^inp\.", "split."),
-        (r"^hid\.", "hidden."),
-        (r"^outs\.", "mask."),
-        (r"\.n([12])\.", r".norm\1."),
-        (r"\.w$", ".weight"),
-        (r"\.b$", ".bias"),
-    ]
-    renamed = {}
-    for name, value in state_dict.items():
-        for pattern, replacement in rules:
-            name = re.sub(pattern, replacement, name)
-        renamed[name] = value.float()
-    return renamed

@@ -16,15 +16,7 @@ _SCORES_VERSION = 1
 def write_track(
     output: str | Path, protocol: str, track: Track, settings: dict, records: dict[str, Any]
 ) -> None:
-    """Writes ``tracks/<protocol>/<track>.json``.
-
-    Args:
-        output (str | Path): Folder of the evaluation.
-        protocol (str): Name of the protocol.
-        track (Track): Files that were scored.
-        settings (dict): Settings of the evaluation.
-        records (dict): ``["estimates" or "baseline"][source]``, record of each source.
-    """
+    """Writes the records of one track under a protocol, ``tracks/<protocol>/<track>.json``."""
     content = {
         "track": track.name,
         "protocol": protocol,

@@ -44,12 +44,7 @@ def is_first(options: TrainingOptions) -> bool:
 
 
 def write_once(options: TrainingOptions, write: Callable[[], object]) -> None:
-    """Calls a function in the first process; the others wait until it is done.
-
-    Args:
-        options (TrainingOptions): Options of the run.
-        write (Callable): Writes what was trained.
-    """
+    """Calls a function in the first process; the others wait until it is done."""
     if is_first(options):
         write()
     if dist.is_available() and dist.is_initialized():

@@ -58,15 +58,12 @@ class Shard(Sampler):
 
 
 def stream_loader(dataset: Dataset, batch_size: int, num_workers: int = 0) -> DataLoader:
-    """Makes an endless training loader that can resume at any batch.
+    """Makes this process's share of an endless training loader that can resume at any batch.
 
     Args:
         dataset (Dataset): Dataset whose item i depends on i alone, up to ``ENDLESS * batch_size``.
         batch_size (int): Size over all processes.
         num_workers (int): Number of processes that read.
-
-    Returns:
-        DataLoader: Loader of this process's share.
     """
     return _Loader(
         dataset,
@@ -79,15 +76,7 @@ def stream_loader(dataset: Dataset, batch_size: int, num_workers: int = 0) -> Da
 
 
 def shard_loader(dataset: Dataset, batch_size: int) -> DataLoader:
-    """Makes a validation loader.
-
-    Args:
-        dataset (Dataset): Items to walk through once.
-        batch_size (int): Size for one process.
-
-    Returns:
-        DataLoader: Loader of this process's share.
-    """
+    """Makes this process's share of a loader that walks through a dataset once."""
     sampler = Shard(len(dataset))  # type: ignore[arg-type]  # torch does not say Sized
     return DataLoader(dataset, batch_size, sampler=sampler, generator=torch.Generator())
 

@@ -24,7 +24,7 @@ def make_system(
     model: Any,
     optimizing: tuple,
     parts: tuple,
-    rebuild: tuple,
+    rebuild: tuple = (),
     **own: Any,
 ) -> TrainingSystem:
     """Makes the system that trains a model.
@@ -35,7 +35,7 @@ def make_system(
         optimizing (tuple): Its optimizer and scheduler.
         parts (tuple): Datasets to train and to validate on, options, and what the logs state.
         rebuild (tuple): A function of the model and ``parts`` that makes this system, and one that
-            builds the model, with its arguments: for other processes.
+            builds the model, with its arguments: for other processes, if there are any.
         **own: Further arguments of the class.
     """
     (optimizer, scheduler), (train, validation, options, config) = optimizing, parts

@@ -245,16 +245,7 @@ def read_json(path: str | Path) -> dict:
 
 
 def hash_file(path: str | Path, algorithm: str = "sha256", head: bytes = b"") -> str:
-    """Hashes the content of a file.
-
-    Args:
-        path (str | Path): The file.
-        algorithm (str): Any of :mod:`hashlib`.
-        head (bytes): Hashed before the content.
-
-    Returns:
-        str: Hexadecimal.
-    """
+    """Hashes ``head`` and then the content of a file; returns hexadecimal digits."""
     digest = hashlib.new(algorithm, head, usedforsecurity=False)
     with open(path, "rb") as file:
         while block := file.read(1 << 20):

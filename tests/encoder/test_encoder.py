@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import SHARED, tiny_prior
+from probe_weights import convert_roformer
 from safetensors.torch import load_file
 from torch.testing import assert_close
 
@@ -15,7 +16,6 @@ from asteroid_instglow.encoder import (
     solve_encoder,
 )
 from asteroid_instglow.encoder.attention import Block, FastBlock, in_pieces
-from asteroid_instglow.encoder.band_split import convert_roformer
 from asteroid_instglow.training.encoder_loss import encoder_optimizer
 
 TINY = {"n_fft": 64, "hop_length": 16, "width": 4}

@@ -169,15 +169,7 @@ def _song(
 
 
 def active_rms(wav: np.ndarray, sample_rate: int) -> float:
-    """Computes the root mean square of a source while it plays.
-
-    Args:
-        wav (numpy.ndarray): (time,), at least 0.1 s.
-        sample_rate (int): Sample rate in Hz.
-
-    Returns:
-        float: Root mean square of the tenths of a second within 30 dB of the loudest.
-    """
+    """Computes the root mean square over the tenths of a second within 30 dB of the loudest."""
     n = sample_rate // 10
     power = np.square(wav[: len(wav) // n * n].reshape(-1, n)).mean(1)
     return float(np.sqrt(power[power >= 1e-3 * power.max()].mean()))

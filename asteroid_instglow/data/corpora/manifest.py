@@ -13,15 +13,7 @@ MANIFEST = "manifest.json"
 
 
 def fingerprint(track: Any, settings: dict) -> str:
-    """Hashes everything that the files of a track depend on.
-
-    Args:
-        track (Track): Track, whose files exist.
-        settings (dict): Settings, plain types.
-
-    Returns:
-        str: Hexadecimal.
-    """
+    """Hashes the settings, and the files of a track by size and time of change."""
     stems = {name: parts for name, parts in track.stems.items() if name in settings["sources"]}
     parts = sorted({part for group in [*stems.values(), track.mixture] for part in group})
     stats = [(str(path), stream, os.stat(path)) for path, stream in parts]
@@ -32,14 +24,7 @@ def fingerprint(track: Any, settings: dict) -> str:
 
 
 def read_records(output: Path) -> dict[tuple[str, str], dict]:
-    """Reads the records of earlier runs.
-
-    Args:
-        output (Path): Folder of the prepared data set.
-
-    Returns:
-        dict: Record by (split, track); damaged ones are left out.
-    """
+    """Reads the records of earlier runs by (split, track); damaged ones are left out."""
     found = {}
     for path in sorted((output / "tracks").glob("*/*.json")):
         try:
