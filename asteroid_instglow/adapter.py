@@ -11,8 +11,8 @@ import numpy as np
 import torch
 
 from .audio.chunks import chunk_bounds
-from .audio.decoding import check_file
 from .audio.naming import TEMPLATE, output_names, song_folder, stem_paths
+from .audio.reading import check_file
 from .audio.resampling import check_rate, check_resamples
 from .audio.stems import StemSet
 from .inference import Mixture, as_wav, open_mixture, separate_blocks, separate_long, separate_piece

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 
 from . import masking
 from .audio.chunks import chunk_bounds, crossfade_weights, fit_length
-from .audio.decoding import open_decoded, read_frames
+from .audio.reading import open_decoded, read_frames
 from .audio.resampling import resample
 
 MAX_CHANNELS = 64

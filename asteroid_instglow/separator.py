@@ -10,7 +10,7 @@ from torch import nn
 
 from . import masking, solver
 from .adapter import Separator
-from .audio.decoding import check_file
+from .audio.reading import check_file
 from .audio.stft import istft, stft
 from .encoder import encoders_of, share_bodies, solve_encoder
 from .inference import as_wav

@@ -50,6 +50,14 @@ def test_no_file_is_long():
     assert not long
 
 
+def test_the_maps_name_files_that_there_are():
+    for text in ("README.md", "docs/code.md"):
+        rows = re.findall(r"^\|.*\| (.*) \|$", (ROOT / text).read_text(), re.M)
+        named = [n for row in rows for n in re.findall(r"`([\w./]+(?:/|\.py|\.js))`", row)]
+        assert len(named) > 4
+        assert [n for n in named if not (ROOT / "asteroid_instglow" / n).exists()] == []
+
+
 def test_no_machine_path_and_no_registry():
     found = {
         str(p.relative_to(ROOT)): bad

@@ -51,7 +51,7 @@ def check_decoded(path: Path, stream: dict, seconds: float, warnings: str) -> No
 
     Args:
         path (Path): Path of the file.
-        stream (dict): What ffprobe says of the audio stream, see :func:`~.decoding.probe`.
+        stream (dict): What ffprobe says of the audio stream, see :func:`~.reading.probe`.
         seconds (float): Length of the decoded audio.
         warnings (str): Output of ffmpeg on stderr.
 

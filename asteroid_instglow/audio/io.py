@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import torch
 
-from .decoding import check_file, open_decoded, probe, read_frames
+from .reading import check_file, open_decoded, probe, read_frames
 from .resampling import check_rate, resample, resampled_length, source_range
 from .writing import save_audio
 

@@ -10,7 +10,7 @@ import torch
 from sounds import noise, tone
 from torch.testing import assert_close
 
-from asteroid_instglow.audio import decoding
+from asteroid_instglow.audio import reading
 from asteroid_instglow.audio.io import audio_info, load_audio, save_audio
 
 needs_ffmpeg = pytest.mark.skipif(
@@ -157,7 +157,7 @@ def test_ten_samples_are_read(tmp_path):
 @pytest.mark.parametrize("with_ffmpeg", [True, False])
 def test_text_renamed(tmp_path, monkeypatch, with_ffmpeg):
     if not with_ffmpeg:
-        monkeypatch.setattr(decoding.shutil, "which", lambda name: None)
+        monkeypatch.setattr(reading.shutil, "which", lambda name: None)
     (tmp_path / "a.wav").write_text("no audio at all, only words\n" * 100)
     with pytest.raises(ValueError, match="a.wav must be an audio file"):
         load_audio(tmp_path / "a.wav")
