@@ -44,15 +44,6 @@ def test_file_separate_beside_the_file(separator, song):
     assert soundfile.info(paths["bass"]).subtype == "PCM_24"
 
 
-def test_interrupted_file_leaves_nothing(separator, song, tmp_path):
-    def stop(iteration, loss):
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        separator.separate(song, tmp_path / "out", progress=stop)
-    assert not list(tmp_path.rglob("*.wav"))
-
-
 def test_resampling_can_be_refused(separator, song):
     with pytest.raises(ValueError, match="must have 8000 Hz as the priors, got 44100 Hz"):
         separator.separate(song, resample=False)

@@ -46,14 +46,6 @@ def test_shapes_and_sum(separator, shape, out):
     check_sum(got, wav[:, 0] if len(shape) == 3 and mono else wav, -2 if mono else 1)
 
 
-@pytest.mark.parametrize("rate", [4000, 11025, 44100, 96000])
-@pytest.mark.parametrize("channels", [1, 2])
-def test_other_sample_rates_keep_the_sum(separator, rate, channels):
-    wav = noise(1, channels, rate // 2 + 3)
-    got = separator.separate(wav, sample_rate=rate, chunk=0.3, overlap=0.1)
-    check_sum(got, wav[:, 0] if channels == 1 else wav, 1)
-
-
 def test_chunks_keep_the_sum_and_agree_with_the_whole(separator):
     wav = noise(20000)
     whole = separator.separate(wav, n_iter=20)
@@ -125,11 +117,6 @@ def test_a_silent_piece_among_others(separator):
     out = separator.separate(wav, chunk=0.5, overlap=0.1)
     check_sum(out, wav, 0)
     assert not out[:, 9000:15000].any()
-
-
-def test_clipped_input(separator):
-    wav = (20 * noise(4000)).clamp(-1, 1)
-    check_sum(separator.separate(wav), wav, 0)
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])

@@ -5,7 +5,7 @@ import museval
 import numpy as np
 import pytest
 import torch
-from scored_folders import RATE, SOURCES, signals
+from scored_folders import RATE, SOURCES, signals, value
 
 from asteroid_instglow.evaluation import (
     PROTOCOLS,
@@ -15,11 +15,6 @@ from asteroid_instglow.evaluation import (
     protocols,
 )
 from asteroid_instglow.evaluation.metrics import NO_OUTPUT_SI_SDR
-
-
-def value(report, source="bass"):
-    protocol = report.protocols[0]
-    return report.summary[protocol]["estimates"][source]["SDR"]["value"]
 
 
 def test_parse_protocols():

@@ -6,14 +6,10 @@ import json
 
 import numpy as np
 import pytest
+from scored_folders import value
 
 from asteroid_instglow.evaluation import PROTOCOLS, Report
 from asteroid_instglow.evaluation.plot import box_plot
-
-
-def value(report, source="bass"):
-    protocol = report.protocols[0]
-    return report.summary[protocol]["estimates"][source]["SDR"]["value"]
 
 
 def made_report(values, protocol="mdx", **options):

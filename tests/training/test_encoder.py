@@ -137,16 +137,6 @@ def test_what_cannot_be_started_from_is_refused(solos, tmp_path):
         pretrain_encoders(["tone"], solos, tmp_path / "joint")
 
 
-def test_pretraining_is_resumed_exactly(solos, tmp_path):
-    pretrain(solos, tmp_path / "parts", time_limit=1e-9)
-    pretrain(solos, tmp_path / "parts")
-    pretrain(solos, tmp_path / "whole")
-
-    one, other = (JointEncoder.from_pretrained(tmp_path / name) for name in ("parts", "whole"))
-    for weight, whole in zip(one.parameters(), other.parameters()):
-        assert torch.equal(weight, whole)
-
-
 def test_another_round_goes_on_from_a_joint_encoder(solos, tmp_path):
     pretrain(solos, tmp_path / "first")
     pretrain(solos, tmp_path / "second", init=tmp_path / "first", n_steps=1, lr=1e-12)
