@@ -16,7 +16,9 @@ from .audio.reading import check_file
 from .audio.resampling import check_rate, check_resamples
 from .audio.stems import StemSet
 from .inference import Mixture, as_wav, open_mixture, separate_blocks, separate_long, separate_piece
-from .uncertainty.confidence import confidence_of, confidence_path
+from .uncertainty.confidence import confidence_of
+from .uncertainty.files import ConfidenceFiles
+from .utils.kept import KeptEstimates
 from .utils.progress import SeparationProgress, as_progress
 
 
@@ -56,8 +58,8 @@ class Separator:
         """Returns a collector of the powers from which the errors are estimated."""
         raise ValueError(f"confidence must be False, {type(self).__name__} cannot tell its errors")
 
-    def _playing(self, path: Path, options: dict[str, Any], progress: Any) -> "Separator":
-        """Returns a model of the sources that play in a file."""
+    def _playing(self, path: Path, options: Any, report: Any, kept: KeptEstimates) -> "Separator":
+        """Returns a model of the sources that play in a file; may keep their estimates."""
         raise ValueError(f'sources must be names, {type(self).__name__} has no "auto"')
 
     def _n_iter(self, options: Any) -> int:
@@ -185,7 +187,7 @@ class Separator:
         sources: Sequence[str] | str | None = None,
         two_stems: str | None = None,
         progress: bool | Callable | SeparationProgress | None = None,
-        confidence: bool = False,
+        confidence: bool | str = False,
         **options: Any,
     ) -> dict[str, Path]:
         """Separates a file into one file a source: ``<output_dir>/<song>/<source>.wav``.
@@ -207,12 +209,14 @@ class Separator:
                 that play, the others are silent.
             two_stems (str, optional): Write this source, and the sum of all others as
                 ``no_<source>``.
-            confidence (bool): Write ``confidence.json``, too, named like a stem, see
-                :class:`~.uncertainty.confidence.Confidence`.
+            confidence (bool | str): Write ``confidence.json``, too, named like a stem, see
+                :class:`~.uncertainty.confidence.Confidence`; "picture": and ``confidence.png``.
+                Those of stems that are replaced go otherwise.
             progress, **options: As for :meth:`torch_separate`.
 
         Returns:
-            dict[str, Path]: Name of each stem, and "confidence" if asked for, to its file.
+            dict[str, Path]: Name of each stem, and "confidence" and "confidence picture" if asked
+            for, to its file.
 
         Raises:
             FileExistsError: If a file is there and ``force_overwrite`` is not set.
@@ -222,30 +226,35 @@ class Separator:
         folder, track = song_folder(path, output_dir, track)
         outputs = output_names(self.sources, sources, two_stems)
         paths = stem_paths(folder, track, list(outputs), suffix, name)
-        told = confidence_path(folder, track, name, force_overwrite) if confidence else None
+        files = ConfidenceFiles(folder, track, name, confidence)
         check_file(path)
-        writing = (suffix, subtype, clip, force_overwrite, mp3_bitrate)
-        with StemSet(folder / track, paths, *writing) as stems:
-            model = self
-            if sources == "auto":  # found out in a first pass, which is separated in a second
-                model = self._playing(path, options, progress is True)
+        how = (suffix, subtype, clip, force_overwrite, mp3_bitrate, files.paths.values())
+        kept, model = KeptEstimates(folder), self
+        with StemSet(folder / track, paths, *how) as stems, kept, as_progress(progress) as report:
+            if sources == "auto":
+                # What the encoders estimate is kept, so that they run once.
+                model = self._playing(path, options, report, kept)
+                report = SeparationProgress()
             names = [[self.sources[i] for i in indices] for indices in outputs.values()]
             own = [[model.sources.index(n) for n in some if n in model.sources] for some in names]
             rate = None if resample else self.sample_rate
-            with open_mixture(path, rate) as mixture, as_progress(progress) as report:
-                blocks = model._separate_stream(mixture, report, options, confidence)
+            report.estimates = kept if kept.is_complete else None
+            with open_mixture(path, rate) as mixture:
+                blocks = model._separate_stream(mixture, report, options, bool(confidence))
                 stems.start(mixture.sample_rate, mixture.channels, mixture.n_samples)
                 for block in blocks:
                     stems.write(np.stack([block[i, 0].sum(0).numpy() for i in own]))
-            if told is not None:
-                stems.attach(told, confidence_of(report.evidence, model.sources).to_dict())
-        return stems.paths if told is None else {**stems.paths, "confidence": told}
+            told = confidence_of(report.evidence, model.sources) if confidence else None
+            files.attach(stems, told)
+        return {**stems.paths, **files.paths}
 
-    def _hear(self, path: Path, progress: Any = None, **options: Any) -> Any:
-        # Separates a file for nothing but the evidence of its errors.
+    def _hear(self, path: Path, progress: Any, options: dict[str, Any], kept: Any = None) -> Any:
+        # Separates a file for nothing but the evidence of its errors, and what is kept.
         with open_mixture(path) as mixture, as_progress(progress) as report:
+            report.estimates, report.is_result_used = kept, False
             for _ in self._separate_stream(mixture, report, options, True):
                 pass
+            report.estimates, report.is_result_used = None, True
             return report.evidence
 
     def _separate_stream(
@@ -282,7 +291,8 @@ class Separator:
                 report.evidence = report.evidence if start else gather()
                 report.evidence.begin(start / rate, float(wav.abs().max().clamp_min(1)))
             sizes = len(self.sources), (rate, model_rate), self._window
-            out = separate_piece(solve, wav.to(device), *sizes, self._sums_up(options))
+            use = self._sums_up(options), not report.is_result_used
+            out = separate_piece(solve, wav.to(device), *sizes, *use)
             report.next_piece()
             return out.to(wav.device)
 

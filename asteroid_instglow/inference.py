@@ -139,6 +139,7 @@ def separate_piece(
     rates: tuple[int, int],
     window: int = 1,
     sums_up: bool = False,
+    discard: bool = False,
 ) -> torch.Tensor:
     """Separates a piece of any sample rate, length and level.
 
@@ -152,6 +153,7 @@ def separate_piece(
         window (int): Samples that the model needs at least.
         sums_up (bool): Whether the sources sum to the mixture; if so they do at the rate of
             ``wav``, too.
+        discard (bool): Return silence, for what ``solve`` observes; saves the resampling.
 
     Returns:
         torch.Tensor: (n_src, batch, channels, time), at the rate of ``wav``.
@@ -164,6 +166,8 @@ def separate_piece(
     heard = resample(wav, rate, model_rate)
     n_heard = heard.shape[-1]
     out = solve(F.pad(heard, (0, max(0, window - n_heard))))[..., :n_heard]
+    if discard:
+        return wav.new_zeros(n_src, *wav.shape)
     if rate != model_rate:
         # One by one: a resampler takes several times the memory of its result.
         out = torch.stack(

@@ -13,6 +13,7 @@ from .adapter import Separator
 from .audio.reading import check_file
 from .audio.stft import istft, stft
 from .encoder import encoders_of, share_bodies, solve_encoder
+from .encoder.solve import are_apart, encoder_sets
 from .inference import as_wav
 from .options import SeparationOptions, check_option_names
 from .prior import GlowPrior, as_prior
@@ -20,7 +21,7 @@ from .uncertainty.detection import Detection, detection_of
 from .uncertainty.errors import error_model
 from .uncertainty.evidence import Evidence
 from .uncertainty.samples import MAX_DRAWS, draw_each
-from .utils.checks import check_whole
+from .utils.checks import check_same, check_whole
 from .weights.base import PretrainedModel
 
 _log = logging.getLogger(__name__)
@@ -91,14 +92,6 @@ class GenerativeSeparator(Separator, PretrainedModel):
 
     def _share_bodies(self) -> None:
         share_bodies([encoder for prior in self.priors for encoder in encoders_of(prior)])
-
-    def _encoder_sets(self, quality: str) -> Any:
-        # One or two lists with an encoder per prior, whose estimates are averaged.
-        fast = [encoders_of(prior)[0] for prior in self.priors]
-        strong = [encoders_of(prior)[-1] for prior in self.priors]
-        if all(a is b for a, b in zip(fast, strong)):
-            return [strong]
-        return {"fast": [fast], "default": [strong], "best": [strong, fast]}[quality]
 
     @property
     def sources(self) -> list[str]:
@@ -172,7 +165,9 @@ class GenerativeSeparator(Separator, PretrainedModel):
             **options: As for :meth:`torch_separate`.
         """
         if isinstance(wav, (str, Path)):
-            return detection_of(self._hear(check_file(wav), **options), self.sources)
+            progress = options.pop("progress", None)
+            evidence = self._hear(check_file(wav), progress, options)
+            return detection_of(evidence, self.sources)
         mixture, n_axes = as_wav(wav)
         mixture = mixture.movedim(0, 1) if n_axes == 2 else mixture
         if len(mixture) > 1:
@@ -226,8 +221,16 @@ class GenerativeSeparator(Separator, PretrainedModel):
             raise ValueError(f'confidence needs solver="encoder", got "{options.solver}"')
         return Evidence(len(self.sources), n_seconds, error_model())
 
-    def _playing(self, path: Path, options: dict[str, Any], progress: Any) -> "GenerativeSeparator":
-        return self.subset(self.detect(path, **options, progress=progress).present or self.sources)
+    def _playing(self, path: Path, options: Any, report: Any, kept: Any) -> "GenerativeSeparator":
+        found = detection_of(self._hear(path, report, options, kept), self.sources)
+        present = [name for name in self._names if name in found.present] or self._names
+        model, indices = self.subset(present), [self._names.index(name) for name in present]
+        quality = self.resolved(self.options.updated(options)).quality
+        sets = encoder_sets(self.priors, quality)
+        is_apart = all(are_apart(encoders, self._names, indices) for encoders in sets)
+        if is_apart and len(encoder_sets(model.priors, quality)) == len(sets):
+            kept.give_back(indices)
+        return model
 
     def _n_iter(self, options: Any) -> int:
         return 0 if options.solver == "encoder" else options.n_iter
@@ -253,7 +256,7 @@ class GenerativeSeparator(Separator, PretrainedModel):
 
     def _solve_encoder(self, wav: torch.Tensor, options: Any, report: Any) -> torch.Tensor:
         batch, channels, n = wav.shape
-        sets = self._encoder_sets(options.quality)
+        sets = encoder_sets(self.priors, options.quality)
         n_fft, hop = sets[0][0].n_fft, sets[0][0].hop_length
         mid = channels > 1 and options.stereo == "mid"
         heard = wav.mean(1) if mid else wav.flatten(0, 1)
@@ -265,17 +268,21 @@ class GenerativeSeparator(Separator, PretrainedModel):
             for row in heard.split(1):
                 level = row.abs().max()
                 level = torch.where(level > 0, level, 1)
+                kept = report.estimates
+                known = kept.next() if kept and kept.is_complete else [None] * len(sets)
                 found = [
-                    solve_encoder(row / level, e, self.residual, options.wiener, names)
-                    for e in sets
+                    solve_encoder(row / level, e, self.residual, options.wiener, names, means)
+                    for e, means in zip(sets, known)
                 ]
+                if kept and not kept.is_complete:
+                    kept.keep(torch.stack([solution.means for solution in found]))
                 guess = sum(share * solution.sources for share, solution in zip(shares, found))
                 rows.append(istft(guess, n_fft, hop, n) * level)
                 if report.evidence is not None:
                     means = sum(share * solution.means for share, solution in zip(shares, found))
-                    means = istft(means[:, 0], n_fft, hop, n) * level
                     # Of waveforms: what is no spectrogram of any is lost on the way to them.
-                    shown = (stft(x, n_fft, hop) for x in (row[0], rows[-1][:, 0], means))
+                    wavs = row[0], rows[-1][:, 0], istft(means[:, 0], n_fft, hop, n) * level
+                    shown = (stft(wav, n_fft, hop) for wav in wavs)
                     report.evidence.add(*shown, hop, self.sample_rate)
         out = torch.cat(rows, 1)
         if mid:
@@ -284,17 +291,10 @@ class GenerativeSeparator(Separator, PretrainedModel):
         return out.view(-1, batch, channels, n)
 
     def _check_fits(self, name: str, prior: Any) -> None:
-        pairs: list[Any]
-        pairs = [(self.priors[0], prior, ("sample_rate", "n_fft", "hop_length", "n_sqz"), "")]
+        own = ("sample_rate", "n_fft", "hop_length", "n_sqz")
+        first = self._names[0]
+        check_same("priors", own, (first, self.priors[0]), (name, prior))
         encoders = [encoder for known in self.priors for encoder in encoders_of(known)]
         for encoder in encoders_of(prior):
-            first = (encoders or [encoder])[0]
-            pairs.append((first, encoder, ("n_fft", "hop_length"), "encoder "))
-        for first, other, fields, what in pairs:
-            for field in fields:
-                wanted, got = getattr(first, field), getattr(other, field)
-                if wanted != got:
-                    raise ValueError(
-                        f"priors must share one {what}{field}: {self._names[0]!r} has {wanted}, "
-                        f"{name!r} has {got}"
-                    )
+            known = (encoders or [encoder])[0]
+            check_same("priors", own[1:3], (first, known), (name, encoder), "encoder ")

@@ -19,7 +19,7 @@ def stage_of(folder: str | Path) -> Path:
     return folder.with_name(f".{folder.name}.partial")
 
 
-def place_files(stage: Path, moves: dict[Path, Path]) -> None:
+def place_files(stage: Path, moves: dict[Path, Path], stale: Collection[Path] = ()) -> None:
     """Moves files to their places, and replaces existing ones.
 
     The moves are written down in the stage first: if the process is killed among them,
@@ -29,6 +29,7 @@ def place_files(stage: Path, moves: dict[Path, Path]) -> None:
     Args:
         stage (Path): Folder of the files, see :func:`stage_of`.
         moves (dict[Path, Path]): New file to its place, which may be on another disk.
+        stale (Collection[Path]): Files that go with the old ones.
 
     Raises:
         OSError: If a file cannot be moved; the old files are back in their places.
@@ -40,8 +41,10 @@ def place_files(stage: Path, moves: dict[Path, Path]) -> None:
             source = shutil.copyfile(source, _hidden(target, "partial"))
         ready.append((source.absolute(), target.absolute()))
     with uninterrupted():
-        write_json(stage / JOURNAL, {"moves": [[str(a), str(b)] for a, b in ready]})
-        _move(ready)
+        gone = [path.absolute() for path in stale]
+        moved = [[str(a), str(b)] for a, b in ready]
+        write_json(stage / JOURNAL, {"moves": moved, "stale": [str(path) for path in gone]})
+        _move(ready, gone)
 
 
 def finish_interrupted(folder: str | Path, paths: Collection[Path] = ()) -> bool:
@@ -62,19 +65,20 @@ def finish_interrupted(folder: str | Path, paths: Collection[Path] = ()) -> bool
         # Another process may be among the moves, or have finished them just now.
         if not lock(file.fileno(), wait=False) or not is_at(file.fileno(), stage / LOCK):
             return False
-        moves = _read_journal(stage, paths)
+        moves, stale = _read_journal(stage, paths)
         with uninterrupted():
-            _move([(source, target) for source, target in moves if source.is_file()])
-            for _, target in moves:
-                _hidden(target, "old").unlink(missing_ok=True)
+            _move([(source, target) for source, target in moves if source.is_file()], stale)
+            for path in [*(target for _, target in moves), *stale]:
+                _hidden(path, "old").unlink(missing_ok=True)
             shutil.rmtree(stage)
     return bool(moves)
 
 
-def _move(moves: list[tuple[Path, Path]]) -> None:
+def _move(moves: list[tuple[Path, Path]], stale: list[Path]) -> None:
     done = []
+    old = [*(target for _, target in moves), *stale]
     try:
-        for _, target in moves:
+        for target in old:
             if os.path.lexists(target):
                 os.replace(target, _hidden(target, "old"))
                 done.append((_hidden(target, "old"), target))
@@ -85,7 +89,7 @@ def _move(moves: list[tuple[Path, Path]]) -> None:
         for here, before in reversed(done):
             os.replace(here, before)
         raise
-    for _, target in moves:
+    for target in old:
         _hidden(target, "old").unlink(missing_ok=True)
 
 
@@ -95,17 +99,21 @@ def _hidden(target: Path, suffix: str) -> Path:
     return target.with_name(f".{name}.{suffix}")
 
 
-def _read_journal(stage: Path, paths: Collection[Path]) -> list[tuple[Path, Path]]:
+def _read_journal(
+    stage: Path, paths: Collection[Path]
+) -> tuple[list[tuple[Path, Path]], list[Path]]:
     try:
         found: Any = read_json(stage / JOURNAL)
         moves = [(Path(source), Path(target)) for source, target in found["moves"]]
+        stale = [Path(path) for path in found.get("stale", [])]
     except (ValueError, TypeError, KeyError, OSError):
-        return []
+        return [], []
     above, own = stage.absolute().parent, {path.absolute() for path in paths}
-    for source, target in moves:
+    for target in [*(target for _, target in moves), *stale]:
         is_below = above in target.parents and ".." not in target.parts
         if not (is_below or target in own):
-            return []
+            return [], []
+    for source, target in moves:
         if source not in (stage.absolute() / source.name, _hidden(target, "partial")):
-            return []
-    return moves
+            return [], []
+    return moves, stale

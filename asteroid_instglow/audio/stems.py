@@ -4,7 +4,7 @@ import logging
 import math
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import numpy as np
 import soundfile as sf
 
 from ..utils.checks import check_one_of, path_inside
-from ..utils.files import exchange, lock, naming, uninterrupted, write_json
+from ..utils.files import exchange, lock, naming, uninterrupted
 from .placing import LOCK, finish_interrupted, place_files, stage_of
 from .writing import CLIP_MODES, FORMATS, AudioWriter, check_bitrate, check_format, check_suffix
 
@@ -37,6 +37,7 @@ class StemSet:
             by one factor, so that they still sum up, "clamp" cuts, "none" refuses.
         overwrite (bool): Replace existing files.
         mp3_bitrate (int, optional): Bit rate of MP3 files, kbit/s; variable by default.
+        beside (Collection[Path]): Files that :meth:`attach` will add.
 
     Attributes:
         paths (dict[str, Path]): File of each source.
@@ -62,6 +63,7 @@ class StemSet:
         clip: str = "rescale",
         overwrite: bool = False,
         mp3_bitrate: int | None = None,
+        beside: Collection[Path] = (),
     ):
         self.folder = Path(folder)
         check_suffix(suffix, subtype)
@@ -83,8 +85,9 @@ class StemSet:
                 f"{self._stage} is kept for unfinished stems, it must be no link, and no stem in it"
             )
         finish_interrupted(self.folder, self.paths.values())
-        there = [str(path) for path in self.paths.values() if path.exists()]
-        if folders := [str(path) for path in self.paths.values() if path.is_dir()]:
+        targets = [*self.paths.values(), *beside]
+        there = [str(path) for path in targets if path.exists()]
+        if folders := [str(path) for path in targets if path.is_dir()]:
             raise IsADirectoryError(f"stems must be files, {', '.join(folders)} is a folder")
         if there and not overwrite:
             raise FileExistsError(f"{', '.join(there)} exists: pass force_overwrite to replace it")
@@ -93,7 +96,9 @@ class StemSet:
             if not above.is_dir():
                 raise NotADirectoryError(f"output must be a folder, {above} is a file")
         self._made: list[Path] = []
-        self._attached: list[Path] = []
+        self._replaces = bool(there)
+        self._attached: dict[Path, Path] = {}
+        self._stale: list[Path] = []
         self._writers: list = []
         self._lock: Any = None
         self._peak = 0.0
@@ -142,16 +147,23 @@ class StemSet:
             with naming(path):
                 writer.write(stem)
 
-    def attach(self, path: Path, content: Any) -> None:
-        """Adds a JSON file to the set.
+    def attach(self, path: Path, write: Callable[[Path], None]) -> None:
+        """Adds another file to the set.
 
         Args:
             path (Path): Where it goes; a file in the folder of the stems, if that is theirs alone.
-            content (Any): Plain types.
+            write (Callable): Writes it to the path that it is given.
         """
+        # By another name than the journal's, whatever the song is called.
+        name = path.name if self._is_own_folder else f"attached{path.suffix}"
         with naming(path):
-            write_json(self._stage / path.name, content)
-        self._attached.append(path)
+            write(self._stage / name)
+        self._attached[self._stage / name] = path
+
+    def drop(self, paths: Collection[Path]) -> None:
+        """Removes files that came with old stems, in the step in which new ones replace those."""
+        if self._replaces:
+            self._stale += [path for path in paths if path.is_file()]
 
     def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
         try:
@@ -179,13 +191,13 @@ class StemSet:
                     self._encode(name, gain)
             (self._stage / "float").rmdir()
         moves = {self._stage / f"{name}{self.suffix}": path for name, path in self.paths.items()}
-        moves |= {self._stage / path.name: path for path in self._attached}
-        if self._is_own_folder and self._take_place(moves.values()):
+        moves |= self._attached
+        if self._is_own_folder and self._take_place([*moves.values(), *self._stale]):
             return
         with naming(self.folder):
-            place_files(self._stage, moves)
+            place_files(self._stage, moves, self._stale)
 
-    def _take_place(self, own: Iterable[Path]) -> bool:
+    def _take_place(self, own: Collection[Path]) -> bool:
         # Makes the stage the folder in one step, where that can be; it takes over all other files.
         if not self.folder.exists():
             (self._stage / LOCK).unlink()

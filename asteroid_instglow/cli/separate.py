@@ -142,7 +142,7 @@ def read_separation_options(args: argparse.Namespace) -> dict[str, Any]:
         "name": args.name or TEMPLATE,
         "sources": args.sources,
         "two_stems": args.two_stems,
-        "confidence": getattr(args, "confidence", False),
+        "confidence": getattr(args, "confidence", False) and "picture",
     }
     search = {n: getattr(args, n) for n in OPTION_NAMES if getattr(args, n, None) is not None}
     return {**writing, **search}
@@ -270,18 +270,7 @@ def _separate_all(
 
 def _separate_one(separator: Any, song: "Song", options: dict[str, Any]) -> Any:
     try:
-        if options.get("confidence"):
-            from ..uncertainty.confidence import confidence_path
-
-            where = (song.folder, song.track, options["name"], options["force_overwrite"])
-            picture = confidence_path(*where, suffix=".png")
         written = separator.file_separate(song.path, song.folder, track=song.track, **options)
-        if options.get("confidence"):
-            from ..report.confidence import draw_confidence
-            from ..utils.files import read_json
-
-            draw_confidence(read_json(written["confidence"]), picture)
-            written["confidence picture"] = picture
     except Exception as error:  # noqa: BLE001 - whatever it is, the other files go on
         return None, error
     return written, None

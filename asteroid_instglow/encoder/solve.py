@@ -1,13 +1,13 @@
 """Separation with encoders: estimates of any set of them, made to sum to the mixture."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import torch
 
 from .. import masking
 from ..audio.stft import istft
-from .base import Encoder, estimate_each
+from .base import Encoder, encoders_of, estimate_each
 
 BINS = 64  # reconciled at once: what is computed of them stays in the processor's cache
 MASK_POWER = 1.25  # exponent of the ratio masks that are averaged with the estimates
@@ -28,6 +28,7 @@ def solve_encoder(
     residual: bool = False,
     constrained: bool = True,
     sources: Sequence[str] | None = None,
+    means: torch.Tensor | None = None,
 ) -> Solution:
     """Estimates every source and makes the estimates sum to the mixture.
 
@@ -43,10 +44,50 @@ def solve_encoder(
         residual (bool): Add a source that takes its part of what the others leave.
         constrained (bool): Make the sources sum to the mixture; else return the estimates.
         sources (Sequence[str], optional): Names of the encoders' sources.
+        means (torch.Tensor, optional): What the encoders estimate, if it is known.
 
     Returns:
         Solution: The sources, and what they were made from.
     """
+    if means is None:
+        means, mixture = _all_estimates(wav, encoders, sources)
+    else:
+        spec, scale = encoders[0].transform(wav)
+        means, mixture = means.to(wav.device), spec[:, 0] * scale
+    if constrained:
+        return Solution(reconcile(means, mixture, residual), means, mixture)
+    plain = torch.cat([means, torch.zeros_like(means[:1])]) if residual else means
+    return Solution(plain, means, mixture)
+
+
+def encoder_sets(priors: Iterable[Any], quality: str) -> list[list[Encoder]]:
+    """Returns one or two lists with an encoder per prior, whose estimates are averaged.
+
+    Args:
+        priors (Iterable): Each with one or two encoders.
+        quality (str): "fast", "default" or "best".
+    """
+    each = [encoders_of(prior) for prior in priors]
+    fast, strong = [encoders[0] for encoders in each], [encoders[-1] for encoders in each]
+    if all(a is b for a, b in zip(fast, strong)):
+        return [strong]
+    return {"fast": [fast], "default": [strong], "best": [strong, fast]}[quality]
+
+
+def are_apart(encoders: Sequence[Encoder], sources: Sequence[str], kept: Sequence[int]) -> bool:
+    """Returns True if some sources are estimated as they would be without the others.
+
+    Args:
+        encoders, sources: As for :func:`solve_encoder`.
+        kept (Sequence[int]): Indices of these sources.
+    """
+    added = _added_later(encoders, sources)
+    return all(set(added[i]) <= set(kept) for i in kept)
+
+
+def _all_estimates(
+    wav: torch.Tensor, encoders: Sequence[Encoder], sources: Sequence[str] | None
+) -> tuple[torch.Tensor, torch.Tensor]:
     means, mixture = _estimates(encoders, wav)
     added = _added_later(encoders, sources)
     for later in sorted(set(added) - {()}, key=len):
@@ -54,10 +95,7 @@ def solve_encoder(
         n_fft, hop_length = encoders[0].n_fft, encoders[0].hop_length
         known = istft(means[list(later)].sum(0), n_fft, hop_length, wav.shape[-1])
         means[earlier], _ = _estimates([encoders[i] for i in earlier], wav - known)
-    if constrained:
-        return Solution(reconcile(means, mixture, residual), means, mixture)
-    plain = torch.cat([means, torch.zeros_like(means[:1])]) if residual else means
-    return Solution(plain, means, mixture)
+    return means, mixture
 
 
 def reconcile(means: torch.Tensor, mixture: torch.Tensor, residual: bool = False) -> torch.Tensor:

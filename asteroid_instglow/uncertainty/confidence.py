@@ -18,12 +18,10 @@ References
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
 
-from ..audio.naming import stem_paths
 from .detection import Detection, detection_of
 from .errors import interval_model
 from .evidence import QUANTITIES, Evidence
@@ -113,20 +111,6 @@ def confidence_of(evidence: Evidence, sources: Sequence[str]) -> Confidence:
     low, middle, high = (x.masked_fill(silent, torch.nan) for x in (low, middle, high))
     found = detection_of(evidence, sources)
     return Confidence(list(sources), middle, low, high, error, octaves, detection=found)
-
-
-def confidence_path(
-    folder: str | Path, track: str, name: str, overwrite: bool, suffix: str = ".json"
-) -> Path:
-    """Returns where the confidence of a song goes; named like a stem "confidence".
-
-    Raises:
-        FileExistsError: If it is there and ``overwrite`` is not set.
-    """
-    path = stem_paths(folder, track, ["confidence"], suffix, name)["confidence"]
-    if path.exists() and not overwrite:
-        raise FileExistsError(f"{path} exists: pass force_overwrite to replace it")
-    return path
 
 
 def _plain(values: Any) -> list[float | None]:

@@ -1,9 +1,10 @@
 """Checks of arguments: each raises an error that names the argument and what came."""
 
 import unicodedata
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from numbers import Real
 from pathlib import Path
+from typing import Any
 
 MAX_NAME = 100
 
@@ -96,3 +97,30 @@ def path_inside(folder: str | Path, name: str) -> Path:
 
 def _is_number(value: object) -> bool:
     return isinstance(value, Real) and not isinstance(value, bool)
+
+
+def check_same(
+    argument: str,
+    fields: Sequence[str],
+    first: tuple[str, Any],
+    second: tuple[str, Any],
+    what: str = "",
+) -> None:
+    """Refuses two objects with names that differ in a field.
+
+    Args:
+        argument (str): What the error calls them all.
+        fields (Sequence[str]): Names of attributes.
+        first, second (tuple[str, Any]): Name and object.
+        what (str): Comes before the field in the error.
+
+    Raises:
+        ValueError: If they differ.
+    """
+    for field in fields:
+        wanted, got = getattr(first[1], field), getattr(second[1], field)
+        if wanted != got:
+            raise ValueError(
+                f"{argument} must share one {what}{field}: {first[0]!r} has {wanted}, "
+                f"{second[0]!r} has {got}"
+            )

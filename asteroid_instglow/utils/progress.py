@@ -20,6 +20,9 @@ class SeparationProgress:
         fraction (float): Part of the work that is done, 0 to 1.
         evidence (Evidence, optional): Gathers what the solver shows of its errors, if it is asked
             to, see :mod:`~asteroid_instglow.uncertainty.evidence`.
+        estimates (KeptEstimates, optional): Keeps what the solver estimates, or gives it back, see
+            :mod:`~asteroid_instglow.utils.kept`.
+        is_result_used (bool): False if only the evidence and the estimates are.
 
     Examples:
         >>> progress = SeparationProgress(lambda iteration, loss: print(progress.fraction))
@@ -37,6 +40,8 @@ class SeparationProgress:
         self._pieces = 0
         self.fraction = 0.0
         self.evidence: Any = None
+        self.estimates: Any = None
+        self.is_result_used = True
 
     def __enter__(self) -> "SeparationProgress":
         return self

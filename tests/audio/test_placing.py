@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from stem_sets import AUDIO, NAMES, files, noise, write
 from asteroid_instglow.audio.io import load_audio
 from asteroid_instglow.audio.placing import finish_interrupted
 from asteroid_instglow.audio.stems import StemSet
+from asteroid_instglow.utils.files import write_json
 
 
 def template(root):
@@ -18,10 +20,15 @@ def template(root):
 
 
 def write_in_two_folders(root, seed):
+    """Writes a set; the first has a file that the second has not."""
     with StemSet(root / "song", template(root), overwrite=True) as stems:
         stems.start(**AUDIO)
         stems.write(noise(seed=seed))
-        stems.attach(root / "song.json", {"seed": seed})
+        stems.attach(root / "song.json", partial(write_json, content={"seed": seed}))
+        if seed == 0:
+            stems.attach(root / "song.txt", lambda path: path.write_text("of the first"))
+        else:
+            stems.drop([root / "song.txt", root / "not there"])
 
 
 def write_killed(root, n):
@@ -53,6 +60,8 @@ def read(root):
             seeds[name] = next(i for i in (0, 1) if abs(wav - noise(seed=i)[own]).max() < 1e-3)
     if (root / "song.json").exists():
         seeds["json"] = json.loads((root / "song.json").read_text())["seed"]
+    if (root / "song.txt").exists():
+        seeds["text"] = 0
     return seeds
 
 
@@ -78,7 +87,7 @@ def test_a_set_in_several_folders_is_finished_after_a_kill(tmp_path, monkeypatch
         assert len(set(found.values())) < 2, "old and new stand side by side"
         n_torn += len(found) < 3
         begun = finish_interrupted(root / "song", template(root).values())
-        assert list(read(root).values()) == 3 * [int(begun)]
+        assert list(read(root).values()) == (3 * [1] if begun else 4 * [0])
         write_in_two_folders(root, 1)
         assert files(root) == ["bass/song.wav", "drums/song.wav", "song.json"]
     assert n_killed > 6 and n_torn > 3
@@ -97,8 +106,8 @@ def test_an_error_among_the_moves_undoes_them(tmp_path, monkeypatch):
         patch.setattr(os, "replace", refuse)
         with pytest.raises(OSError, match="cannot write .*No space left"):
             write_in_two_folders(tmp_path, 1)
-    assert list(read(tmp_path).values()) == [0, 0, 0]
-    assert files(tmp_path) == ["bass/song.wav", "drums/song.wav", "song.json"]
+    assert list(read(tmp_path).values()) == [0, 0, 0, 0]
+    assert files(tmp_path) == ["bass/song.wav", "drums/song.wav", "song.json", "song.txt"]
 
 
 @pytest.mark.parametrize(
@@ -108,6 +117,8 @@ def test_an_error_among_the_moves_undoes_them(tmp_path, monkeypatch):
         '{"moves": [["{stage}/bass.wav", "{outside}/evil.wav"]]}',
         '{"moves": [["{stage}/bass.wav", "{stage}/../../evil.wav"]]}',
         '{"moves": [["{outside}/mine.wav", "{stage}/../bass.wav"]]}',
+        '{"moves": [], "stale": ["{outside}/mine.wav"]}',
+        '{"moves": [], "stale": [1]}',
     ],
 )
 def test_a_hostile_journal_moves_nothing(tmp_path, journal):

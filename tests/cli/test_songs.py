@@ -256,3 +256,33 @@ def test_the_picture_of_the_confidence_replaces_no_other(music, capsys, tmp_path
     assert files(tmp_path / "out") == ["one/confidence.png"] and picture.read_text() == "mine"
     separate(capsys, tmp_path / "sure", *args, "--overwrite")
     assert picture.read_bytes()[:4] == b"\x89PNG"
+
+
+@pytest.mark.parametrize("name", ["{track}/{stem}", "{stem}/{track}", "{track} ({stem})"])
+def test_the_confidence_of_stems_goes_with_them(music, capsys, tmp_path, name):
+    encoder = {"n_fft": 64, "hop_length": 16, "width": 4}
+    two = {n: tiny_prior(n, i, encoder=encoder) for i, n in enumerate(("bass", "drums"))}
+    GenerativeSeparator(two).save_pretrained(tmp_path / "sure")
+    args = (tmp_path / "sure", "music/one.wav", "-o", "out", "--name", name)
+    separate(capsys, *args, "--confidence")
+    assert len(files(tmp_path / "out")) == 4
+    separate(capsys, *args, "--overwrite")
+    left = files(tmp_path / "out")
+    assert len(left) == 2 and "confidence" not in "".join(left)
+    # What is not ours stays.
+    told = json.loads(separate(capsys, *args, "--overwrite", "--confidence", "--json").out)
+    (told,) = told["files"].values()
+    for kind in ("confidence", "confidence picture"):
+        (music / told[kind]).write_text("mine")
+    separate(capsys, *args, "--overwrite")
+    assert len(files(tmp_path / "out")) == 4
+
+
+def test_a_folder_in_the_place_of_the_picture_stays(music, capsys, tmp_path):
+    encoder = {"n_fft": 64, "hop_length": 16, "width": 4}
+    two = {n: tiny_prior(n, i, encoder=encoder) for i, n in enumerate(("bass", "drums"))}
+    GenerativeSeparator(two).save_pretrained(tmp_path / "sure")
+    (tmp_path / "out/one/confidence.png").mkdir(parents=True)
+    args = ("music/one.wav", "-o", "out", "--confidence", "--overwrite")
+    assert "is a folder" in separate(capsys, tmp_path / "sure", *args, code=2).err
+    assert files(tmp_path / "out") == []
