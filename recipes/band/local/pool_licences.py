@@ -60,9 +60,7 @@ BLACKGREEN = (
     "Black and Green Guitars, a Gretsch Anniversary and a Hofner Club, by Brian Wood, Karoryfer "
     "Lecolds (GitHub kmturley/karoryfer.black-and-green-guitars), CC0 1.0"
 )
-NYLON = (
-    "Spanish classical guitar by Roberto (GitHub freepats/spanish-classical-guitar), CC0 1.0"
-)
+NYLON = "Spanish classical guitar by Roberto (GitHub freepats/spanish-classical-guitar), CC0 1.0"
 TONEJS_GUITARS = (
     "Electric and acoustic guitar (npm tonejs-instrument-guitar-*-wav; "
     "nbrosowsky/tonejs-instruments), CC BY 3.0"
