@@ -5,8 +5,9 @@
 For each separator and folder of songs (a folder each, a file for each source): how often the true
 SDR of a second lies in its interval, and how the expected SDR ranks with the true one, against the
 ratio of estimate to ambiguity alone; the energy score of 16 alternatives against the answer with
-white noise of the same power; who plays in random subsets of the sources; and, with --odd, how
-recordings of other kinds rank below the songs in familiarity.
+white noise of the same power; who plays in random subsets of the sources; and, with --odd (which
+``odd_sounds.py`` writes), how recordings of other kinds rank below the songs, and below their
+sources alone, in familiarity.
 """
 
 import argparse
@@ -23,6 +24,7 @@ from sklearn.metrics import roc_auc_score
 from asteroid_instglow import GenerativeSeparator, load_audio
 from asteroid_instglow.audio.stft import stft
 from asteroid_instglow.masking import shares
+from asteroid_instglow.uncertainty.detection import UNFAMILIAR
 from asteroid_instglow.utils.files import write_json
 
 SAMPLES = 16
@@ -85,8 +87,14 @@ def judge(name, folder, args):
         for path in sorted(args.odd.iterdir()):
             wav = load_audio(path, rate)[0].mean(0)[: SCORED * rate]
             odd.append(separator.detect(wav).familiar)
-        truth = [1] * len(familiar) + [0] * len(odd)
-        answer["area, familiar"] = roc_auc_score(truth, familiar + odd)
+        alone = [one for stems in songs for one in familiar_alone(separator, stems)]
+        for name, known in (("familiar", familiar), ("familiar alone", alone)):
+            truth = [1] * len(known) + [0] * len(odd)
+            answer[f"area, {name}"] = roc_auc_score(truth, known + odd)
+        answer["unfamiliar"] = {
+            name: f"{sum(one < UNFAMILIAR for one in found)} of {len(found)}"
+            for name, found in (("songs", familiar), ("alone", alone), ("odd", odd))
+        }
     plain = (int, dict)
     return {k: v if isinstance(v, plain) else round(float(v), 4) for k, v in answer.items()}
 
@@ -146,6 +154,15 @@ def subset_of(separator, stems, kept):
     found = separator.detect(mixture)
     plays = torch.tensor([bool(i in kept and stems[i, :n].any()) for i in range(len(stems))])
     return plays, found.probability
+
+
+def familiar_alone(separator, stems):
+    n = SCORED * int(separator.sample_rate)
+    # The loudest part of each stem.
+    for stem in stems:
+        start = max(range(0, max(1, len(stem) - n), n), key=lambda i: stem[i : i + n].norm())
+        if stem[start : start + n].abs().max() > 1e-3:
+            yield separator.detect(stem[start : start + n]).familiar
 
 
 def areas(subsets, sources):

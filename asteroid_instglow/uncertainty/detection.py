@@ -11,8 +11,10 @@ are made to sum to the mixture.
 How familiar the music is: among random mixtures of two to five sources, the share that lies further
 than this recording from their mean, for three figures taken as Gaussian: how far the sum to the
 mixture moves the estimates, how ambiguous they are, and how evenly the power is spread among the
-sources. The likelihood of the estimates under the flows was tried first: it prefers smooth sounds
-whatever they are [1], and ranks speech above songs.
+sources. Or, among recordings of one source alone, the share that is harder, by the first two
+figures; the larger share counts, as the sounds may be either. The likelihood of the estimates under
+the flows was tried first: it prefers smooth sounds whatever they are [1], and ranks speech above
+songs.
 
 References
     - [1] : "Do Deep Generative Models Know What They Don't Know?", Nalisnick et al. 2019.
@@ -29,6 +31,7 @@ from .evidence import QUANTITIES, TINY, Evidence
 
 PLAYS = 0.5  # probability from which a source counts as playing
 UNFAMILIAR = 0.01  # below: unlike what was heard
+N_ALONE = 2  # figures of a source alone, the first ones
 QUIET = 1e-9  # power of the mixture in a bin, below which nothing plays
 _INDEX = {name: i for i, name in enumerate(QUANTITIES)}
 
@@ -43,8 +46,7 @@ class Detection:
         seconds (torch.Tensor): That it plays in each second, (n_src, n_seconds).
         unexplained (float): Part of the power that the estimates of no source explain.
         familiar (float): 0 to 1: share of random mixtures of solos that are further from their
-            mean. Below 0.01: unlike anything that was heard. Needs two sources that play: a
-            recording of one alone is not familiar either.
+            mean, or of solos that are harder. Below 0.01: unlike anything that was heard.
     """
 
     sources: list[str]
@@ -133,10 +135,15 @@ def figures(total: torch.Tensor) -> torch.Tensor:
 
 
 def familiarity(figure: torch.Tensor) -> float:
-    """Returns the share of random mixtures that are further from their mean than ``figure``."""
+    """Returns the share of random mixtures that are further from their mean than ``figure``.
+
+    If that is larger: the share of sources alone that are harder.
+    """
     numbers = detection_numbers()
     away = figure - numbers["familiar.mean"]
     distance = away @ numbers["familiar.precision"] @ away
     # Of the chi-squared distribution with as many degrees of freedom as there are figures.
     half = torch.tensor(len(figure) / 2)
-    return float(torch.special.gammaincc(half, distance.clamp_min(0) / 2))
+    mixtures = torch.special.gammaincc(half, distance.clamp_min(0) / 2)
+    hardness = figure[:N_ALONE] @ numbers["alone.weight"] + numbers["alone.bias"]
+    return float(torch.maximum(mixtures, torch.special.ndtr(-hardness)))
