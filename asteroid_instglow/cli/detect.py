@@ -15,16 +15,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--priors", nargs="+", default=["band"], metavar="DIR|NAME=DIR")
     parser.add_argument("--quality", choices=QUALITIES)
     parser.add_argument("--device", default="auto", help="auto (CUDA, MPS, CPU), cpu, cuda, cuda:1")
+    parser.add_argument(
+        "--picture", type=Path, metavar="FILE", help="draw who plays over time: .png or .svg"
+    )
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Separates the file and tells who plays, see :class:`~.uncertainty.detection.Detection`."""
+    from ..uncertainty.picture import draw_detection
+    from ..utils.checks import check_one_of
     from .separate import load_on_device
 
+    if args.picture is not None:
+        check_one_of("suffix of picture", args.picture.suffix, (".png", ".svg"))
+        if not args.picture.parent.is_dir():
+            raise FileNotFoundError(f"the folder of {args.picture} does not exist")
     options = {} if args.quality is None else {"quality": args.quality}
     separator = load_on_device(args.priors, False, args.device)
-    return separator.detect(args.file, progress=not args.quiet, **options).to_dict()
+    answer = separator.detect(args.file, progress=not args.quiet, **options).to_dict()
+    if args.picture is not None:
+        draw_detection(args.picture, answer)
+    return answer
 
 
 def describe(answer: dict[str, Any]) -> str:

@@ -1,10 +1,13 @@
-"""Draws how sure a separation is over time."""
+"""Draws over time how sure a separation is, and who plays."""
 
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from ..utils.files import write_atomic
+
+_STYLE: dict[Any, Any] = {"font.size": 9, "axes.spines.top": False, "axes.spines.right": False}
+_ROW = 0.8  # height of a source whose probability is 1, in rows
 
 
 def draw_confidence(path: str | Path, content: Mapping[str, Any]) -> None:
@@ -20,9 +23,7 @@ def draw_confidence(path: str | Path, content: Mapping[str, Any]) -> None:
 
     names = list(content["sources"])
     seconds = np.array(content["seconds"]) + 0.5
-    with matplotlib.rc_context(
-        {"font.size": 9, "axes.spines.top": False, "axes.spines.right": False}
-    ):
+    with matplotlib.rc_context(_STYLE):
         figure = Figure(figsize=(8, 0.6 + 1.1 * len(names)), layout="constrained")
         axes = figure.subplots(len(names), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
         for i, (axis, name) in enumerate(zip(axes, names)):
@@ -36,5 +37,43 @@ def draw_confidence(path: str | Path, content: Mapping[str, Any]) -> None:
             axis.grid(alpha=0.3)
         axes[-1].set_xlabel("time, s")
         figure.supylabel(f"expected SDR, dB, with the interval that holds {content['level']:.0%}")
-        kind = Path(path).suffix[1:]
-        write_atomic(path, lambda file: figure.savefig(file, dpi=120, format=kind))
+        _save(figure, path)
+
+
+def draw_detection(path: str | Path, content: Mapping[str, Any]) -> None:
+    """Draws a row a source: as high as it is probable that it plays in each second.
+
+    Args:
+        path (str | Path): Picture to write, PNG or SVG.
+        content (dict): As :meth:`~.detection.Detection.to_dict` gives.
+    """
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    names = list(content["sources"])
+    with matplotlib.rc_context(_STYLE):
+        figure = Figure(figsize=(8, 0.9 + 0.45 * len(names)), layout="constrained")
+        axis = figure.subplots()
+        for i, name in enumerate(names):
+            found, floor = content["sources"][name]["seconds"], len(names) - 1.0 - i
+            tops = [floor + _ROW * probability for probability in found]
+            edges = range(len(found) + 1)
+            axis.stairs(tops, edges, baseline=floor, color=f"C{i}", fill=True, alpha=0.8)
+            axis.axhline(floor, color="0.8", linewidth=0.8, zorder=0)
+        axis.set_yticks([len(names) - 1 - i + _ROW / 2 for i in range(len(names))], names)
+        axis.tick_params(axis="y", length=0)
+        axis.set_xlim(0, max(1, len(content["sources"][names[0]]["seconds"])))
+        axis.set_ylim(0, len(names))
+        axis.set_xlabel("time, s")
+        axis.set_title(
+            f"who plays; {100 * content['unexplained']:.1f} % of the power unexplained, "
+            f"familiar {content['familiar']:.2f}",
+            loc="left",
+            fontsize=9,
+        )
+        _save(figure, path)
+
+
+def _save(figure: Any, path: str | Path) -> None:
+    kind = Path(path).suffix[1:]
+    write_atomic(path, lambda file: figure.savefig(file, dpi=120, format=kind))

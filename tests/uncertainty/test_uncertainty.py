@@ -196,7 +196,9 @@ def test_who_plays(separator, stems, told, tmp_path, capsys):
     soundfile.write(tmp_path / "song.wav", wav.numpy(), 22050, subtype="FLOAT")
     song, out = str(tmp_path / "song.wav"), str(tmp_path / "out")
     options = ["--priors", "minislakh", "--quiet", "--device", "cpu"]
-    assert main(["detect", song, *options, "--json"]) == 0
+    picture = tmp_path / "who.svg"
+    assert main(["detect", song, *options, "--json", "--picture", str(picture)]) == 0
+    assert all(f"<!-- {name} -->" in picture.read_text() for name in separator.sources)
     answer = json.loads(capsys.readouterr().out)
     assert set(answer) == {"sources", "unexplained", "familiar"}
     assert len(answer["sources"]["drums"]["seconds"]) == 4
@@ -211,6 +213,20 @@ def test_who_plays(separator, stems, told, tmp_path, capsys):
     alone = separator.subset(["bass", "drums"]).separate(wav[None])[0]
     bass = torch.from_numpy(soundfile.read(paths["bass.wav"], dtype="float32")[0])
     assert_close(bass, alone[0], atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize(
+    "picture, error", [("who.jpg", "must be one of .png, .svg"), ("no/who.png", "does not exist")]
+)
+def test_a_picture_that_cannot_be_drawn_is_refused_first(tmp_path, capsys, picture, error):
+    argv = ["detect", str(tmp_path / "no.wav"), "--picture", str(tmp_path / picture)]
+    assert main(argv) == 2
+    assert error in capsys.readouterr().err
+
+
+def test_a_source_alone_is_familiar(separator, stems):
+    for stem in stems[:, : 3 * 22050]:
+        assert separator.detect(stem[None]).familiar > 0.1
 
 
 def test_noise_is_not_familiar(separator, told):
