@@ -63,9 +63,11 @@ class AudioWriter:
         # Python's own error says why; libsndfile's is "System error".
         path.open("wb").close()
         rate = {} if mp3_bitrate is None or kind != "MP3" else _constant(mp3_bitrate, sample_rate)
-        self._file = sf.SoundFile(
-            os.fsencode(path), "w", sample_rate, channels, subtype, None, kind, **rate
-        )
+        audio = (sample_rate, channels, subtype, None, kind)
+        try:
+            self._file = sf.SoundFile(os.fsencode(path), "w", *audio, **rate)
+        except sf.LibsndfileError as error:  # no room for the header
+            raise self._failure() from error
 
     def __enter__(self) -> "AudioWriter":
         return self

@@ -100,11 +100,12 @@ def test_stopped_half_way_keeps_the_old_file(tmp_path, monkeypatch, stop):
     assert path.read_bytes() == before
 
 
+@pytest.mark.parametrize("room", [20000, 10, 0])
 @pytest.mark.parametrize("suffix", ["wav", "flac", "ogg", "mp3"])
-def test_full_disk(tmp_path, suffix):
+def test_full_disk(tmp_path, suffix, room):
     # A limit on the size of files stands in for it.
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (20000, before[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, before[1]))
     try:
         with pytest.raises(OSError, match="cannot write|were written"):
             save_audio(tmp_path / f"a.{suffix}", noise(1, 100000), 22050)
