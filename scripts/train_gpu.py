@@ -85,8 +85,12 @@ def read_plan(path):
 
 
 def make_mixtures(job, data, device, solos):
-    """Loads the solos of a job, once each."""
+    """Loads the solos of a job, once each; the trained sources come first, as its encoder's do."""
+    missing = set(job["sources"]) - set(job["solos"])
+    if missing:
+        raise ValueError(f"solos must have a group for each source, got none for {sorted(missing)}")
     segment = round(SEGMENT * RATE)
+    names = [*job["sources"], *(name for name in job["solos"] if name not in job["sources"])]
     for name, groups in job["solos"].items():
         key = (name, json.dumps(groups, sort_keys=True))
         if key not in solos:
@@ -98,10 +102,7 @@ def make_mixtures(job, data, device, solos):
                 else:
                     say("no files in", group, name)
             solos[key] = DeviceSolos(folders, segment, RATE, device)
-    found = {
-        name: solos[name, json.dumps(groups, sort_keys=True)]
-        for name, groups in job["solos"].items()
-    }
+    found = {name: solos[name, json.dumps(job["solos"][name], sort_keys=True)] for name in names}
     parts = {name: Part(**part) for name, part in job.get("parts", {}).items()}
     return DeviceMixtures(found, parts, n_src=len(job["sources"]), **job["mixtures"])
 

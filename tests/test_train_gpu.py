@@ -1,5 +1,6 @@
 """scripts/train_gpu.sh from packing to scores, on the processor and at a small size."""
 
+import importlib.util
 import json
 import os
 import shutil
@@ -73,3 +74,19 @@ def test_pack_and_train(tmp_path):
     assert record["steps"] >= 1 and set(record["validation"]["small"]) >= {"bass", "drums"}
     with safe_open(tmp_path / "out/small.safetensors", "pt") as stored:
         assert json.loads(stored.metadata()["sources"]) == ["bass", "drums"]
+
+
+def test_trained_sources_come_first_in_any_order_of_a_plan(tmp_path):
+    spec = importlib.util.spec_from_file_location("train_gpu", SCRIPT.with_suffix(".py"))
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    for name in ("bass", "other", "vocals"):
+        path = tmp_path / f"hum/{name}/0.ogg"
+        path.parent.mkdir(parents=True)
+        soundfile.write(path, 0.1 * np.random.default_rng(0).standard_normal(5 * RATE), RATE)
+    job = {"sources": ["vocals", "bass"], "mixtures": {"batch_size": 2}}
+    job["solos"] = {name: {"hum": 1} for name in ("bass", "other", "vocals")}
+    mixtures = script.make_mixtures(job, tmp_path, "cpu", {})
+    assert list(mixtures.solos) == ["vocals", "bass", "other"] and mixtures.n_src == 2
+    with pytest.raises(ValueError, match="for each source, got none for .'drums'"):
+        script.make_mixtures({**job, "sources": ["drums"]}, tmp_path, "cpu", {})

@@ -18,8 +18,9 @@ from ..utils.files import scratch_folder
 from .damage import check_decoded, check_whole, mp3_has_length
 
 _UNKNOWN_FRAMES = 2**63 - 1  # libsndfile's answer for a stream without a length
-# Frames that an MP3 may lack: its two first and last MPEG frames count differently in the wild.
-_MP3_SLACK = 2304
+# Frames that a whole file may lack at its end. MP3: its two first and last MPEG frames count
+# differently in the wild. Ogg: the length on the last page may lie within a block of Vorbis.
+_SLACK = {"MP3": 2304, "OGG": 8192}
 # Containers that ffmpeg may read: no playlists, which name other files and addresses.
 _DEMUXERS = (
     "aac,ac3,aiff,amr,ape,asf,au,avi,caf,flac,flv,matroska,mov,mp3,mpeg,mpegts,ogg,tta,w64,wav,wv"
@@ -115,7 +116,7 @@ def read_frames(file: sf.SoundFile, path: Path, start: int | None, frames: int) 
             f"{path} is cut short or damaged: its header says {file.frames} frames ({error})"
         ) from error
     missing = frames - len(samples)
-    if missing > (_MP3_SLACK if file.format == "MP3" else 0):
+    if missing > _SLACK.get(file.format, 0):
         raise ValueError(
             f"{path} is cut short: its header says {file.frames} frames, got {start + len(samples)}"
         )

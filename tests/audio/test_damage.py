@@ -1,13 +1,15 @@
 """Audio files that were cut short, in every format that is read."""
 
 import shutil
+import struct
 import subprocess
 
 import numpy as np
 import pytest
 import soundfile as sf
+import torch
 
-from asteroid_instglow.audio.io import AUDIO_SUFFIXES, load_audio
+from asteroid_instglow.audio.io import AUDIO_SUFFIXES, audio_info, load_audio, save_audio
 
 RATE = 44100
 BY_LIBSNDFILE = ["wav", "flac", "ogg", "opus", "mp3", "aiff", "au", "w64"]
@@ -94,3 +96,33 @@ def test_every_suffix_that_is_looked_for_is_tried():
     kinds = {f".{kind.split('.')[-1]}" for kind in BY_LIBSNDFILE + BY_FFMPEG}
     # Read, but not looked for in folders: video.
     assert kinds - set(AUDIO_SUFFIXES) == {".flv", ".ts", ".m2ts", ".mpg", ".mp2", ".avi"}
+
+
+def test_an_ogg_file_whose_last_page_counts_some_frames_more_is_read(tmp_path):
+    path = tmp_path / "a.ogg"
+    save_audio(path, 0.1 * torch.randn(1, 30000), 22050)
+    wav, _ = load_audio(path)
+    page = bytearray(path.read_bytes())
+    at = page.rfind(b"OggS")
+    for more, is_read in ((4000, True), (20000, False)):
+        struct.pack_into("<q", page, at + 6, 30000 + more)
+        struct.pack_into("<I", page, at + 22, 0)
+        struct.pack_into("<I", page, at + 22, ogg_checksum(page[at:]))
+        path.write_bytes(page)
+        if is_read:
+            again, _ = load_audio(path)
+            assert again.shape[1] == 30000 + more == audio_info(path).frames
+            assert torch.equal(again[:, :30000], wav)
+            assert not again[:, -1000:].any()
+        else:
+            with pytest.raises(ValueError, match="is cut short: its header says 50000 frames"):
+                load_audio(path)
+
+
+def ogg_checksum(page):
+    value = 0
+    for byte in page:
+        value ^= byte << 24
+        for _ in range(8):
+            value = (value << 1 ^ (0x04C11DB7 if value & 0x80000000 else 0)) & 0xFFFFFFFF
+    return value
