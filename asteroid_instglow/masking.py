@@ -26,7 +26,9 @@ def shares(magnitudes: torch.Tensor, power: float = 1.0) -> torch.Tensor:
     x = magnitudes.clamp_min(0)
     peak = x.amax(0, keepdim=True)
     # Scaled by the largest, so that no power or sum underflows or overflows.
-    powered = (x / torch.where(peak > 0, peak, 1)).pow(power)
+    powered = x / torch.where(peak > 0, peak, 1)
+    if power != 1:
+        powered = powered.pow(power)
     even = torch.full_like(powered, 1 / len(powered))
     return torch.where(peak > 0, powered / powered.sum(0, keepdim=True), even)
 
@@ -152,11 +154,15 @@ def give_low_back(
         has_residual (bool): Whether the last source is the residual.
 
     Returns:
-        torch.Tensor: (n_src, batch, channels, time).
+        torch.Tensor: (n_src, batch, channels, time), ``sources`` itself.
     """
     if has_residual:
         sources[-1] += low
         return sources
-    energy = low_band(sources, sample_rate, cutoff).square().sum((-2, -1), keepdim=True)
-    takes = torch.zeros_like(energy).scatter_(0, energy.argmax(0, keepdim=True), 1.0)
-    return sources + takes * low
+    # Means of a few samples are enough for what is so low, and much less to transform.
+    step = max(1, min(int(sample_rate / (8 * cutoff)), sources.shape[-1]))
+    coarse = F.avg_pool1d(sources.flatten(0, 2)[:, None], step).view(*sources.shape[:3], -1)
+    energy = low_band(coarse, sample_rate / step, cutoff).square().sum((-2, -1))
+    for item, source in enumerate(energy.argmax(0)):
+        sources[source, item] += low[item]
+    return sources

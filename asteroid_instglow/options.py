@@ -51,7 +51,7 @@ class SeparationOptions:
 
     solver: str = "auto"
     quality: str = "default"
-    fast_share: float = 0.3
+    fast_share: float = 0.1
     n_iter: int | None = None
     lr: float | None = None
     precision: str = "32"

@@ -10,7 +10,7 @@ from ..audio.stft import istft
 from .base import Encoder, encoders_of, estimate_each
 
 BINS = 64  # reconciled at once: what is computed of them stays in the processor's cache
-MASK_POWER = 1.25  # exponent of the ratio masks that are averaged with the estimates
+RESIDUAL_WEIGHT = 4.0  # of what is left, beside the estimates: it may be all the residual's
 
 
 class Solution(NamedTuple):
@@ -32,8 +32,7 @@ def solve_encoder(
 ) -> Solution:
     """Estimates every source and makes the estimates sum to the mixture.
 
-    Averages two versions: the estimates with the remainder of the mixture split among them by the
-    square root of their magnitudes, and ratio masks of their magnitudes on the mixture.
+    What the estimates leave of the mixture is split among them in proportion to their magnitudes.
 
     Encoders trained before source B existed run on the mixture minus B's estimate: they would take
     some of B for their own source.
@@ -116,12 +115,10 @@ def reconcile(means: torch.Tensor, mixture: torch.Tensor, residual: bool = False
 def _reconcile(means: torch.Tensor, mixture: torch.Tensor, residual: bool) -> torch.Tensor:
     weights = means.abs()
     if residual:
-        # Nothing is known of it: it may be all that is left.
         left = mixture - means.sum(0)
         means = torch.cat([means, torch.zeros_like(left)[None]])
-        weights = torch.cat([weights, left.abs()[None]])
-    projected = masking.project_sum(means, mixture, weights.sqrt())
-    return (projected + masking.shares(weights, MASK_POWER) * mixture) / 2
+        weights = torch.cat([weights, RESIDUAL_WEIGHT * left.abs()[None]])
+    return masking.project_sum(means, mixture, weights)
 
 
 def _estimates(encoders: Sequence[Encoder], wav: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

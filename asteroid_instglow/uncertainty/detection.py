@@ -30,7 +30,7 @@ from .errors import detection_numbers
 from .evidence import QUANTITIES, TINY, Evidence
 
 PLAYS = 0.5  # probability from which a source counts as playing
-UNFAMILIAR = 0.01  # below: unlike what was heard
+UNFAMILIAR = 0.02  # below: unlike what was heard
 N_ALONE = 2  # figures of a source alone, the first ones
 QUIET = 1e-9  # power of the mixture in a bin, below which nothing plays
 _INDEX = {name: i for i, name in enumerate(QUANTITIES)}
