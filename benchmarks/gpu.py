@@ -14,10 +14,10 @@ import time
 from pathlib import Path
 
 import torch
-from separation import COUNTED, DTYPES, multiply_adds, paper_separator, repeated, rounded
-from torch.nn import functional as F
+from paper_search import DTYPES, multiply_adds, paper_convolution, paper_separator, plain_search
+from separation import COUNTED, repeated, rounded
 
-from asteroid_instglow import GenerativeSeparator, GlowPrior
+from asteroid_instglow import GenerativeSeparator
 from asteroid_instglow.utils.files import write_json
 
 OUTPUT = Path(__file__).parent / "results" / "gpu.json"
@@ -67,18 +67,11 @@ def encoders(args, device):
 
 def plain(args, device):
     """Yields the time per step of a plain search by autograd."""
-    priors = [prior.to(device).eval() for prior in paper_separator().priors]
-    n_frames = round(PAPER_SECONDS * priors[0].sample_rate / priors[0].hop_length) // 2 * 2
-    shape = (1, priors[0].n_chan, n_frames)
-    latents = [torch.zeros(shape, device=device, requires_grad=True) for _ in priors]
-    optimizer, mixture = torch.optim.Adam(latents, lr=0.01), torch.ones(shape, device=device)
+    step = plain_search(paper_separator().priors, PAPER_SECONDS, device)
 
     def search(n_iter):
         for _ in range(n_iter):
-            optimizer.zero_grad()
-            sources = [prior.flow.inverse(z)[0] for prior, z in zip(priors, latents)]
-            (sum(sources) - mixture).square().mean().backward()
-            optimizer.step()
+            step()
 
     n_iter = max(1, args.steps // 5)
     search(2)
@@ -109,18 +102,16 @@ def paper(args, device):
         }
 
 
-def convolution_rate(precision, device, n_frames=345, repeats=200):
+def convolution_rate(precision, device, repeats=200):
     """Measures multiply-adds per second in a convolution of the paper's conditioner, on 8 s."""
-    conv = GlowPrior(n_blocks=1).flow.steps.transforms[2].conditioner.in_layers[0]
-    weight = conv.weight.detach().to(device, DTYPES[precision])
-    x = torch.randn(1, weight.shape[1], n_frames).to(weight)
-    F.conv1d(x, weight, padding=conv.padding[0])
+    convolve, macs = paper_convolution(precision, device=device)
+    convolve()
 
-    def convolve():
+    def repeat():
         for _ in range(repeats):
-            F.conv1d(x, weight, padding=conv.padding[0])
+            convolve()
 
-    return weight.numel() * n_frames * repeats / timed(device, convolve)[0]
+    return macs * repeats / timed(device, repeat)[0]
 
 
 def timed(device, function, *args):

@@ -21,16 +21,14 @@ from pathlib import Path
 
 import soundfile as sf
 import torch
-from torch.nn import functional as F
-from torch.utils.flop_counter import FlopCounterMode
+from paper_search import DTYPES, multiply_adds, paper_convolution, paper_separator, plain_search
 
-from asteroid_instglow import GenerativeSeparator, GlowPrior
+from asteroid_instglow import GenerativeSeparator
 from asteroid_instglow.audio.io import load_audio
 
 OUTPUT = Path(__file__).parent / "results" / "separation.json"
 MIB = 2**20
 FILE_RATE = 44100
-DTYPES = {"32": torch.float32, "bf16-mixed": torch.bfloat16}
 # The published code on 8 s with four priors, one thread, on another machine.
 PUBLISHED = {"cpu_seconds_a_step": [0.95, 1.19], "peak_mib": 2600}
 COUNTED = 10.0  # seconds of audio, at most, whose multiply-adds are counted
@@ -180,16 +178,10 @@ def measure_plain(seconds, n_iter, threads):
     """Measures time per step and memory of a plain search by autograd."""
     torch.set_num_threads(threads)
     priors, loaded, spent = paper_separator().priors, peak(), []
-    n_frames = round(seconds * priors[0].sample_rate / priors[0].hop_length) // 2 * 2
-    latents = [torch.zeros(1, prior.n_chan, n_frames, requires_grad=True) for prior in priors]
-    optimizer = torch.optim.Adam(latents, lr=0.01)
-    mixture = torch.ones(1, priors[0].n_chan, n_frames)
+    step = plain_search(priors, seconds)
     for _ in range(n_iter):
         start = time.process_time()
-        optimizer.zero_grad()
-        sources = [prior.eval().flow.inverse(z)[0] for prior, z in zip(priors, latents)]
-        (sum(sources) - mixture).square().mean().backward()
-        optimizer.step()
+        step()
         spent.append(time.process_time() - start)
     return {
         "seconds": seconds,
@@ -200,13 +192,6 @@ def measure_plain(seconds, n_iter, threads):
     }
 
 
-def multiply_adds(function):
-    """Counts the multiply-adds in convolutions and matrix products of a function."""
-    with FlopCounterMode(display=False) as counter:
-        function()
-    return counter.get_total_flops() // 2
-
-
 def floor(macs, precision):
     """Returns the CPU seconds of convolutions with that many multiply-adds."""
     rate = convolution_rate(precision)
@@ -215,26 +200,14 @@ def floor(macs, precision):
 
 def convolution_rate(precision, n_frames=345, repeats=40):
     """Measures multiply-adds per CPU second in a convolution of the paper's conditioner, on 8 s."""
-    conv = GlowPrior(n_blocks=1).flow.steps.transforms[2].conditioner.in_layers[0]
-    weight = conv.weight.detach().to(DTYPES[precision])
-    x = torch.randn(1, weight.shape[1], n_frames).to(weight)
+    convolve, macs = paper_convolution(precision, n_frames)
     spent = []
     for _ in range(repeats):
         start = time.process_time()
         for _ in range(10):
-            F.conv1d(x, weight, padding=conv.padding[0])
+            convolve()
         spent.append((time.process_time() - start) / 10)
-    return weight.numel() * n_frames / statistics.median(spent)
-
-
-def paper_separator():
-    """Makes four priors of the published size with random weights in all layers."""
-    torch.manual_seed(0)
-    priors = {name: GlowPrior(name) for name in ("bass", "drums", "guitar", "piano")}
-    for prior in priors.values():
-        for coupling in prior.flow.steps.transforms[2::3]:
-            torch.nn.init.normal_(coupling.conditioner.end.weight, std=1e-3)
-    return GenerativeSeparator(priors, solver="paper")
+    return macs / statistics.median(spent)
 
 
 def repeated(song, seconds, rate):

@@ -90,8 +90,9 @@ def make_mixtures(job, data, device, solos):
     if missing:
         raise ValueError(f"solos must have a group for each source, got none for {sorted(missing)}")
     segment = round(SEGMENT * RATE)
-    names = [*job["sources"], *(name for name in job["solos"] if name not in job["sources"])]
-    for name, groups in job["solos"].items():
+    found = {}
+    for name in [*job["sources"], *(name for name in job["solos"] if name not in job["sources"])]:
+        groups = job["solos"][name]
         key = (name, json.dumps(groups, sort_keys=True))
         if key not in solos:
             folders = {}
@@ -102,7 +103,7 @@ def make_mixtures(job, data, device, solos):
                 else:
                     say("no files in", group, name)
             solos[key] = DeviceSolos(folders, segment, RATE, device)
-    found = {name: solos[name, json.dumps(job["solos"][name], sort_keys=True)] for name in names}
+        found[name] = solos[key]
     parts = {name: Part(**part) for name, part in job.get("parts", {}).items()}
     return DeviceMixtures(found, parts, n_src=len(job["sources"]), **job["mixtures"])
 

@@ -89,7 +89,7 @@ def expected_charts(
 
     Args:
         level (float): How often the true value should lie in the interval.
-        found (dict[str, Expected]): Of each stem.
+        found (dict[str, Expected]): What to expect of each stem.
         excerpt (tuple[float, float]): Start and end of what is played, seconds.
 
     Returns:
