@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 import torch
 
+from . import inference
 from .audio.chunks import chunk_bounds
 from .audio.naming import TEMPLATE, output_names, song_folder, stem_paths
 from .audio.reading import check_file
 from .audio.resampling import check_rate, check_resamples
 from .audio.stems import StemSet
-from .inference import Mixture, as_wav, open_mixture, separate_blocks, separate_long, separate_piece
+from .inference import Mixture, as_wav, open_mixture, shaped_as
 from .uncertainty.confidence import confidence_of
 from .uncertainty.files import ConfidenceFiles
 from .utils.kept import KeptEstimates
@@ -58,9 +59,13 @@ class Separator:
         """Returns a collector of the powers from which the errors are estimated."""
         raise ValueError(f"confidence must be False, {type(self).__name__} cannot tell its errors")
 
-    def _playing(self, path: Path, options: Any, report: Any, kept: KeptEstimates) -> "Separator":
+    def _playing(self, mixture: Mixture, options: Any, report: Any, kept: Any) -> "Separator":
         """Returns a model of the sources that play in a file; may keep their estimates."""
         raise ValueError(f'sources must be names, {type(self).__name__} has no "auto"')
+
+    def _kept_size(self, mixture: Mixture, options: Any) -> int:
+        """Returns how many bytes :meth:`_playing` keeps at most."""
+        return 0
 
     def _n_iter(self, options: Any) -> int:
         """Returns how often :meth:`_solve` reports its progress."""
@@ -70,10 +75,6 @@ class Separator:
     def _window(self) -> int:
         """Samples that a wav must have at least."""
         return 1
-
-    def forward(self, wav: torch.Tensor, **options: Any) -> torch.Tensor:
-        """Separates as :meth:`forward_wav`."""
-        return self.forward_wav(wav, **options)
 
     def forward_wav(self, wav: torch.Tensor, **options: Any) -> torch.Tensor:
         """Separates at the model's sample rate, for :mod:`asteroid.separate`.
@@ -91,6 +92,8 @@ class Separator:
             # Asteroid divides by the sum of the output: keep that from being zero.
             out.view(-1)[0] = 1e-30
         return out
+
+    forward = forward_wav
 
     def separate(
         self,
@@ -160,13 +163,10 @@ class Separator:
             work = (rate, len(mixture), mixture.shape[-1], options, report, confidence)
             solve, *pieces = self._piecewise(*work)
             for x in mixture:
-                items.append(separate_long(solve, x[None], len(self.sources), *pieces))
+                items.append(inference.separate_long(solve, x[None], len(self.sources), *pieces))
                 if confidence:
                     told.append(confidence_of(report.evidence, self.sources))
-        out = items[0] if len(items) == 1 else torch.cat(items, 1)
-        out = out.movedim(0, 1)
-        out = out.squeeze(2) if mixture.shape[1] == 1 else out
-        out = out[0] if n_axes == 1 else out
+        out = shaped_as(n_axes, items[0] if len(items) == 1 else torch.cat(items, 1))
         if wav.dtype == torch.float16:  # What is beyond its range would be infinite.
             out = out.clamp(-65504, 65504)
         out = out.to(wav.dtype) if wav.is_floating_point() else out
@@ -222,47 +222,48 @@ class Separator:
             FileExistsError: If a file is there and ``force_overwrite`` is not set.
             ValueError: If the file is no audio, or has another rate without ``resample``.
         """
-        path = Path(filename)
+        path = check_file(filename)
         folder, track = song_folder(path, output_dir, track)
         outputs = output_names(self.sources, sources, two_stems)
         paths = stem_paths(folder, track, list(outputs), suffix, name)
         files = ConfidenceFiles(folder, track, name, confidence)
-        check_file(path)
         how = (suffix, subtype, clip, force_overwrite, mp3_bitrate, files.paths.values())
-        kept, model = KeptEstimates(folder), self
-        with StemSet(folder / track, paths, *how) as stems, kept, as_progress(progress) as report:
-            if sources == "auto":
+        model, is_auto = self, sources == "auto"
+        with (
+            StemSet(folder / track, paths, *how) as stems,
+            KeptEstimates(folder) as kept,
+            as_progress(progress) as report,
+            open_mixture(path, None if resample else self.sample_rate) as mixture,
+        ):
+            stems.start(*mixture[:3], self._kept_size(mixture, options) if is_auto else 0)
+            if is_auto:
                 # What the encoders estimate is kept, so that they run once.
-                model = self._playing(path, options, report, kept)
+                model = self._playing(mixture, options, report, kept)
                 report = SeparationProgress()
+                mixture.rewind()
             names = [[self.sources[i] for i in indices] for indices in outputs.values()]
             own = [[model.sources.index(n) for n in some if n in model.sources] for some in names]
-            rate = None if resample else self.sample_rate
             report.estimates = kept if kept.is_complete else None
-            with open_mixture(path, rate) as mixture:
-                blocks = model._separate_stream(mixture, report, options, bool(confidence))
-                stems.start(mixture.sample_rate, mixture.channels, mixture.n_samples)
-                for block in blocks:
-                    stems.write(np.stack([block[i, 0].sum(0).numpy() for i in own]))
+            for block in model._separate_stream(mixture, report, options, bool(confidence)):
+                stems.write(np.stack([block[i, 0].sum(0).numpy() for i in own]))
             told = confidence_of(report.evidence, model.sources) if confidence else None
             files.attach(stems, told)
         return {**stems.paths, **files.paths}
 
-    def _hear(self, path: Path, progress: Any, options: dict[str, Any], kept: Any = None) -> Any:
+    def _hear(self, mixture: Mixture, report: Any, options: Any, kept: Any = None) -> Any:
         # Separates a file for nothing but the evidence of its errors, and what is kept.
-        with open_mixture(path) as mixture, as_progress(progress) as report:
-            report.estimates, report.is_result_used = kept, False
-            for _ in self._separate_stream(mixture, report, options, True):
-                pass
-            report.estimates, report.is_result_used = None, True
-            return report.evidence
+        report.estimates, report.is_result_used = kept, False
+        for _ in self._separate_stream(mixture, report, options, True):
+            pass
+        report.estimates, report.is_result_used = None, True
+        return report.evidence
 
     def _separate_stream(
         self, mixture: Mixture, report: Any, options: dict[str, Any], confidence: bool
     ) -> Iterator[torch.Tensor]:
         rate, n = mixture.sample_rate, mixture.n_samples
         solve, *pieces = self._piecewise(rate, 1, n, options, report, confidence)
-        return separate_blocks(solve, mixture.read, n, *pieces)
+        return inference.separate_blocks(solve, mixture.read, n, *pieces)
 
     def _piecewise(
         self, rate: int, n_items: int, n_samples: int, options: Any, report: Any, confidence: bool
@@ -292,7 +293,7 @@ class Separator:
                 report.evidence.begin(start / rate, float(wav.abs().max().clamp_min(1)))
             sizes = len(self.sources), (rate, model_rate), self._window
             use = self._sums_up(options), not report.is_result_used
-            out = separate_piece(solve, wav.to(device), *sizes, *use)
+            out = inference.separate_piece(solve, wav.to(device), *sizes, *use)
             report.next_piece()
             return out.to(wav.device)
 

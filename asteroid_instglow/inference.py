@@ -18,12 +18,16 @@ _SCAN = 2**18  # frames
 
 
 class Mixture(NamedTuple):
-    """A file that is read block by block: ``read`` returns the next (1, channels, time)."""
+    """A file that is read block by block.
+
+    ``read`` returns the next so many samples, (1, channels, time); ``rewind`` goes to the start.
+    """
 
     sample_rate: int
     channels: int
     n_samples: int
     read: Callable[[int], torch.Tensor]
+    rewind: Callable[[], object]
 
 
 @contextmanager
@@ -55,7 +59,7 @@ def open_mixture(path: Path, only_rate: float | None = None) -> Iterator[Mixture
         def read(frames: int) -> torch.Tensor:
             return torch.from_numpy(read_frames(file, path, None, frames).T.copy())[None]
 
-        yield Mixture(rate, file.channels, n, read)
+        yield Mixture(rate, file.channels, n, read, lambda: file.seek(0))
 
 
 def separate_long(
@@ -216,3 +220,19 @@ def as_wav(wav: torch.Tensor) -> tuple[torch.Tensor, int]:
     if wav.ndim == 1:
         wav = wav[None]
     return (wav[:, None] if wav.ndim == 2 else wav), len(shape)
+
+
+def shaped_as(n_axes: int, sources: torch.Tensor) -> torch.Tensor:
+    """Gives sources the axes that their mixture had.
+
+    Args:
+        n_axes (int): From :func:`as_wav`.
+        sources (torch.Tensor): (n_src, batch, channels, time).
+
+    Returns:
+        torch.Tensor: (n_src, time), (batch, n_src, time) or, with two channels or more, (batch,
+        n_src, channels, time).
+    """
+    sources = sources.movedim(0, 1)
+    sources = sources.squeeze(2) if sources.shape[2] == 1 else sources
+    return sources[0] if n_axes == 1 else sources

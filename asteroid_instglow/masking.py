@@ -5,6 +5,8 @@ import torch.nn.functional as F
 
 from .audio.stft import istft, stft
 
+N_FFT, HOP = 2048, 512  # of the transform in which a remainder is split
+
 
 def shares(magnitudes: torch.Tensor, power: float = 1.0) -> torch.Tensor:
     r"""Computes ratio masks :math:`x_i^p / \sum_j x_j^p`, which sum to one in every bin.
@@ -34,7 +36,7 @@ def shares(magnitudes: torch.Tensor, power: float = 1.0) -> torch.Tensor:
 
 
 def project_sum(
-    estimates: torch.Tensor, mixture: torch.Tensor, weights: torch.Tensor | None = None
+    estimates: torch.Tensor, missing: torch.Tensor, weights: torch.Tensor
 ) -> torch.Tensor:
     r"""Moves estimates to the nearest ones that sum to the mixture.
 
@@ -46,16 +48,12 @@ def project_sum(
 
     Args:
         estimates (torch.Tensor): Means, (n_src, ...), real or complex.
-        mixture (torch.Tensor): y, of the shape of one estimate.
-        weights (torch.Tensor, optional): w before they are scaled, not negative, (n_src, ...); by
-            default all the same.
+        missing (torch.Tensor): y less the sum of the estimates, of the shape of one.
+        weights (torch.Tensor): w before they are scaled, not negative, (n_src, ...).
 
     Returns:
         torch.Tensor: (n_src, ...).
     """
-    missing = mixture - estimates.sum(0)
-    if weights is None:
-        return estimates + missing / len(estimates)
     return estimates + shares(weights) * missing
 
 
@@ -73,11 +71,7 @@ def residual_magnitude(mixture: torch.Tensor, magnitudes: torch.Tensor) -> torch
 
 
 def share_remainder(
-    sources: torch.Tensor,
-    mixture: torch.Tensor,
-    sample_rate: int,
-    cutoff: float,
-    n_fft: int = 2048,
+    sources: torch.Tensor, mixture: torch.Tensor, sample_rate: int, cutoff: float
 ) -> torch.Tensor:
     """Splits what the sources lack of the mixture in proportion to their energy below a cutoff.
 
@@ -89,23 +83,22 @@ def share_remainder(
         mixture (torch.Tensor): (..., time).
         sample_rate (int): Sample rate, Hz.
         cutoff (float): Top of the band that was separated, Hz.
-        n_fft (int): Window and transform length, samples.
 
     Returns:
         torch.Tensor: (n_src, ..., time), summing to the mixture.
     """
-    n, hop = mixture.shape[-1], n_fft // 4
-    short = max(0, n_fft - n)
-    top = int(cutoff / sample_rate * n_fft)
+    n = mixture.shape[-1]
+    short = max(0, N_FFT - n)
+    top = int(cutoff / sample_rate * N_FFT)
     # Source by source: the spectrograms of all take several times the memory of the sources.
     treble = []
     for source in sources:
-        spec = stft(F.pad(source, (0, short)), n_fft, hop)[..., top // 2 : top, :]
+        spec = stft(F.pad(source, (0, short)), N_FFT, HOP)[..., top // 2 : top, :]
         treble.append(spec.abs().square().sum(-2, keepdim=True))
-    missing = stft(F.pad(mixture - sources.sum(0), (0, short)), n_fft, hop)
+    missing = stft(F.pad(mixture - sources.sum(0), (0, short)), N_FFT, HOP)
     out = torch.empty_like(sources)
     for i, share in enumerate(shares(torch.stack(treble))):
-        out[i] = sources[i] + istft(share * missing, n_fft, hop, n + short)[..., :n]
+        out[i] = sources[i] + istft(share * missing, N_FFT, HOP, n + short)[..., :n]
     return out
 
 

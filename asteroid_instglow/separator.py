@@ -13,15 +13,16 @@ from .adapter import Separator
 from .audio.reading import check_file
 from .audio.stft import istft, stft
 from .encoder import encoders_of, share_bodies, solve_encoder
-from .encoder.solve import are_apart, encoder_sets
-from .inference import as_wav
-from .options import SeparationOptions, check_option_names
+from .encoder.solve import are_apart, encoder_sets, estimates_size
+from .inference import as_wav, open_mixture
+from .options import SeparationOptions
 from .prior import GlowPrior, as_prior
 from .uncertainty.detection import Detection, detection_of
 from .uncertainty.errors import error_model
 from .uncertainty.evidence import Evidence
 from .uncertainty.samples import MAX_DRAWS, draw_each
 from .utils.checks import check_same, check_whole
+from .utils.progress import as_progress
 from .weights.base import PretrainedModel
 
 _log = logging.getLogger(__name__)
@@ -78,8 +79,7 @@ class GenerativeSeparator(Separator, PretrainedModel):
         self._names = names
         self.priors: Any = nn.ModuleList(built)
         self.residual = residual
-        check_option_names(options)
-        self.options = SeparationOptions(**options)
+        self.options = SeparationOptions().updated(options)
         for name, prior in zip(names, built):
             self._check_fits(name, prior)
         self._share_bodies()
@@ -122,11 +122,9 @@ class GenerativeSeparator(Separator, PretrainedModel):
         Returns:
             GenerativeSeparator: With the residual source if it is named or was there.
         """
-        unknown = [name for name in names if name not in self.sources]
-        if unknown or not names:
+        if not names or set(names) - set(self.sources):
             raise ValueError(f"names must be out of {self.sources}, got {list(names)}")
-        by_name: dict[str, Any] = dict(zip(self._names, self.priors))
-        kept = {name: by_name[name] for name in names if name != RESIDUAL}
+        kept = {n: self.priors[self._names.index(n)] for n in names if n != RESIDUAL}
         residual = RESIDUAL in names or self.residual
         return type(self)(kept, residual, **vars(self.options))
 
@@ -134,6 +132,8 @@ class GenerativeSeparator(Separator, PretrainedModel):
         self, wav: torch.Tensor, n: int = 8, sample_rate: int | None = None, **options: Any
     ) -> torch.Tensor:
         """Draws alternatives to the answer, which differ where it is unsure.
+
+        See :mod:`asteroid_instglow.uncertainty.samples`.
 
         Args:
             wav (torch.Tensor): (time,), (batch, time) or (batch, channels, time).
@@ -143,9 +143,6 @@ class GenerativeSeparator(Separator, PretrainedModel):
 
         Returns:
             torch.Tensor: n answers, on a first axis. Each sums to the mixture as the answer does.
-
-        References
-            - :mod:`asteroid_instglow.uncertainty.samples`
         """
         check_whole("n", n, 1, MAX_DRAWS)
         rate = self.sample_rate if sample_rate is None else sample_rate
@@ -165,9 +162,9 @@ class GenerativeSeparator(Separator, PretrainedModel):
             **options: As for :meth:`torch_separate`.
         """
         if isinstance(wav, (str, Path)):
-            progress = options.pop("progress", None)
-            evidence = self._hear(check_file(wav), progress, options)
-            return detection_of(evidence, self.sources)
+            progress = as_progress(options.pop("progress", None))
+            with open_mixture(check_file(wav)) as mixed, progress as report:
+                return detection_of(self._hear(mixed, report, options), self.sources)
         mixture, n_axes = as_wav(wav)
         mixture = mixture.movedim(0, 1) if n_axes == 2 else mixture
         if len(mixture) > 1:
@@ -176,10 +173,8 @@ class GenerativeSeparator(Separator, PretrainedModel):
 
     def get_model_args(self) -> dict:
         """Returns plain arguments that rebuild this model."""
-        by_name: dict[str, Any] = dict(zip(self._names, self.priors))
-        priors = {name: prior.get_model_args() for name, prior in by_name.items()}
         return {
-            "priors": priors,
+            "priors": {n: p.get_model_args() for n, p in zip(self._names, self.priors)},
             "residual": self.residual,
             "sample_rate": self.sample_rate,
             **vars(self.options),
@@ -221,14 +216,21 @@ class GenerativeSeparator(Separator, PretrainedModel):
             raise ValueError(f'confidence needs solver="encoder", got "{options.solver}"')
         return Evidence(len(self.sources), n_seconds, error_model())
 
-    def _playing(self, path: Path, options: Any, report: Any, kept: Any) -> "GenerativeSeparator":
-        found = detection_of(self._hear(path, report, options, kept), self.sources)
+    def _kept_size(self, mixture: Any, options: Any) -> int:
+        chosen = self.resolved(self.options.updated(options))
+        sets = encoder_sets(self.priors, chosen.quality) if chosen.solver == "encoder" else []
+        # Pieces overlap, so that they are longer together.
+        seconds = mixture.n_samples / mixture.sample_rate / (1 - chosen.overlap / chosen.chunk)
+        n_rows = 1 if chosen.stereo == "mid" else mixture.channels
+        return n_rows * estimates_size(sets, round(seconds * self.sample_rate))
+
+    def _playing(self, mixture: Any, options: Any, report: Any, kept: Any) -> "GenerativeSeparator":
+        found = detection_of(self._hear(mixture, report, options, kept), self.sources)
         present = [name for name in self._names if name in found.present] or self._names
         model, indices = self.subset(present), [self._names.index(name) for name in present]
-        quality = self.resolved(self.options.updated(options)).quality
-        sets = encoder_sets(self.priors, quality)
-        is_apart = all(are_apart(encoders, self._names, indices) for encoders in sets)
-        if is_apart and len(encoder_sets(model.priors, quality)) == len(sets):
+        quality = self.options.updated(options).quality
+        sets, its = encoder_sets(self.priors, quality), encoder_sets(model.priors, quality)
+        if len(its) == len(sets) and all(are_apart(e, self._names, indices) for e in sets):
             kept.give_back(indices)
         return model
 
@@ -247,8 +249,7 @@ class GenerativeSeparator(Separator, PretrainedModel):
 
     def _solve(self, wav: torch.Tensor, options: Any, report: Any) -> torch.Tensor:
         if options.solver == "paper":
-            priors = list(self.priors)
-            return solver.separate_paper(wav, priors, options, self.residual, report.step)
+            return solver.separate_paper(wav, [*self.priors], options, self.residual, report.step)
         # Encoders would take a constant offset for loud music, and quiet music for silence.
         low = masking.low_band(wav, self.sample_rate, SUBSONIC)
         out = self._solve_encoder(wav - low, options, report)
@@ -291,8 +292,7 @@ class GenerativeSeparator(Separator, PretrainedModel):
         return out.view(-1, batch, channels, n)
 
     def _check_fits(self, name: str, prior: Any) -> None:
-        own = ("sample_rate", "n_fft", "hop_length", "n_sqz")
-        first = self._names[0]
+        own, first = ("sample_rate", "n_fft", "hop_length", "n_sqz"), self._names[0]
         check_same("priors", own, (first, self.priors[0]), (name, prior))
         encoders = [encoder for known in self.priors for encoder in encoders_of(known)]
         for encoder in encoders_of(prior):

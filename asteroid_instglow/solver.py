@@ -3,7 +3,6 @@
 import contextlib
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
 
 import torch
 from torch import nn
@@ -72,7 +71,8 @@ def separate_paper(
 ) -> torch.Tensor:
     """Separates a waveform by the paper's search, with the phase of the mixture.
 
-    What is quiet is searched at full scale: what is likely depends on the level.
+    A waveform with a peak below ``QUIET`` is scaled to full scale first: the flows' likelihoods
+    depend on the level.
 
     Args:
         wav (torch.Tensor): (batch, channels, time).
@@ -131,7 +131,9 @@ def solve_paper(
     for prior in priors:
         latent = torch.randn(batch, prior.n_chan, n_frames, generator=generator)
         latents.append((options.init_scale * latent).to(mixture).requires_grad_())
-    optimizer = _adam(latents, options)
+    if options.lr is None or options.n_iter is None:
+        raise ValueError("options must be resolved, got lr or n_iter None")
+    optimizer = torch.optim.Adam(latents, lr=options.lr)
     scheduler = torch.optim.lr_scheduler.StepLR(optimizer, step_size=800, gamma=0.2)
     best, best_loss = None, float("inf")
 
@@ -145,20 +147,28 @@ def solve_paper(
             ladjs.append(ladj)
         return sources, ladjs
 
-    def evaluate(iteration: int) -> float:
-        nonlocal best, best_loss
-        sources, ladjs = decode(iteration)
-        weight, space = options.prior_weight, options.space
-        # The items of a batch do not interact.
-        loss = objective.separation_loss(mixture, sources, latents, ladjs, weight, space).sum()
-        loss.backward()
-        value = loss.item() / batch
-        if value < best_loss:
-            best_loss, best = value, [source.detach() for source in sources]
-        return value
-
+    losses: list[float] = []
     with searching(priors, options.precision, mixture.device) as searched:
-        losses = _descend(optimizer, evaluate, options, progress, scheduler)
+        for iteration in range(options.n_iter):
+            optimizer.zero_grad()
+            sources, ladjs = decode(iteration)
+            weight, space = options.prior_weight, options.space
+            # The items of a batch do not interact.
+            loss = objective.separation_loss(mixture, sources, latents, ladjs, weight, space).sum()
+            loss.backward()
+            value = loss.item() / batch
+            if value < best_loss:
+                best_loss, best = value, [source.detach() for source in sources]
+            if not math.isfinite(value):
+                # The search has left the region where the flow is finite.
+                break
+            optimizer.step()
+            scheduler.step()
+            losses.append(value)
+            if progress is not None and progress(iteration + 1, value):
+                break
+            if options.early_stop and plateau(losses, options.early_stop):
+                break
         with torch.no_grad():
             sources, _ = decode(len(losses))
     if best is not None and not all(source.isfinite().all() for source in sources):
@@ -172,35 +182,3 @@ def plateau(losses: Sequence[float], tolerance: float) -> bool:
         return False
     before, now = losses[-PLATEAU - 1], losses[-1]
     return before - now < tolerance * abs(before)
-
-
-def _adam(tensors: Sequence[torch.Tensor], options: SeparationOptions) -> torch.optim.Adam:
-    if options.lr is None:
-        raise ValueError("options must be resolved, got lr=None")
-    return torch.optim.Adam(tensors, lr=options.lr)
-
-
-def _descend(
-    optimizer: torch.optim.Optimizer,
-    evaluate: Callable[[int], float],
-    options: SeparationOptions,
-    progress: Progress | None,
-    scheduler: Any = None,
-) -> list[float]:
-    # evaluate(iteration) sets the gradients and returns the loss. Returns one loss per update.
-    losses = []
-    for iteration in range(options.n_iter or 0):
-        optimizer.zero_grad()
-        loss = evaluate(iteration)
-        if not math.isfinite(loss):
-            # The search has left the region where the flow is finite.
-            break
-        optimizer.step()
-        if scheduler is not None:
-            scheduler.step()
-        losses.append(loss)
-        if progress is not None and progress(iteration + 1, loss):
-            break
-        if options.early_stop and plateau(losses, options.early_stop):
-            break
-    return losses

@@ -5,13 +5,14 @@ quality_plot.py [--results DIR] [--songs NAME] [--output docs/images/quality.png
 
 import argparse
 import json
+import math
 from pathlib import Path
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 ROOT = Path(__file__).parent
-COLORS = {"encoder": "#1f5fa8", "posterior": "#c8641b", "paper": "#8a8a8a", "nmf": "#3a8a4a"}
+COLORS = {"encoder": "#1f5fa8", "paper": "#8a8a8a", "nmf": "#3a8a4a"}
 COST = "cpu_seconds_per_second"
 NMF = ROOT / "results" / "nmf_validation.json"
 
@@ -39,19 +40,25 @@ def baseline(stored):
     return {"options": {"solver": "nmf"}, "sets": {"validation": found}}
 
 
+def _score(found):
+    return found["SDR"]["average"]["value"]
+
+
 def draw(results, songs):
     """Draws a point per result."""
     figure = Figure(figsize=(8, 5), layout="constrained")
     axes = figure.add_subplot()
-    cheapest_first = sorted(results, key=lambda n: results[n]["sets"][songs][COST])
-    for i, name in enumerate(cheapest_first):
-        found = results[name]["sets"][songs]
-        at = found[COST], found["SDR"]["average"]["value"]
-        color = COLORS[results[name]["options"]["solver"]]
-        axes.plot(*at, "o", color=color, markersize=8)
-        # Labels alternate above and below, so that neighbors do not overlap.
-        offset = (0, (9, -16)[i % 2])
-        axes.annotate(name, at, offset, textcoords="offset points", fontsize=9, ha="center")
+    at = {name: (r["sets"][songs][COST], _score(r["sets"][songs])) for name, r in results.items()}
+    for name, (cost, score) in at.items():
+        axes.plot(cost, score, "o", color=COLORS[results[name]["options"]["solver"]], markersize=8)
+        # The better of two neighbors has its label above, the other below.
+        others = [place for other, place in at.items() if other != name]
+        distances = [(abs(math.log(place[0] / cost)), place[1]) for place in others]
+        nearest = min(distances, default=(0, 0))
+        offset = (0, 9 if score >= nearest[1] else -16)
+        axes.annotate(
+            name, (cost, score), offset, textcoords="offset points", fontsize=9, ha="center"
+        )
     axes.set_xscale("log")
     axes.set_xlabel("CPU seconds per second of audio (one core)")
     axes.set_ylabel("SDR (dB), average of the sources")

@@ -106,13 +106,14 @@ class StemSet:
     def __enter__(self) -> "StemSet":
         return self
 
-    def start(self, sample_rate: int, channels: int, frames: int) -> None:
+    def start(self, sample_rate: int, channels: int, frames: int, besides: int = 0) -> None:
         """Begins to write; checks first that the format, the folder and the disk can take it.
 
         Args:
             sample_rate (int): Sample rate, Hz.
             channels (int): Channels of each stem.
             frames (int): Frames of each stem.
+            besides (int): Bytes of other files that will be on the disk meanwhile.
         """
         self._audio = (sample_rate, channels)
         self._frames = frames
@@ -121,7 +122,7 @@ class StemSet:
         self._is_staged = self.clip == "rescale"
         with uninterrupted():
             self._make_stage()
-        self._check_space()
+        self._check_space(besides)
         if self._is_staged:
             (self._stage / "float").mkdir()
         for name, path in self.paths.items():
@@ -249,12 +250,14 @@ class StemSet:
             self._lock = None
             raise ValueError(f"another process is writing to {self.folder}")
 
-    def _check_space(self) -> None:
+    def _check_space(self, besides: int) -> None:
         size = {"PCM_16": 2, "PCM_24": 3, "FLOAT": 4}[self.subtype]
         samples = self._frames * self._audio[1]
         needed = samples * (4 * len(self.paths) + size if self._is_staged else size)
+        # What a compressed format takes is not known before.
+        needed = besides + (needed if self._is_staged or self.suffix.lower() == ".wav" else 0)
         free = shutil.disk_usage(self._stage).free
-        if needed > free and (self._is_staged or self.suffix.lower() == ".wav"):
+        if needed > free:
             reason = f"it takes {needed / 1e6:.0f} MB, {free / 1e6:.0f} MB are free"
             raise OSError(f"cannot write {self.folder}: the disk is too full ({reason})")
 

@@ -19,7 +19,7 @@ from typing import Any
 import torch
 
 from ..data import SoloDataset
-from ..training.loaders import ENDLESS
+from ..training.loaders import ENDLESS_ITEMS
 from ..utils.checks import check_above_zero, check_whole
 from ..utils.progress import SeparationProgress
 from .base import constructor_arguments
@@ -104,8 +104,7 @@ class GanPrior(SourceOnly):
         length = (model.n_frames - 1) * model.hop_length
         progress, seed = run.options.progress, run.options.seed
         common = {"segment": length / rate, "sample_rate": rate, "progress": progress}
-        n_items = 2**16 * ENDLESS
-        train = SoloDataset(files=run.files[source], n_items=n_items, seed=seed, **common)
+        train = SoloDataset(files=run.files[source], n_items=ENDLESS_ITEMS, seed=seed, **common)
         held_out = SoloDataset(files=run.held_out[source], random=False, **common)
         generator: Any = model.parts[0]
         adversaries = Adversaries(generator, model.n_fft, model.hop_length)

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from .. import masking
 from ..audio.io import AUDIO_SUFFIXES, load_audio
 from ..audio.stft import istft, stft
-from ..inference import Mixture, as_wav
+from ..inference import Mixture, as_wav, shaped_as
 from ..utils.progress import SeparationProgress
 from .base import Baseline, constructor_arguments, require
 
@@ -103,9 +103,7 @@ class Oracle(Untrained):
         # The rest of the mixture is one more source, which is not returned.
         everything = torch.cat([true_spec, spec[None] - true_spec.sum(0, keepdim=True)])
         out = self.mask(everything, spec)[:-1]
-        out = istft(out, self.n_fft, self.hop_length, n + short)[..., :n].movedim(0, 1)
-        out = out.squeeze(2) if mixture.shape[1] == 1 else out
-        return out[0] if n_axes == 1 else out
+        return shaped_as(n_axes, istft(out, self.n_fft, self.hop_length, n + short)[..., :n])
 
     def file_separate(
         self, filename: str | Path, *args: Any, references: str | Path | None = None, **options: Any

@@ -7,7 +7,7 @@ import torch
 from torch.utils.data import Dataset
 
 from ..data.mixtures import RandomMixtureDataset
-from ..training.loaders import ENDLESS
+from ..training.loaders import ENDLESS_ITEMS
 from ..training.system import TrainingSystem
 from ..utils.progress import SeparationProgress
 from .base import Baseline, channels_apart
@@ -61,8 +61,9 @@ class Supervised(Baseline):
             "sample_rate": run.model["sample_rate"],
             "progress": run.options.progress,
         }
-        n_items = 2**16 * ENDLESS
-        train = RandomMixtureDataset(run.files, n_items=n_items, seed=run.options.seed, **common)
+        train = RandomMixtureDataset(
+            run.files, n_items=ENDLESS_ITEMS, seed=run.options.seed, **common
+        )
         validation = RandomMixtureDataset(
             run.held_out,
             n_items=VALIDATION_ITEMS,

@@ -46,8 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Writes the files and, if asked to, sends them."""
-    import tempfile
-
+    from ..utils.files import scratch_folder
     from ..weights.base import load_model
     from ..weights.examples import FOLDER, copy_examples
     from ..weights.hub import hub_name, upload
@@ -58,8 +57,8 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     if args.output is not None:
         check_output_folder(args.output, args.overwrite)
     model = load_model(args.model, token=token)
-    with tempfile.TemporaryDirectory() as temporary:
-        folder = args.output or Path(temporary, "model")
+    with scratch_folder() as temporary:
+        folder = args.output or temporary / "model"
         examples = args.examples or Path(args.model, FOLDER)
         if args.examples or examples.is_dir():
             copy_examples(examples, folder)

@@ -24,9 +24,11 @@ def run(args: argparse.Namespace) -> dict:
     import torch
     from torchaudio.transforms import GriffinLim
 
-    from ..audio.io import save_audio
+    from ..audio.placing import place_files
+    from ..audio.writing import AudioWriter
     from ..prior import GlowPrior
     from ..utils.checks import check_between, check_whole, path_inside
+    from ..utils.files import naming, nearest_folder, scratch_folder
     from ..weights.base import load_model
 
     prior = load_model(args.prior)
@@ -44,12 +46,15 @@ def run(args: argparse.Namespace) -> dict:
     torch.manual_seed(args.seed)
     n_frames = 1 + int(args.seconds * prior.sample_rate) // prior.hop_length
     to_wav = GriffinLim(prior.n_fft, hop_length=prior.hop_length, power=1.0)
-    for path in paths:
-        wav = to_wav(prior.sample(n_frames, 1, args.temperature, generator))[0]
-        if not wav.isfinite().all():
-            raise ValueError(f"prior must draw finite sounds, {args.prior} draws others")
-        args.output.mkdir(parents=True, exist_ok=True)
-        save_audio(path, wav, int(prior.sample_rate), overwrite=args.overwrite)
+    with scratch_folder(nearest_folder(args.output), ".sampling-") as stage:
+        for path in paths:
+            wav = to_wav(prior.sample(n_frames, 1, args.temperature, generator))
+            if not wav.isfinite().all():
+                raise ValueError(f"prior must draw finite sounds, {args.prior} draws others")
+            wav = wav / wav.abs().max().clamp_min(1)
+            with naming(path), AudioWriter(stage / path.name, int(prior.sample_rate), 1) as file:
+                file.write(wav.numpy())
+        place_files(stage, {stage / path.name: path for path in paths})
     return {"files": [str(path) for path in paths]}
 
 

@@ -25,13 +25,10 @@ class SongWorker:
         load (Callable): Returns the model, a :class:`~asteroid_instglow.adapter.Separator`.
         output (str): Path or URL of the folder of all stems.
         options (dict): Of :meth:`~asteroid_instglow.adapter.Separator.file_separate`.
-        n_threads (int): Threads of torch on the processor.
     """
 
-    def __init__(
-        self, load: Callable[[], Any], output: str, options: dict[str, Any], n_threads: int = 1
-    ):
-        torch.set_num_threads(n_threads)
+    def __init__(self, load: Callable[[], Any], output: str, options: dict[str, Any]):
+        torch.set_num_threads(1)
         self._separator = load()
         self._output = Place(output)
         self._options = options

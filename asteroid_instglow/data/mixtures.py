@@ -1,6 +1,6 @@
 """Random mixtures of solos: of one source against the others, or of all sources at once."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,22 +9,22 @@ import torch
 
 from ..utils.checks import check_between, check_whole
 from .effects import change_speed
-from .folders import Data, Solo, find_by_source, list_sources
+from .folders import Solo
 from .recordings import SILENCE_DB, Recordings, rms_db
-from .solos import EpochDataset, check_range, draw_gain
+from .solos import SeededDataset, check_range, draw_gain
 
 MAX_PIECES = 1000  # of one source in a mixture
 _MAX_TRIES = 20
 
 
-class MixtureDataset(EpochDataset):
+class MixtureDataset(SeededDataset):
     """Base class: varied pieces of the solos of several sources; subclasses add them up.
 
     Args:
         files (dict): Recordings (paths or ``Solo`` tuples) by source.
         segment (float): Length of a piece in seconds.
         sample_rate (int): Sample rate in Hz.
-        n_items (int): Number of mixtures in an epoch.
+        n_items (int): Number of mixtures.
         p_speed (float): Chance that a piece is played faster or slower.
         semitones (int): Largest change of pitch by that; it is always by whole semitones, for music
             is in tune.
@@ -88,48 +88,39 @@ class MixDataset(MixtureDataset):
     All come from different places, songs and keys.
 
     Args:
-        root (str, Path, list or dict): Folders of recordings, see :func:`as_folders`.
+        files (dict): Recordings (paths or ``Solo`` tuples) by source, the target's too.
         source (str): Name of the target.
-        others (list of str, optional): Names of the background's sources; by default all others.
         n_max (int): Largest number of pieces in a background that is no band.
         p_band (float): Chance that the background is a band.
         p_silent (tuple): Chances of an empty target and of an empty background (never both).
-        files (dict, optional): Recordings by source name (the target's too), instead of root.
         **options: Arguments of :class:`MixtureDataset`.
 
     Shape:
         - Item: (2, time), target and background, float32.
 
     Raises:
-        FileNotFoundError: If a root does not exist.
         ValueError: If recordings are missing or an option is out of range.
 
     Examples:
-        >>> dataset = MixDataset("solos", "bass", n_max=3, segment=1.0)
+        >>> from asteroid_instglow.data import find_by_source
+        >>> files = find_by_source(["bass", "drums"], "solos")
+        >>> dataset = MixDataset(files, "bass", n_max=3, segment=1.0)
         >>> len(dataset) > 0
         True
     """
 
     def __init__(
         self,
-        root: Data | None = None,
-        source: str | None = None,
-        others: Sequence[str] | None = None,
+        files: Mapping[str, Iterable[str | Path | Solo]],
+        source: str,
         n_max: int = 4,
         p_band: float = 0.8,
         p_silent: tuple[float, float] = (0.02, 0.02),
-        files: Mapping[str, Iterable[str | Path | Solo]] | None = None,
         **options: Any,
     ):
-        folders: Any = root
-        if source is None or (files is None) == (root is None):
-            raise ValueError("source and either root or files must be given")
         check_whole("n_max", n_max, 1, MAX_PIECES)
         if min(p_silent) < 0 or sum(p_silent) > 1:
             raise ValueError(f"p_silent must be two chances of a sum up to 1, got {p_silent}")
-        if files is None:
-            others = list_sources(folders) if others is None else others
-            files = find_by_source([source, *others], folders)
         if source not in files or len(files) < 2:
             raise ValueError(
                 f"files must hold {source!r} and at least one other source, got {sorted(files)}"
@@ -140,7 +131,7 @@ class MixDataset(MixtureDataset):
         super().__init__({name: files[name] for name in [source, *self.others]}, **options)
 
     def __getitem__(self, index: int) -> torch.Tensor:
-        rng = self._rng(index, self.epoch)
+        rng = self._rng(index)
         chance = rng.random()
         out = np.zeros((2, self.length), np.float32)
         if chance >= self.p_silent[0]:
@@ -206,7 +197,7 @@ class RandomMixtureDataset(MixtureDataset):
         self.songs = _songs(self.recordings.values())
 
     def __getitem__(self, index: int) -> torch.Tensor:
-        rng = self._rng(index, self.epoch)
+        rng = self._rng(index)
         is_real = rng.random() < self.p_real and self.songs
         return torch.from_numpy(self._real(rng) if is_real else self._random(rng))
 

@@ -11,11 +11,9 @@ import numpy as np
 from tqdm import tqdm
 
 from ..audio.io import audio_info, load_audio
-from ..utils.checks import check_one_of
 from .folders import Solo, as_solo
 
-SHORT_MODES = ("zero", "loop")
-MIN_SECONDS = 0.1
+MIN_SECONDS = 0.1  # recordings shorter than this are left out
 SILENCE_DB = -50.0
 _MAX_TRIES = 100
 
@@ -30,8 +28,6 @@ class Recordings:
         files (list): Paths or ``Solo`` tuples.
         sample_rate (int): Sample rate in Hz.
         cache_gb (float): Memory for decoded audio, in 1e9 bytes.
-        min_seconds (float): Recordings shorter than this are left out.
-        short (str): Filling of pieces longer than their recording: ``"zero"`` or ``"loop"``.
         progress (bool): Whether a bar shows the decoding.
 
     Raises:
@@ -43,12 +39,9 @@ class Recordings:
         files: Iterable[str | Path | Solo],
         sample_rate: int,
         cache_gb: float = 2.0,
-        min_seconds: float = MIN_SECONDS,
-        short: str = "zero",
         progress: bool = True,
     ):
-        check_one_of("short", short, SHORT_MODES)
-        self.sample_rate, self.short, self.cache_bytes = sample_rate, short, 0
+        self.sample_rate, self.cache_bytes = sample_rate, 0
         self.solos: list[Solo] = []
         self.lengths: list[int] = []
         self._offsets: list[int] = []
@@ -56,20 +49,20 @@ class Recordings:
         self._audible: dict = {}
         files = [as_solo(file) for file in files]
         for solo in tqdm(files, "reading recordings", unit="file", disable=not progress):
-            self._add(solo, min_seconds, cache_gb * 1e9)
+            self._add(solo, cache_gb * 1e9)
         if not self.solos:
             raise ValueError(
-                f"files must hold a recording of at least {min_seconds} s, got {len(files)} shorter"
+                f"files must hold a recording of at least {MIN_SECONDS} s, got {len(files)} shorter"
             )
         self._pools = _pools(self.solos, self.lengths)
 
-    def _add(self, solo: Solo, min_seconds: float, limit: float) -> None:
+    def _add(self, solo: Solo, limit: float) -> None:
         info = audio_info(solo.path)
         total = -(-info.frames * self.sample_rate // info.sample_rate)
         start = round(solo.start * self.sample_rate)
         stop = total if solo.stop is None else min(total, round(solo.stop * self.sample_rate))
         length = stop - start
-        if length < max(1, min_seconds * self.sample_rate):
+        if length < max(1, MIN_SECONDS * self.sample_rate):
             return
         fits = self.cache_bytes + 2 * length <= limit
         self._cache.append(_to_int16(self._decode(solo.path, start, length)) if fits else None)
@@ -90,7 +83,7 @@ class Recordings:
         return sum(self.lengths) / self.sample_rate
 
     def read(self, index: int, start: int, length: int) -> np.ndarray:
-        """Reads a piece, filled up where the recording ends.
+        """Reads a piece, filled with zeros where the recording ends.
 
         Args:
             index (int): Number of the recording.
@@ -107,10 +100,7 @@ class Recordings:
         else:
             samples, scale = self._cache[index]
             piece = samples[start : start + n_read].astype(np.float32) * np.float32(scale)
-        if n_read == length:
-            return piece
-        padding = (0, length - n_read)
-        return np.pad(piece, padding, "wrap") if self.short == "loop" else np.pad(piece, padding)
+        return piece if n_read == length else np.pad(piece, (0, length - n_read))
 
     def draw(self, rng: np.random.Generator, length: int, silence_db: float) -> np.ndarray:
         """Draws a piece that is not silent.

@@ -73,6 +73,21 @@ def encoder_sets(priors: Iterable[Any], quality: str) -> list[list[Encoder]]:
     return {"fast": [fast], "default": [strong], "best": [strong, fast]}[quality]
 
 
+def estimates_size(sets: Sequence[Sequence[Encoder]], n_samples: int) -> int:
+    """Returns the size of the estimates of a wav, bytes.
+
+    Args:
+        sets (Sequence[Sequence[Encoder]]): From :func:`encoder_sets`.
+        n_samples (int): Length of the wav at the encoders' sample rate.
+    """
+    bins = [
+        (encoder.n_fft // 2 + 1) * (1 + n_samples // encoder.hop_length)
+        for encoders in sets
+        for encoder in encoders
+    ]
+    return sum(bins) * torch.complex64.itemsize
+
+
 def are_apart(encoders: Sequence[Encoder], sources: Sequence[str], kept: Sequence[int]) -> bool:
     """Returns True if some sources are estimated as they would be without the others.
 
@@ -113,12 +128,11 @@ def reconcile(means: torch.Tensor, mixture: torch.Tensor, residual: bool = False
 
 
 def _reconcile(means: torch.Tensor, mixture: torch.Tensor, residual: bool) -> torch.Tensor:
-    weights = means.abs()
+    weights, left = means.abs(), mixture - means.sum(0)
     if residual:
-        left = mixture - means.sum(0)
         means = torch.cat([means, torch.zeros_like(left)[None]])
         weights = torch.cat([weights, RESIDUAL_WEIGHT * left.abs()[None]])
-    return masking.project_sum(means, mixture, weights)
+    return masking.project_sum(means, left, weights)
 
 
 def _estimates(encoders: Sequence[Encoder], wav: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -18,7 +18,6 @@ def separation_figure(
     sample_rate: int,
     references: Mapping[str, ArrayLike] | None = None,
     titles: Mapping[str, str] | None = None,
-    seconds: float | None = None,
 ) -> Figure:
     """Draws mel spectrograms of a mixture, its estimates and, if given, the true sources.
 
@@ -29,7 +28,6 @@ def separation_figure(
         references (dict[str, array-like], optional): True sources, drawn below the estimates.
         titles (dict[str, str], optional): Titles of the estimates, by source ("bass, 8.1 dB");
             the source's name by default.
-        seconds (float, optional): Length to show from the start; the whole signal by default.
 
     Returns:
         matplotlib.figure.Figure: One column per source, with the mixture in the first column.
@@ -48,7 +46,7 @@ def separation_figure(
         panels.append(((titles or {}).get(name, name), estimate, axes[0, column]))
         if references is not None:
             panels.append((f"{name}, true", references[name], axes[1, column]))
-    spectrograms = [_mel_power(wav, sample_rate, seconds) for _, wav, _ in panels]
+    spectrograms = [_mel_power(wav, sample_rate) for _, wav, _ in panels]
     peak = spectrograms[0].max()
     for (title, _, ax), power in zip(panels, spectrograms):
         image = librosa.display.specshow(
@@ -73,12 +71,10 @@ def separation_figure(
     return figure
 
 
-def _mel_power(wav: ArrayLike, sample_rate: int, seconds: float | None) -> NDArray[np.floating]:
+def _mel_power(wav: ArrayLike, sample_rate: int) -> NDArray[np.floating]:
     wav = np.asarray(wav, dtype=np.float32)
     if wav.ndim != 1:
         raise ValueError(f"wav must be (time,), got {wav.shape}")
-    if seconds is not None:
-        wav = wav[: int(seconds * sample_rate)]
     hop_length = _hop_length(sample_rate)
     return librosa.feature.melspectrogram(
         y=wav,

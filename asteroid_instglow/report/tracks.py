@@ -113,8 +113,8 @@ def _read_demo(folder: Path) -> tuple[list[Track], list[str]]:
     return [alone], ["No references: the estimates cannot be compared with the true sources."]
 
 
-def _is_same_signal(some: list[Path], others: list[Path], seconds: float = 30) -> bool:
-    """Returns True if two sums of files are the same signal up to a gain."""
+def _is_same_signal(some: list[Path], others: list[Path]) -> bool:
+    """Returns True if the first 30 s of two sums of files are the same signal up to a gain."""
     rate = audio_info(others[0]).sample_rate
     first, second = (
         np.sum([load_audio(path, rate)[0].mean(0).double().numpy() for path in paths], axis=0)
@@ -122,6 +122,6 @@ def _is_same_signal(some: list[Path], others: list[Path], seconds: float = 30) -
     )
     if abs(first.size - second.size) > 0.1 * rate:
         return False
-    stop = min(first.size, second.size, int(seconds * rate))
+    stop = min(first.size, second.size, 30 * rate)
     first, second = first[:stop], second[:stop]
     return bool(first @ second > 0.95 * np.sqrt((first @ first) * (second @ second)))

@@ -20,7 +20,7 @@ from .encoder_loss import encoder_optimizer
 from .encoder_system import EncoderSystem
 from .initial import encoder_to_start_from
 from .launch import is_first, write_once
-from .loaders import ENDLESS
+from .loaders import ENDLESS_ITEMS
 from .options import EncoderOptions, make_options
 from .pace import steps_that_fit
 from .record import (
@@ -113,7 +113,7 @@ def train_encoder(
         common["progress"] = options.progress
         train = MixDataset(
             files=files,
-            n_items=2**16 * ENDLESS,
+            n_items=ENDLESS_ITEMS,
             seed=options.seed,
             gain_db=options.gain_db,
             **common,

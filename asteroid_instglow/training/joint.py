@@ -11,7 +11,7 @@ from ..encoder.joint import JointEncoder
 from .checkpoints import locked
 from .encoder import fit_encoder, save_trained, split_recordings
 from .launch import is_first
-from .loaders import ENDLESS
+from .loaders import ENDLESS_ITEMS
 from .options import JointOptions, make_options
 from .record import ENCODER_RUN
 
@@ -73,7 +73,7 @@ def pretrain_encoders(
         common["progress"] = options.progress
         train = RandomMixtureDataset(
             files,
-            n_items=2**16 * ENDLESS,
+            n_items=ENDLESS_ITEMS,
             seed=options.seed,
             gain_db=options.gain_db,
             p_silent=options.p_silent,

@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 # Batch k is items k * batch_size onwards of one endless epoch, so that a position is one number.
 ENDLESS = 2**31
+ENDLESS_ITEMS = 2**16 * ENDLESS  # of a dataset that serves so many batches of any size
 
 
 class StreamBatches(Sampler):

@@ -8,6 +8,7 @@ from torch.optim import Optimizer
 
 # Coefficients of the quintic Newton-Schulz iteration, chosen in [1] for the steepest slope at zero.
 _QUINTIC = (3.4445, -4.7750, 2.0315)
+_N_ITER = 5
 
 
 class Muon(Optimizer):
@@ -99,18 +100,17 @@ class Muon(Optimizer):
         torch._foreach_addcdiv_(parameters, means, scales, value=-group["lr"] / (1 - beta1**n))
 
 
-def orthogonalise(matrix: torch.Tensor, n_iter: int = 5) -> torch.Tensor:
+def orthogonalise(matrix: torch.Tensor) -> torch.Tensor:
     """Nearly the nearest orthogonal matrix (singular values within about 0.3 of 1).
 
     Args:
         matrix (torch.Tensor): (..., rows, columns).
-        n_iter (int): Newton-Schulz iterations.
     """
     a, b, c = _QUINTIC
     tall = matrix.shape[-2] > matrix.shape[-1]
     x = matrix.transpose(-2, -1) if tall else matrix
     x = x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-7)
-    for _ in range(n_iter):
+    for _ in range(_N_ITER):
         gram = x @ x.transpose(-2, -1)
         x = a * x + (b * gram + c * gram @ gram) @ x
     return (x.transpose(-2, -1) if tall else x).contiguous()

@@ -16,7 +16,7 @@ from ..utils.files import write_json
 from ..weights.config import CONFIG
 from .checkpoints import checkpoint_to_resume, locked, trained_weights
 from .launch import is_first, write_once
-from .loaders import ENDLESS
+from .loaders import ENDLESS_ITEMS
 from .options import PriorOptions, make_options
 from .pace import steps_that_fit
 from .prior_system import PriorSystem, paper_optimizer
@@ -148,8 +148,7 @@ def _datasets(
         "seed": options.seed,
         "progress": options.progress,
     }
-    n_items = 2**16 * ENDLESS
-    train = SoloDataset(files=files, n_items=n_items, gain_db=options.gain_db, **common)
+    train = SoloDataset(files=files, n_items=ENDLESS_ITEMS, gain_db=options.gain_db, **common)
     return train, SoloDataset(files=held_out, random=False, **common)
 
 

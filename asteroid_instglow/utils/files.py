@@ -141,6 +141,17 @@ def scratch_folder(
         os.close(descriptor)
 
 
+def nearest_folder(path: str | Path) -> Path:
+    """Returns a path if it is a folder, else the nearest folder above it.
+
+    Examples:
+        >>> nearest_folder("there/is/none") == Path.cwd()
+        True
+    """
+    path = Path(path).absolute()
+    return next(place for place in (path, *path.parents) if place.is_dir())
+
+
 def _make_locked(parent: Path, prefix: str) -> tuple[Path, int]:
     # Another process may remove the folder before it is locked.
     while True:
@@ -210,10 +221,8 @@ def write_atomic(path: str | Path, content: str | bytes | Callable[[Path], Any])
         content (str | bytes | Callable): What to write, or a function that writes to a given path.
 
     Examples:
-        >>> import tempfile
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     write_atomic(Path(folder, "a.txt"), "text")
-        ...     Path(folder, "a.txt").read_text()
+        >>> write_atomic("a.txt", "text")
+        >>> Path("a.txt").read_text()
         'text'
     """
     with atomic_path(path) as temporary:
@@ -244,9 +253,9 @@ def read_json(path: str | Path) -> dict:
     return content
 
 
-def hash_file(path: str | Path, algorithm: str = "sha256", head: bytes = b"") -> str:
-    """Hashes ``head`` and then the content of a file; returns hexadecimal digits."""
-    digest = hashlib.new(algorithm, head, usedforsecurity=False)
+def hash_file(path: str | Path, algorithm: str = "sha256") -> str:
+    """Hashes the content of a file; returns hexadecimal digits."""
+    digest = hashlib.new(algorithm, usedforsecurity=False)
     with open(path, "rb") as file:
         while block := file.read(1 << 20):
             digest.update(block)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from .files import naming
+from .files import naming, nearest_folder
 
 
 class KeptEstimates:
@@ -29,7 +29,7 @@ class KeptEstimates:
     """
 
     def __init__(self, folder: Path):
-        self._folder = next(path for path in (folder, *folder.absolute().parents) if path.is_dir())
+        self._folder = nearest_folder(folder)
         self._file: Any = None
         self._shapes: list[tuple[int, ...]] = []
         self._indices: list[int] | None = None

@@ -1,11 +1,11 @@
 """What priors and separators share: ``save_pretrained``, ``from_pretrained``, ``push_to_hub``."""
 
-import tempfile
 from pathlib import Path
 from typing import Any
 
 from asteroid.models import BaseModel
 
+from ..utils.files import scratch_folder
 from . import hub
 from .building import PACKAGE, build_model
 from .card import Card
@@ -123,11 +123,11 @@ class PretrainedModel(BaseModel):
                 # 'user/bass@5c9cbb3d7ee0c5b9cbbc7c9ee4a4e5ae9d53c2a1'
         """
         name = hub.hub_name(repo_id, revision)
-        with tempfile.TemporaryDirectory() as folder:
+        with scratch_folder() as folder:
             card = Card.of(card) or self.card or Card()
             if examples is not None:
-                copy_examples(examples, Path(folder, "model"))
-            stage = self.save_pretrained(Path(folder, "model"), card, half, True, name)
+                copy_examples(examples, folder / "model")
+            stage = self.save_pretrained(folder / "model", card, half, True, name)
             message = commit_message or f"Upload {type(self).__name__}"
             return hub.upload(stage, repo_id, private, token, revision, message)
 

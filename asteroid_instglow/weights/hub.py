@@ -163,9 +163,10 @@ def upload(
     token: str | None = None,
     revision: str | None = None,
     message: str | None = None,
-    replaces: Sequence[str] = MODEL_FILES,
 ) -> str:
     """Sends a folder as one commit: readers see all of it or nothing.
+
+    Weights of an earlier model that the folder does not replace are deleted in the same commit.
 
     Args:
         folder (str | Path): All its files are sent.
@@ -174,8 +175,6 @@ def upload(
         token (str, optional): By default that of ``hf auth login`` or ``HF_TOKEN``.
         revision (str, optional): Branch, created if it does not exist; by default "main".
         message (str, optional): Commit message.
-        replaces (Sequence[str]): Patterns of files to delete in the same commit if the folder does
-            not have them; by default the weights of an earlier model.
 
     Returns:
         str: "user/name@commit".
@@ -209,7 +208,7 @@ def upload(
             folder_path=folder,
             commit_message=message or "Upload with asteroid_instglow",
             revision=revision or "main",
-            delete_patterns=list(replaces),
+            delete_patterns=list(MODEL_FILES),
         )
     return f"{repo_id}@{commit.oid}"
 

@@ -10,6 +10,7 @@ from conftest import tiny_prior
 
 from asteroid_instglow import GlowPrior
 from asteroid_instglow.audio.io import load_audio
+from asteroid_instglow.audio.writing import AudioWriter
 
 RATE = 8000
 
@@ -37,6 +38,29 @@ def test_a_sample_that_fails_leaves_no_folder(capsys, tmp_path, monkeypatch):
     assert not (tmp_path / "out").exists()
     monkeypatch.undo()
     assert run(capsys, *args)[0] == 0 and (tmp_path / "out" / "bass_1.wav").exists()
+
+
+def test_samples_on_a_full_disk_leave_what_was_there(capsys, tmp_path, monkeypatch):
+    tiny_prior("bass").save_pretrained(tmp_path / "bass")
+    args = ("sample", tmp_path / "bass", "-o", tmp_path / "out", "--seconds", "0.5", "--n", "3")
+    write, n_written = AudioWriter.write, iter(range(10))
+
+    def fail(self, wav):
+        if next(n_written) % 3 == 2:
+            raise OSError(28, "No space left on device")
+        write(self, wav)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(AudioWriter, "write", fail)
+        check_mistake(capsys, *args, says="bass_3.wav: No space left on device")
+        assert [path.name for path in tmp_path.iterdir()] == ["bass"]
+    assert run(capsys, *args)[0] == 0
+    before = {path: path.read_bytes() for path in (tmp_path / "out").iterdir()}
+    with monkeypatch.context() as patch:
+        patch.setattr(AudioWriter, "write", fail)
+        check_mistake(capsys, *args, "--overwrite", "--seed", "1", says="No space left")
+    assert {path: path.read_bytes() for path in (tmp_path / "out").iterdir()} == before
+    assert len(before) == 3
 
 
 def test_train_then_separate(capsys, tmp_path):

@@ -171,9 +171,8 @@ def test_folders_are_drawn_by_weight_then_by_duration(tmp_path, weights, share):
         write(tmp_path / f"{name}.wav", constant(seconds, level))
     names = weights or dict.fromkeys(("real", "rendered"))
     data = {tmp_path / name: weight for name, weight in names.items()}
-    data = SoloDataset(
-        data if weights else list(data), "bass", 0.5, RATE, 800, dither=False, progress=False
-    )
+    files = find_by_source(["bass"], data if weights else list(data))["bass"]
+    data = SoloDataset(files, 0.5, RATE, 800, dither=False, progress=False)
     drawn = [data[i][0].item() for i in range(800)]
     assert drawn.count(0.25) / 800 == pytest.approx(share, abs=0.05)
     assert drawn.count(0.125) / drawn.count(0.5) == pytest.approx(3, rel=0.5)

@@ -1,6 +1,7 @@
 """``sources="auto"`` runs the encoders once, and gives what the sources that play give alone."""
 
 import dataclasses
+from collections import namedtuple
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from conftest import tiny_prior
 from torch.testing import assert_close
 
 from asteroid_instglow import GenerativeSeparator, separator
+from asteroid_instglow.audio import stems
 from asteroid_instglow.encoder import solve
 from asteroid_instglow.utils.kept import KeptEstimates
 
@@ -99,6 +101,26 @@ def test_progress_goes_from_start_to_end_once(model, song):
     seen = []
     model.separate(song, song.parent / "out", sources="auto", progress=lambda n, _: seen.append(n))
     assert seen == list(range(1, len(seen) + 1)) and len(seen) > 3
+
+
+def test_a_disk_without_room_for_the_estimates_is_full_before_the_work(
+    model, song, passes, monkeypatch
+):
+    kept = []
+    monkeypatch.setattr(KeptEstimates, "keep", lambda self, x: kept.append(x.nbytes))
+    room = namedtuple("usage", "total used free")
+    monkeypatch.setattr(stems.shutil, "disk_usage", lambda path: room(0, 0, 10**9))
+    pretend(monkeypatch, SOURCES)
+    monkeypatch.setattr(KeptEstimates, "give_back", lambda *args: None)
+    model.separate(song, song.parent / "out", sources="auto", suffix=".flac")
+    n_passes = len(passes)
+    # Three stems of two channels, as floats and one of them as integers besides.
+    audio = 20_000 * 2 * (3 * 4 + 2)
+    monkeypatch.setattr(stems.shutil, "disk_usage", lambda path: room(0, 0, audio + sum(kept) - 1))
+    with pytest.raises(OSError, match="the disk is too full"):
+        model.separate(song, song.parent / "full", sources="auto")
+    assert len(passes) == n_passes and not (song.parent / "full").exists()
+    model.separate(song, song.parent / "names", sources=SOURCES)
 
 
 def test_estimates_come_back_in_their_order(tmp_path):

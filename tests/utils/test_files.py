@@ -91,8 +91,8 @@ def test_json_is_read_back_and_anything_else_refused(tmp_path):
         read_json(path)
 
 
-def test_hashes_are_those_of_sha256sum_and_git(tmp_path):
+def test_hashes_are_those_of_sha256sum_and_md5sum(tmp_path):
     path = tmp_path / "a"
     path.write_bytes(b"abc")
     assert hash_file(path).startswith("ba7816bf8f01cfea414140de5dae2223")
-    assert hash_file(path, "sha1", b"blob 3\0") == "f2ba8f84ab5c1bce84a7b441cb1959cfc7093b7f"
+    assert hash_file(path, "md5") == "900150983cd24fb0d6963f7d28e17f72"

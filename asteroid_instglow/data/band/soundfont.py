@@ -4,7 +4,6 @@ import re
 import shutil
 import struct
 import subprocess
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ...audio.io import load_audio
+from ...utils.files import scratch_folder
 from .compose import Note
 
 SOUNDFONT_FOLDERS = ("/usr/share/sounds/sf2", "/usr/share/sounds/sf3", "/usr/share/soundfonts")
@@ -78,25 +78,12 @@ def render_soundfont(
     length = round(seconds * sample_rate)
     settings = ["synth.chorus.active=0", "synth.reverb.level=0.2", "synth.cpu-cores=1"]
     settings.append("synth.dynamic-sample-loading=1")
-    with tempfile.TemporaryDirectory() as folder:
-        midi, wav = Path(folder) / "notes.mid", Path(folder) / "notes.wav"
+    with scratch_folder() as folder:
+        midi, wav = folder / "notes.mid", folder / "notes.wav"
         midi.write_bytes(midi_file(notes, program, 9 if source == "drums" else 0))
-        options = [part for setting in settings for part in ("-o", setting)]
-        line: list[Any] = [
-            command,
-            "-niq",
-            "-F",
-            wav,
-            "-T",
-            "wav",
-            "-O",
-            "float",
-            "-r",
-            "44100",
-            "-g",
-            "0.3",
-        ]
-        line += [*options, soundfont, midi]
+        line: list[Any] = [command, "-niq", "-F", wav]
+        line += "-T wav -O float -r 44100 -g 0.3".split()
+        line += [part for setting in settings for part in ("-o", setting)] + [soundfont, midi]
         done = subprocess.run(line, capture_output=True, text=True, errors="replace", check=False)
         if done.returncode or not wav.exists():
             raise ValueError(f"fluidsynth could not render {source}: {done.stderr.strip()[-500:]}")

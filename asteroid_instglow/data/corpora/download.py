@@ -16,6 +16,7 @@ from .unpack import unpack
 
 _BLOCK = 1 << 20
 _MAX_WAIT = 30
+_ATTEMPTS = 5  # in a row that bring nothing
 
 
 class Archive(NamedTuple):
@@ -78,9 +79,7 @@ def download(
     return folder
 
 
-def fetch(
-    archive: Archive, path: Path, progress: bool = True, wait: float = 1.0, attempts: int = 5
-) -> None:
+def fetch(archive: Archive, path: Path, progress: bool = True, wait: float = 1.0) -> None:
     """Fetches a file, or goes on with what an earlier call left in ``<path>.part``.
 
     Args:
@@ -88,7 +87,6 @@ def fetch(
         path (Path): File to write; its folder must exist.
         progress (bool): Whether a bar shows on stderr.
         wait (float): Seconds before a new attempt; doubled each time.
-        attempts (int): Number of attempts in a row that may bring nothing.
 
     Raises:
         PermissionError, ConnectionError, ValueError, OSError: See :func:`download`.
@@ -111,7 +109,7 @@ def fetch(
             except TimeoutError:
                 reason = "the server does not answer"
             failures = 0 if _size(part) > before else failures + 1
-            if failures >= attempts:
+            if failures >= _ATTEMPTS:
                 raise ConnectionError(
                     f"{archive.url}: {reason}; {_size(part)} bytes of it are kept, so run this "
                     "again to go on"
