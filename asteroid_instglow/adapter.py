@@ -27,8 +27,8 @@ class Separator:
     """Asteroid's separation interface for a model that separates a short wav.
 
     A model that inherits it has ``sources`` (names), ``sample_rate`` (Hz) and ``options`` (with
-    ``chunk`` and ``overlap`` in seconds, and ``updated(dict)``), and defines :meth:`_solve` and
-    those of the methods beside it for which the defaults are wrong.
+    ``chunk`` and ``overlap`` in seconds, and ``updated(dict)``). It defines :meth:`_solve` and
+    overrides the methods next to that whose defaults do not fit.
     """
 
     sample_rate: int
@@ -57,7 +57,7 @@ class Separator:
 
     def _gather(self, n_seconds: int, options: Any) -> Any:
         """Returns a collector of the powers from which the errors are estimated."""
-        raise ValueError(f"confidence must be False, {type(self).__name__} cannot tell its errors")
+        raise ValueError(f"confidence must be False, {type(self).__name__} estimates no errors")
 
     def _playing(self, mixture: Mixture, options: Any, report: Any, kept: Any) -> "Separator":
         """Returns a model of the sources that play in a file; may keep their estimates."""
@@ -112,7 +112,7 @@ class Separator:
             **options: Of :meth:`torch_separate`, or of :meth:`file_separate`.
 
         Returns:
-            torch.Tensor | numpy.ndarray | dict: As the input; for a file, name of each to its path.
+            torch.Tensor | numpy.ndarray | dict: As the input; of a file, the paths by source.
         """
         if isinstance(wav, (str, Path)):
             return self.file_separate(wav, output_dir, force_overwrite, resample, **options)
@@ -146,7 +146,7 @@ class Separator:
                 Another is resampled in and back out.
             progress (bool | Callable, optional): True shows a bar; for a callable see
                 :class:`~asteroid_instglow.utils.progress.SeparationProgress`.
-            confidence (bool): Tell how sure the result is, second by second.
+            confidence (bool): Also return how sure the result is, second by second.
             **options: Of ``options``.
 
         Returns:
@@ -211,7 +211,7 @@ class Separator:
                 ``no_<source>``.
             confidence (bool | str): Write ``confidence.json``, too, named like a stem, see
                 :class:`~.uncertainty.confidence.Confidence`; "picture": and ``confidence.png``.
-                Those of stems that are replaced go otherwise.
+                Without it, those of stems that are replaced are deleted.
             progress, **options: As for :meth:`torch_separate`.
 
         Returns:
@@ -251,7 +251,7 @@ class Separator:
         return {**stems.paths, **files.paths}
 
     def _hear(self, mixture: Mixture, report: Any, options: Any, kept: Any = None) -> Any:
-        # Separates a file for nothing but the evidence of its errors, and what is kept.
+        # Goes through a file only to gather evidence of its errors, and to keep the estimates.
         report.estimates, report.is_result_used = kept, False
         for _ in self._separate_stream(mixture, report, options, True):
             pass

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from .audio.resampling import check_rate
+from .audio.resampling import MAX_RATE, check_rate
 from .audio.stft import apply_phase, check_stft, even_frames, istft, pad_bins, stft
 from .encoder import build_encoder
 from .flows import FrozenGlow, Glow
@@ -18,7 +18,6 @@ from .utils.files import read_json
 from .weights.base import PretrainedModel
 from .weights.published import published_config, published_tensors
 
-MAX_RATE = 768_000  # Hz
 MAX_TEMPERATURE = 100
 
 
@@ -78,8 +77,7 @@ class GlowPrior(PretrainedModel):
         strong_encoder: dict | None = None,
     ):
         check_name("source", source)
-        check_between("sample_rate", sample_rate, 1, MAX_RATE)
-        check_rate("sample_rate", sample_rate)
+        check_rate("sample_rate", sample_rate, MAX_RATE)
         check_stft(n_fft, hop_length)
         super().__init__(sample_rate=sample_rate, in_channels=1)
         self._model_args = {

@@ -240,24 +240,10 @@ def test_lambda_overlap_add(separator):
     assert_close(out.sum(1), wav[:, 0], atol=1e-4, rtol=0)
 
 
-def test_serialize_and_from_pretrained(separator, tmp_path):
-    wav = noise(2000)
-    expected = separator.separate(wav)
-    torch.save(separator.serialize(), tmp_path / "model.pth")
-    separator.save_pretrained(tmp_path / "model")
-    loaded = [
-        GenerativeSeparator.from_pretrained(separator.serialize()),
-        GenerativeSeparator.from_pretrained(tmp_path / "model.pth"),
-        GenerativeSeparator.from_pretrained(str(tmp_path / "model")),
-        asteroid.models.BaseModel.from_pretrained(str(tmp_path / "model.pth")),
-        GenerativeSeparator(**separator.get_model_args()),
-    ]
-    loaded[-1].load_state_dict(separator.state_dict())
-    for model in loaded:
-        assert model.sources == separator.sources and model.sample_rate == RATE
-        assert torch.equal(model.separate(wav), expected)
-    with pytest.raises(ValueError, match="must hold a GlowPrior, got a GenerativeSeparator"):
-        GlowPrior.from_pretrained(tmp_path / "model")
+def test_resampling_can_be_refused(separator, tmp_path):
+    soundfile.write(tmp_path / "song.wav", np.zeros(400), 44100)
+    with pytest.raises(ValueError, match="must have 8000 Hz as the priors, got 44100 Hz"):
+        separator.separate(tmp_path / "song.wav", resample=False)
 
 
 def test_registered_once_and_again_after_a_reload():

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..audio.io import load_audio, save_audio
-from ..report.clips import draw_spectrogram, frequency_ticks, mel_spectrogram
+from ..report.clips import MAX_FREQUENCY, draw_spectrogram, frequency_ticks, mel_spectrogram
 from ..utils.files import read_json
 from ..utils.progress import SeparationProgress
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from ..separator import GenerativeSeparator
 
 MIXTURE = "mixture"
-MAX_FREQUENCY = 16000.0  # of the spectrograms, Hz
 _PLAYABLE = (8000, 48000)  # Hz, which every browser plays
 _IMAGE_RATE = 44100  # Hz
 

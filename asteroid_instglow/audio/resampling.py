@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torchaudio import functional
 
 RATES = (1_000, 1_000_000)  # Hz, that can be resampled
+MAX_RATE = 768_000  # Hz, of a model
 # The windowed sinc that resampy calls "kaiser_best".
 _ZERO_CROSSINGS, _ROLLOFF, _BETA = 64, 0.9475937167399596, 14.769656459379492
 _MAX_KERNEL = 2**24  # torchaudio's kernel grows with the product of two coprime rates
@@ -58,11 +59,13 @@ def resample(wav: torch.Tensor, orig_rate: int, new_rate: int) -> torch.Tensor:
     return moved[..., :length]
 
 
-def check_rate(name: str, rate: int) -> int:
-    """Returns a sample rate as int; refuses what is not a positive whole number."""
+def check_rate(name: str, rate: int, most: float = math.inf) -> int:
+    """Returns a sample rate as int; refuses what is not a whole number from 1 to ``most``."""
     is_number = isinstance(rate, Real) and not isinstance(rate, bool)
     if not is_number or not 1 <= rate < math.inf or int(rate) != rate:
         raise ValueError(f"{name} must be a positive whole number of Hz, got {rate!r}")
+    if rate > most:
+        raise ValueError(f"{name} must be at most {most} Hz, got {rate!r}")
     return int(rate)
 
 

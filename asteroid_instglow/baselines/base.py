@@ -12,14 +12,14 @@ import torch
 from torch import nn
 
 from ..adapter import Separator
-from ..audio.resampling import check_rate
+from ..audio.resampling import MAX_RATE, check_rate
 from ..audio.stft import check_stft
 from ..options import check_option_names
 from ..utils.checks import check_above_zero, check_between, check_name, check_whole
+from ..utils.extras import check_installed
 from ..weights.base import PretrainedModel
 
 MAX_SOURCES = 256
-MAX_RATE = 768_000  # Hz
 MAX_PARAMETERS = 2**30
 
 
@@ -77,8 +77,7 @@ class Baseline(Separator, PretrainedModel):
         sources = [check_name("source", name) for name in sources]
         if len(set(sources)) < len(sources):
             raise ValueError(f"sources must be different names, got {sources}")
-        check_between("sample_rate", arguments["sample_rate"], 1, MAX_RATE)
-        check_rate("sample_rate", arguments["sample_rate"])
+        check_rate("sample_rate", arguments["sample_rate"], MAX_RATE)
         for name, most in self.sizes.items():
             check_whole(name, arguments[name], 1, most)
         if "n_fft" in arguments:
@@ -146,12 +145,7 @@ def channels_apart(
     return separate(wav.flatten(0, 1)).movedim(1, 0).unflatten(1, wav.shape[:2])
 
 
-def require(module: str, package: str) -> ModuleType:
+def require(module: str) -> ModuleType:
     """Imports a module of the extra [baselines]; if it is missing, says what to install."""
-    try:
-        return importlib.import_module(module)
-    except ImportError as error:
-        raise RuntimeError(
-            f"this system needs the package {package}: pip install 'asteroid_instglow[baselines]' "
-            f"({error})"
-        ) from error
+    check_installed(module.partition(".")[0])
+    return importlib.import_module(module)

@@ -50,7 +50,7 @@ class DemucsV2(Supervised):
         super().__init__(constructor_arguments(locals()))
         self.shifts = shifts
         build = partial(
-            require("demucs.demucs", "demucs").Demucs,
+            require("demucs.demucs").Demucs,
             list(sources),
             audio_channels=1,
             channels=channels,

@@ -52,7 +52,7 @@ class OpenUnmixBaseline(Supervised):
         if hidden_size % 2:
             raise ValueError(f"hidden_size must be even, got {hidden_size}")
         self.n_fft, self.hop_length = n_fft, hop_length
-        package = require("openunmix.model", "openunmix")
+        package = require("openunmix.model")
         build = partial(
             package.OpenUnmix,
             n_fft // 2 + 1,

@@ -176,7 +176,7 @@ class IdealMultichannelWiener(Oracle):
     sums_up = False
 
     def mask(self, truth: torch.Tensor, mixture: torch.Tensor) -> torch.Tensor:  # noqa: D102
-        filtering = require("openunmix.filtering", "openunmix")
+        filtering = require("openunmix.filtering")
         if mixture.shape[1] > 2:
             raise ValueError(f"wav must have one or two channels, got {mixture.shape[1]}")
         # The package expects frames first, double precision and a moderate scale.

@@ -1,27 +1,27 @@
 """Names of the systems, and loading of saved ones."""
 
-import importlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..utils.checks import check_one_of
 from ..weights.reading import read_package
+from ..weights.registry import model_class
 
 if TYPE_CHECKING:
     from .base import Baseline
 
-# Name: (module, class). Imported on demand: some need packages of the extra [baselines].
+# Name: class. Imported on demand: some need packages of the extra [baselines].
 SYSTEMS = {
-    "nmf": ("nmf", "KLNMF"),
-    "gan": ("gan", "GanPrior"),
-    "conv-tasnet": ("conv_tasnet", "ConvTasNetBaseline"),
-    "open-unmix": ("open_unmix", "OpenUnmixBaseline"),
-    "demucs": ("demucs_v2", "DemucsV2"),
-    "wave-u-net": ("wave_u_net", "WaveUNet"),
-    "mixture": ("oracles", "EqualShares"),
-    "irm": ("oracles", "IdealRatioMask"),
-    "wiener": ("oracles", "IdealWiener"),
-    "mwf": ("oracles", "IdealMultichannelWiener"),
+    "nmf": "KLNMF",
+    "gan": "GanPrior",
+    "conv-tasnet": "ConvTasNetBaseline",
+    "open-unmix": "OpenUnmixBaseline",
+    "demucs": "DemucsV2",
+    "wave-u-net": "WaveUNet",
+    "mixture": "EqualShares",
+    "irm": "IdealRatioMask",
+    "wiener": "IdealWiener",
+    "mwf": "IdealMultichannelWiener",
 }
 
 # Options of a training that apply to baselines, see TrainingOptions.
@@ -46,8 +46,7 @@ def system_class(name: str) -> "type[Baseline]":
         'source-only'
     """
     check_one_of("name", name, SYSTEMS)
-    module, cls = SYSTEMS[name]
-    return getattr(importlib.import_module(f".{module}", __package__), cls)
+    return model_class(SYSTEMS[name])
 
 
 def load_baseline(where: str | Path) -> "Baseline":
@@ -70,7 +69,6 @@ def load_baseline(where: str | Path) -> "Baseline":
         ['bass', 'drums']
     """
     package = read_package(where)
-    names = {cls: name for name, (_, cls) in SYSTEMS.items()}
-    if package.get("model_name") not in names:
+    if package.get("model_name") not in SYSTEMS.values():
         raise ValueError(f"{where} must hold a baseline, got a {package.get('model_name')}")
-    return system_class(names[package["model_name"]]).from_pretrained(package)
+    return model_class(package["model_name"]).from_pretrained(package)

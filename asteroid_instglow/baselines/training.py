@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from ..data import Data, as_folders, list_sources, split_by_source
+from ..options import check_option_names
 from ..training.checkpoints import locked
 from ..training.options import TrainingOptions
 from ..training.record import PRIOR_RECORD, write_record
@@ -49,7 +50,8 @@ def train_baseline(
         TypeError: If there is no such option.
         ValueError: If an argument is out of range, there are no recordings, or the run to resume
             was made with other arguments.
-        RuntimeError: If a package of the extra [baselines] is missing, or the loss is not finite.
+        ModuleNotFoundError: If a package of the extra [baselines] is missing.
+        RuntimeError: If the loss is not finite.
 
     Examples:
         >>> record = train_baseline("irm", "solos", "exp/irm", validation_data="solos")
@@ -58,9 +60,7 @@ def train_baseline(
     """
     cls = system_class(name)
     output, started, cpu = Path(output), time.monotonic(), time.process_time()
-    if unknown := sorted(options.keys() - set(TRAINING_OPTIONS)):
-        known = ", ".join(TRAINING_OPTIONS)
-        raise TypeError(f"unknown option {', '.join(unknown)}; the options are {known}")
+    check_option_names(options, TRAINING_OPTIONS)
     given = {option: value for option, value in options.items() if value is not None}
     chosen = TrainingOptions(**{**cls.defaults, **given})
     sources = sources or list_sources(data)

@@ -40,18 +40,12 @@ def _add_training(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_separation(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "files", nargs="+", metavar="FILE|DIR|PATTERN", help="audio files, folders or patterns"
-    )
+    from .separate import add_file_arguments
+
+    add_file_arguments(parser, parser)
     parser.add_argument("--model", type=Path, required=True, metavar="MODEL_DIR")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT", help="folder")
-    parser.add_argument("--overwrite", action="store_true", help="replace existing files")
-    parser.add_argument(
-        "--skip-existing", action="store_true", help="skip files whose stems are all there"
-    )
     parser.add_argument("--subtype", default="PCM_16", choices=["PCM_16", "PCM_24", "FLOAT"])
-    parser.add_argument("--device", default="auto", help="auto (CUDA, MPS, CPU), cpu, cuda, cuda:1")
-    parser.add_argument("--quiet", action="store_true", help="no progress bar")
 
 
 def run(args: argparse.Namespace) -> dict:

@@ -1,4 +1,4 @@
-"""``instglow diagnose``: likelihoods of stems and estimates, and the end of the search."""
+"""``instglow diagnose``: likelihoods of stems and of estimates, and how the search ended."""
 
 import argparse
 from collections.abc import Iterable
@@ -97,8 +97,8 @@ def _load(
 ) -> tuple["torch.Tensor", dict[str, "torch.Tensor"]]:
     # Mixture (time,), and stems by name.
     from ..audio.chunks import fit_length
-    from ..audio.io import AUDIO_SUFFIXES, audio_info, load_audio
-    from ..evaluation.layout import MIXTURE_NAMES
+    from ..audio.io import audio_info, load_audio
+    from ..evaluation.layout import MIXTURE_NAMES, list_audio
 
     def read(file: Path) -> "torch.Tensor":
         info = audio_info(file)
@@ -111,8 +111,7 @@ def _load(
     if folder is not None:
         if not folder.is_dir():
             raise FileNotFoundError(f"references must hold a folder {name}, there is no {folder}")
-        found = (f for f in sorted(folder.iterdir()) if f.suffix.lower() in AUDIO_SUFFIXES)
-        files = {f.stem: f for f in found}
+        files = {f.stem: f for f in list_audio(folder)}
     own = path if path.is_file() else next((files[n] for n in MIXTURE_NAMES if n in files), None)
     stems = {stem: read(file) for stem, file in files.items() if stem not in MIXTURE_NAMES}
     if own is None and not stems:

@@ -5,6 +5,7 @@ import re
 import sys
 
 from ..utils.extras import install_hint
+from ..utils.text import one_line
 
 # What functions call an option that the command line spells otherwise.
 _SPELLED = {
@@ -26,7 +27,7 @@ def explain(error: BaseException, parser: argparse.ArgumentParser | None = None)
         >>> explain(KeyError("steps"))
         "there is no entry 'steps' (KeyError; --debug shows where)"
     """
-    text = " ".join(str(error).split())
+    text = one_line(error)
     if isinstance(error, MemoryError) or _is_out_of_memory(error):
         text = f"not enough memory: {text or 'give it less at once'}"
     elif isinstance(error, OSError) and error.strerror and error.filename is not None:

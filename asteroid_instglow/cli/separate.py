@@ -1,4 +1,4 @@
-"""``instglow separate``: separates files, into one file a source."""
+"""``instglow separate``: separates files, into a file for each source."""
 
 import argparse
 import contextlib
@@ -19,30 +19,35 @@ HELP = "separate files into their sources"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the options."""
-    parser.add_argument(
-        "files",
-        nargs="+",
-        metavar="FILE|DIR|PATTERN",
-        help="audio files, folders of them, or patterns such as 'music/**/*.mp3'",
+    output = parser.add_argument_group("output")
+    output.add_argument(
+        "-o", "--output", type=Path, metavar="OUT", help="folder (default: beside each file)"
     )
+    add_file_arguments(parser, output)
     add_model_arguments(parser)
     parser.add_argument(
         "--confidence",
         action="store_true",
         help="write confidence.json and .png, too: the SDR to expect of each second",
     )
-    parser.add_argument("--device", default="auto", help="auto (CUDA, MPS, CPU), cpu, cuda, cuda:1")
     parser.add_argument("--jobs", type=int, default=1, help="files at once, each in a process")
-    parser.add_argument("--quiet", action="store_true", help="no progress bar")
-    output = parser.add_argument_group("output")
-    output.add_argument(
-        "-o", "--output", type=Path, metavar="OUT", help="folder (default: beside each file)"
+    add_separation_arguments(parser, output)
+
+
+def add_file_arguments(parser: argparse.ArgumentParser, output: argparse._ActionsContainer) -> None:
+    """Declares which files are separated, on which device, and what becomes of existing stems."""
+    parser.add_argument(
+        "files",
+        nargs="+",
+        metavar="FILE|DIR|PATTERN",
+        help="audio files, folders of them, or patterns such as 'music/**/*.mp3'",
     )
+    parser.add_argument("--device", default="auto", help="auto (CUDA, MPS, CPU), cpu, cuda, cuda:1")
+    parser.add_argument("--quiet", action="store_true", help="no progress bar")
     output.add_argument("--overwrite", action="store_true", help="replace existing files")
     output.add_argument(
         "--skip-existing", action="store_true", help="skip files whose stems are all there"
     )
-    add_separation_arguments(parser, output)
 
 
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
@@ -108,7 +113,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     from ..audio.songs import find_songs
     from ..utils.checks import check_whole
 
-    # Mistakes in the command are one mistake, not one a file, and are found before the work.
+    # Mistakes in the command are reported once, not for every file, and before the work begins.
     check_whole("jobs", args.jobs, 1)
     options = read_separation_options(args)
     songs = find_songs(args.files, args.output)
@@ -184,8 +189,8 @@ def separate_songs(
     skipped = []
     todo = []
     for song, stems in zip(songs, _planned(separator, songs, options)):
-        # What a killed process has begun to put in place is finished, and so may be all there. An
-        # error is that of the song, and comes again with it.
+        # If a killed process had begun to put the stems in place, this finishes it; they may then
+        # all be there. An error here is raised again when the song is separated.
         with contextlib.suppress(OSError):
             finish_interrupted(song.folder / song.track, stems)
         if args.skip_existing and all(path.is_file() for path in stems):

@@ -15,7 +15,9 @@ import torch.nn.functional as F
 
 from ..audio.io import load_audio, resample
 from .effects import apply_effects
+from .recordings import SILENCE_DB
 
+SEMITONES = (-2, -1, 1, 2)  # transpositions beside the original, which is half of the excerpts
 STRIDE = 0.25  # seconds between the places that an excerpt may start at
 PAD = 4096  # multiple that lengths are padded to, so that they transform fast
 
@@ -44,9 +46,6 @@ class DeviceSolos:
         segment (int): Length of an excerpt, samples.
         sample_rate (int): Hz.
         device (torch.device | str): Device that holds the buffer.
-        semitones (Sequence[int]): Transpositions beside the original; half of the excerpts are as
-            recorded.
-        silence_db (float): Excerpts of a lower RMS, dB of full scale, are not drawn.
 
     Raises:
         ValueError: If no folder has an excerpt that can be heard.
@@ -58,8 +57,6 @@ class DeviceSolos:
         segment: int,
         sample_rate: int = 22050,
         device: torch.device | str = "cpu",
-        semitones: Sequence[int] = (-2, -1, 1, 2),
-        silence_db: float = -50.0,
     ):
         self.segment, self.device = segment, torch.device(device)
         self.jitter = round(STRIDE * sample_rate)
@@ -69,7 +66,7 @@ class DeviceSolos:
         for files, weight in folders.items():
             wavs = [wav for wav in read_mono(files, sample_rate) if len(wav) >= segment]
             self.seconds += sum(map(len, wavs)) / sample_rate
-            for semitone in (0, *semitones):
+            for semitone in (0, *SEMITONES):
                 found = []
                 for wav in wavs:
                     played = transpose(wav.to(self.device), semitone) if semitone else wav
@@ -77,7 +74,7 @@ class DeviceSolos:
                     if len(played) < segment + self.jitter:
                         continue
                     level = played.square().unfold(0, segment, self.jitter).mean(1)
-                    audible = (level > 10 ** (silence_db / 10)).nonzero()[:, 0] * self.jitter
+                    audible = (level > 10 ** (SILENCE_DB / 10)).nonzero()[:, 0] * self.jitter
                     # The last place is kept a stride from the end, for the jitter.
                     found.append(audible[audible <= len(played) - segment - self.jitter] + offset)
                     buffers.append((played.clamp(-1, 1) * 32767).round().to(torch.int16))
@@ -86,7 +83,7 @@ class DeviceSolos:
                 starts.append(places.to(self.device))
                 first.append(n_starts)
                 count.append(len(places))
-                share = 0.5 if semitone == 0 or not semitones else 0.5 / len(semitones)
+                share = 0.5 if semitone == 0 else 0.5 / len(SEMITONES)
                 weights.append(weight * share if len(places) else 0.0)
                 n_starts += len(places)
         if not n_starts:

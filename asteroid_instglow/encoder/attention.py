@@ -40,9 +40,7 @@ class Block(nn.Module):
 
 def rotate(x: torch.Tensor) -> torch.Tensor:
     """Applies rotary position embedding to (..., length, n_features)."""
-    length, n_features = x.shape[-2:]
-    rates = 10000 ** (-torch.arange(0, n_features, 2, device=x.device) / n_features)
-    angle = torch.arange(length, device=x.device)[:, None] * rates
+    angle = _angles(x.shape[-2], x.shape[-1], x.device)
     cos, sin = angle.cos().to(x.dtype), angle.sin().to(x.dtype)
     even, odd = x[..., ::2], x[..., 1::2]
     return torch.stack([even * cos - odd * sin, even * sin + odd * cos], -1).flatten(-2)
@@ -93,9 +91,13 @@ class FastBlock:
 
 def rotation(length: int, n_features: int, device: torch.device) -> torch.Tensor:
     """Returns the complex factors of the rotary embedding, (length, n_features / 2)."""
-    rates = 10000 ** (-torch.arange(0, n_features, 2, device=device) / n_features)
-    angle = torch.arange(length, device=device)[:, None] * rates
+    angle = _angles(length, n_features, device)
     return torch.polar(torch.ones_like(angle), angle)
+
+
+def _angles(length: int, n_features: int, device: torch.device) -> torch.Tensor:
+    rates = 10000 ** (-torch.arange(0, n_features, 2, device=device) / n_features)
+    return torch.arange(length, device=device)[:, None] * rates
 
 
 def _normalised(x: torch.Tensor) -> torch.Tensor:

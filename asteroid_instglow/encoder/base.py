@@ -10,7 +10,7 @@ share, and a *mask*, a last layer of the source's own.
 """
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -213,11 +213,17 @@ def estimate_each(encoders: Sequence[Encoder], spec: torch.Tensor) -> torch.Tens
     Returns:
         torch.Tensor: Complex (n_encoders, batch, n_freq, n_frames), on the same scale.
     """
+    bodies = with_bodies(encoders, lambda encoder: encoder.body(spec))
+    return torch.stack([encoder.apply_mask(spec, hidden)[:, 0] for encoder, hidden in bodies])
+
+
+def with_bodies(
+    encoders: Iterable[Encoder], run: Callable[[Encoder], torch.Tensor]
+) -> Iterator[tuple[Encoder, torch.Tensor]]:
+    """Yields each encoder and what ``run`` computes with its body, once for a shared one."""
     hidden: dict[int, torch.Tensor] = {}
-    estimates = []
     for encoder in encoders:
         key = id(next(encoder.children()))
         if key not in hidden:
-            hidden[key] = encoder.body(spec)
-        estimates.append(encoder.apply_mask(spec, hidden[key])[:, 0])
-    return torch.stack(estimates)
+            hidden[key] = run(encoder)
+        yield encoder, hidden[key]

@@ -15,7 +15,7 @@ from torch import nn
 from ..utils.extras import check_installed
 from ..utils.files import write_atomic
 from .band_split import PIECE, BandSplitEncoder
-from .base import FIRST_GUESS, Encoder, share_bodies
+from .base import FIRST_GUESS, Encoder, share_bodies, with_bodies
 
 OPSET = 17
 
@@ -104,14 +104,10 @@ class RealEncoders(nn.Module):
                 _simplify(encoder)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        hidden: dict[int, torch.Tensor] = {}
         estimates = []
-        encoder: Any
-        for encoder in self.encoders:
-            key = id(next(encoder.children()))
-            if key not in hidden:
-                hidden[key] = _features(encoder, x)
-            mask = encoder.mask_parts(hidden[key]).permute(0, 2, 3, 1, 4)
+        encoders: Any = self.encoders
+        for encoder, hidden in with_bodies(encoders, lambda encoder: _features(encoder, x)):
+            mask = encoder.mask_parts(hidden).permute(0, 2, 3, 1, 4)
             real, imaginary = mask[..., 0] + FIRST_GUESS, mask[..., 1]
             heard = x[:, None, : mask.shape[2]]
             a, b = heard[..., 0], heard[..., 1]

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..audio.io import AUDIO_SUFFIXES, audio_info
+from ..audio.finding import is_audio
+from ..audio.io import audio_info
 
 MIXTURE_NAMES = ("mixture", "mix")
 MAX_LENGTH_DIFFERENCE = 0.1  # seconds
@@ -52,10 +53,7 @@ def match_key(name: str) -> str:
 
 def list_audio(folder: Path) -> list[Path]:
     """Returns the audio files of a folder, sorted; none if there is no such folder."""
-    if not folder.is_dir():
-        return []
-    shown = (path for path in sorted(folder.iterdir()) if not path.name.startswith("."))
-    return [path for path in shown if path.suffix.lower() in AUDIO_SUFFIXES]
+    return [path for path in sorted(folder.iterdir()) if is_audio(path)] if folder.is_dir() else []
 
 
 def find_tracks(

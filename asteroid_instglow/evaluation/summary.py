@@ -153,19 +153,13 @@ class Report:
                         writer.writerow({**where, "source": source, **to_plain(record)})
         return text.getvalue()
 
-    def table(self, style: str = "text") -> str:
-        """Returns a table per protocol: a row per source, the interval beside the main metric.
-
-        Args:
-            style (str): ``"text"`` or ``"markdown"``.
-        """
-        if style not in ("text", "markdown"):
-            raise ValueError(f"style must be 'text' or 'markdown', got {style!r}")
-        return "\n\n".join(self._table(name, style == "markdown") for name in self.protocols)
+    def table(self) -> str:
+        """Returns a table per protocol: a row per source, the interval beside the main metric."""
+        return "\n\n".join(self._table(name) for name in self.protocols)
 
     __str__ = table
 
-    def _table(self, name: str, markdown: bool) -> str:
+    def _table(self, name: str) -> str:
         protocol, systems = PROTOCOLS[name], self.summary[name]
         scores, baseline = systems["estimates"], systems.get("baseline")
         main = protocol.main_metric
@@ -186,11 +180,6 @@ class Report:
                 notes += describe_coverage(source, row, len(self.tracks))
         n_tracks = f"{len(self.tracks)} track{'s' if len(self.tracks) > 1 else ''}"
         title = f"{name}: {protocol.description}; {n_tracks}, dB"
-        if markdown:
-            lines = [f"**{title}**", "", "| " + " | ".join(header) + " |"]
-            lines.append("|---|" + "---:|" * (len(header) - 1))
-            lines += ["| " + " | ".join(cells) + " |" for cells in rows]
-            return "\n".join(lines + [""] * bool(notes) + [f"- {note}" for note in notes])
         widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
         lines = [title]
         for cells in [header, *rows]:

@@ -12,6 +12,7 @@ import yaml
 
 from ..data.corpora.manifest import MANIFEST, describe
 from ..data.corpora.prepare import Track, prepare
+from ..utils.text import one_line
 
 
 def read_stage(description: str, *arguments: str) -> tuple[argparse.Namespace, dict]:
@@ -73,4 +74,4 @@ def one_line_errors() -> Iterator[None]:
     try:
         yield
     except (OSError, ValueError) as error:
-        sys.exit(" ".join(str(error).split()) or type(error).__name__)
+        sys.exit(one_line(error) or type(error).__name__)

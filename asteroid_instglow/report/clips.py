@@ -14,14 +14,15 @@ from numpy.typing import NDArray
 
 from ..audio.io import audio_info, load_audio
 from ..evaluation.layout import Track
+from ..utils.text import one_line
 
 # MP3 plays in every browser, but libsndfile may have been built without it.
 _CODECS = {"MP3": ("MPEG_LAYER_III", "audio/mpeg"), "OGG": ("VORBIS", "audio/ogg")}
 _RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)  # of MP3, Hz
 _BLOCK = 0.5  # seconds
 _COLUMNS, _ROWS = 560, 112  # pixels
-_FLOOR_DB = -80.0
-_MAX_FREQUENCY = 16000.0
+FLOOR_DB = -80.0
+MAX_FREQUENCY = 16000.0  # of all spectrograms, Hz
 _TICKS = (200, 1000, 4000, 10000)
 _MIXTURE = "mixture"
 
@@ -101,7 +102,7 @@ def make_excerpt(track: Track, seconds: float) -> tuple[Excerpt | None, list[str
         try:
             infos[where] = [audio_info(path) for path in paths]
         except (ValueError, OSError) as error:
-            notes.append(f"{track.name}: {' '.join(str(error).split())}")
+            notes.append(f"{track.name}: {one_line(error)}")
     groups = {where: groups[where] for where in infos}
     if not groups:
         return None, notes
@@ -115,10 +116,10 @@ def make_excerpt(track: Track, seconds: float) -> tuple[Excerpt | None, list[str
         try:
             wavs[where] = _load(paths, rate, start, min(seconds, total))
         except (ValueError, OSError) as error:
-            notes.append(f"{track.name}: {' '.join(str(error).split())}")
+            notes.append(f"{track.name}: {one_line(error)}")
     if not wavs:
         return None, notes
-    top = min(_MAX_FREQUENCY, rate / 2)
+    top = min(MAX_FREQUENCY, rate / 2)
     spectrograms = {where: mel_spectrogram(wav, rate, top) for where, wav in wavs.items()}
     loudest = max(float(power.max()) for power in spectrograms.values())
     gain = 1 / max(1.0, *(float(np.abs(wav).max()) for wav in wavs.values()))
@@ -233,7 +234,7 @@ def draw_spectrogram(power: NDArray, loudest: float) -> bytes:
         loudest (float): Power that is drawn brightest.
     """
     level = librosa.power_to_db(power, ref=max(loudest, 1e-12), amin=1e-12, top_db=None)
-    shade = np.clip(1 - level / _FLOOR_DB, 0, 1)
+    shade = np.clip(1 - level / FLOOR_DB, 0, 1)
     pixels = matplotlib.colormaps["magma"](shade[::-1], bytes=True)[..., :3]
     content = io.BytesIO()
     imsave(content, pixels, format="webp", pil_kwargs={"quality": 75, "method": 4})

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ..audio.io import audio_info, load_audio
 from ..evaluation.layout import Track, match_key
 from ..utils.files import read_json
+from ..utils.text import one_line
 from .charts import WIDTH, Axis, Table
 from .formatting import format_number
 
@@ -71,7 +72,7 @@ def read_expected(track: Track) -> tuple[float, dict[str, Expected], list[str]]:
     try:
         measured = _measure(track)
     except (ValueError, OSError) as error:
-        notes.append(f"{track.name}: {' '.join(str(error).split())}")
+        notes.append(f"{track.name}: {one_line(error)}")
     for name in track.sources:
         if match_key(name) in rows and track.estimates.get(name):
             low, sdr, high = rows[match_key(name)]
@@ -85,7 +86,7 @@ def read_expected(track: Track) -> tuple[float, dict[str, Expected], list[str]]:
 def expected_charts(
     level: float, found: dict[str, Expected], excerpt: tuple[float, float]
 ) -> dict[str, dict[str, Any]]:
-    """Lays out a chart a stem, all on the same axes.
+    """Lays out a chart for each stem, all on the same axes.
 
     Args:
         level (float): How often the true value should lie in the interval.

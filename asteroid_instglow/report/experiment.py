@@ -22,6 +22,7 @@ from typing import Any
 
 from ..evaluation import PROTOCOLS
 from ..evaluation.layout import match_key
+from ..utils.text import one_line
 
 SUMMARIES = ("aggregate.json", "final_metrics.json")
 ROWS = ("tracks.csv", "all_metrics.csv")
@@ -213,5 +214,5 @@ def _read_json(path: Path, found: Experiment) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, OSError) as error:
         name = path.relative_to(found.folder)
-        found.notes.append(f"{name} could not be read: {' '.join(str(error).split())}.")
+        found.notes.append(f"{name} could not be read: {one_line(error)}.")
         return None

@@ -8,8 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
-FLOOR_DB = -80.0
-MAX_FREQUENCY = 16000.0
+from .clips import FLOOR_DB, MAX_FREQUENCY
 
 
 def separation_figure(

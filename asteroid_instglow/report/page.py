@@ -16,6 +16,7 @@ from tqdm import tqdm
 from ..evaluation.layout import Track, match_key
 from ..utils.checks import check_above_zero, check_whole
 from ..utils.files import write_atomic
+from ..utils.text import one_line
 from .charts import Table
 from .clips import Excerpt, make_excerpt
 from .expected import expected_charts, expected_table, read_expected
@@ -193,7 +194,7 @@ def _score_quickly(found: Experiment, chosen: list[Track]) -> None:
     try:
         report = score_tracks(found, chosen)
     except (ValueError, OSError) as error:
-        found.notes.append(f"No scores: {' '.join(str(error).split())}")
+        found.notes.append(f"No scores: {one_line(error)}")
         return
     if report is not None:
         found.notes.append(

@@ -18,6 +18,8 @@ import torch
 
 from ..data.on_device import DeviceMixtures
 from ..encoder.base import Encoder
+from ..utils.files import write_atomic
+from ..weights.tensors import write_pickle
 from .encoder_loss import encoder_loss, encoder_optimizer
 
 log = logging.getLogger(__name__)
@@ -222,10 +224,7 @@ class _Loop:
             "optimizer": self.optimizer.state_dict(),
             "scheduler": self.scheduler.state_dict(),
         }
-        path = Path(self.run.checkpoint or "")
-        staged = path.with_name(f".{path.name}.tmp")
-        torch.save(state, staged)
-        staged.replace(path)
+        write_atomic(self.run.checkpoint or "", lambda path: write_pickle(path, state))
 
     def restore(self) -> int:
         self.state = None

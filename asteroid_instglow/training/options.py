@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from ..options import check_option_names
 from ..utils.checks import check_above_zero, check_between, check_one_of, check_whole
 from ..utils.precision import PRECISIONS
 
@@ -49,7 +50,7 @@ class TrainingOptions:
         time_limit (float, optional): Minutes after which to stop, validate and export.
         checkpoint_minutes (float): Minutes between checkpoints.
         resume (bool): Go on with an earlier run; False starts anew and replaces what is there.
-        other_data (bool): Go on also where the recordings are not those of the earlier run.
+        other_data (bool): Resume even if the recordings are not those of the earlier run.
         progress (bool): Whether to show bars on stderr.
     """
 
@@ -200,9 +201,7 @@ def make_options(cls: type[Options], options: Options | None, changes: dict) -> 
     options = cls() if options is None else options
     if not isinstance(options, cls):
         raise TypeError(f"options must be {cls.__name__}, got {options!r}")
-    unknown = changes.keys() - {f.name for f in fields(cls)}
-    if unknown:
-        raise TypeError(f"there is no option {', '.join(sorted(unknown))}, see {cls.__name__}")
+    check_option_names(changes, [field.name for field in fields(cls)])
     return replace(options, **changes)
 
 
@@ -220,7 +219,7 @@ _WHOLE = {
     "init_pieces": 1,
     "validation_items": 1,
 }
-# Torch takes no larger seed; more processes than these are a mistake that ends the machine.
+# Torch takes no larger seed; so many processes are a mistake, and would exhaust the machine.
 _MOST = {"seed": 2**63 - 1, "devices": 1024, "num_nodes": 2**16, "num_workers": 1024}
 # Options of the machine and the occasion, which do not change what is learned.
 _PLACE = frozenset(

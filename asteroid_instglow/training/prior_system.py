@@ -19,11 +19,11 @@ class PriorSystem(TrainingSystem):
     Args:
         model (GlowPrior): The prior.
         optimizer (torch.optim.Optimizer): Optimizer of its parameters, see :func:`paper_optimizer`.
-        train_loader (DataLoader): Gives wavs (batch, time), or (wavs, lengths in samples).
+        train_loader (DataLoader): Gives wavs (batch, time).
         val_loader, scheduler, config, ema: As those of :class:`~.system.TrainingSystem`.
         init_pieces (int): Number of pieces, over all processes, that the ActNorms are initialised
-            from (with lengths: one batch). The paper's first batch has 32 long ones. With few short
-            pieces some bins are silent in all of them, and their scales stay far off.
+            from. The paper's first batch has 32 long ones. With few short pieces some bins are
+            silent in all of them, and their scales stay far off.
 
     Examples:
         .. code-block:: python
@@ -38,14 +38,10 @@ class PriorSystem(TrainingSystem):
         super().__init__(*args, **options)
         self.init_pieces = init_pieces
 
-    def loss_terms(self, batch: Any) -> tuple[torch.Tensor, torch.Tensor]:  # noqa: D102
-        wav, lengths = batch if isinstance(batch, (list, tuple)) else (batch, None)
-        with torch.autocast(wav.device.type, enabled=False):
-            magnitude = self.model.magnitude(wav.float())
-        if lengths is not None:
-            lengths = 1 + lengths // self.model.hop_length
-        total = -self.model.log_prob(magnitude, lengths).sum()
-        return total, self.model.n_dims(magnitude, lengths).sum()
+    def loss_terms(self, batch: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:  # noqa: D102
+        with torch.autocast(batch.device.type, enabled=False):
+            magnitude = self.model.magnitude(batch.float())
+        return -self.model.log_prob(magnitude).sum(), self.model.n_dims(magnitude).sum()
 
     def on_fit_start(self) -> None:
         """Initialises the ActNorms from data, before the first validation."""
@@ -60,12 +56,10 @@ class PriorSystem(TrainingSystem):
         if not all(bool(p.isfinite().all()) for norm in norms for p in norm.parameters()):
             raise RuntimeError("the first recordings must give a finite initialisation, got NaN")
 
-    def _first_pieces(self, sampler: Any) -> Any:
+    def _first_pieces(self, sampler: Any) -> torch.Tensor:
         loader, batches = self.train_loader, []
         for number, indices in enumerate(sampler):
             batch = loader.collate_fn([loader.dataset[index] for index in indices])
-            if not isinstance(batch, torch.Tensor):
-                return batch
             batches.append(batch[batch.isfinite().all(-1)])
             if len(batches[-1]) < len(batch):
                 logger.warning("batch %d has NaN or inf: not used for the initialisation", number)

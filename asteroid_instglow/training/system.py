@@ -58,8 +58,6 @@ class TrainingSystem(System):
         ema: float | None = None,
     ):
         super().__init__(model, optimizer, None, train_loader, val_loader, scheduler, config)
-        if ema is not None and not 0 < ema < 1:
-            raise ValueError(f"ema must be a decay in (0, 1), got {ema}")
         self.ema = ema
         self.average: Any = None
         if ema is not None:

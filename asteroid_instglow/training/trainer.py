@@ -12,7 +12,7 @@ from torch.multiprocessing.spawn import ProcessExitedException, ProcessRaisedExc
 from ..utils.extras import check_installed
 from ..utils.precision import resolve_precision
 from .callbacks import Notices, Quiet, SeedSteps, Stop, TrainingBar
-from .checkpoints import AtomicFiles, Checkpoints
+from .checkpoints import FOLDER, AtomicFiles, Checkpoints
 from .launch import environment
 from .loaders import shard_loader, stream_loader
 from .options import TrainingOptions
@@ -86,7 +86,7 @@ def fit(
     stop = Stop(options.n_steps, options.time_limit)
     quiet = Quiet()
     callbacks = [quiet, SeedSteps(options.seed), stop]
-    callbacks.append(Checkpoints(output / "checkpoints", options.checkpoint_minutes))
+    callbacks.append(Checkpoints(output / FOLDER, options.checkpoint_minutes))
     launched = environment(options)
     strategy = "auto" if options.n_processes == 1 else "ddp" if launched else "ddp_spawn"
     callbacks.append((TrainingBar if options.progress else Notices)(name, options.n_steps))

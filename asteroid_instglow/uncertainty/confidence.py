@@ -1,4 +1,4 @@
-r"""How sure a separation is: the expected SDR of each second, with an interval.
+r"""Estimates how sure a separation is: the SDR to expect of each second, with an interval.
 
 The encoders' answer :math:`\hat s` is close to the mean of the posterior of the source s given the
 mixture x. Then the error is uncorrelated with the answer, and
@@ -23,7 +23,7 @@ from typing import Any
 import torch
 
 from .detection import Detection, detection_of
-from .errors import interval_model
+from .errors import expected_sdr, interval_model
 from .evidence import QUANTITIES, Evidence
 
 LEVEL = 0.8  # of the intervals
@@ -76,7 +76,7 @@ class Confidence:
         return {"seconds": seconds, "level": self.level, "sources": found}
 
     def summary(self, index: int) -> str:
-        """Returns what is told of one source in a line, see :meth:`describe`."""
+        """Returns the line of one source, see :meth:`describe`, without its name."""
         if self.sdr[index].isnan().all():
             return "silent"
         middle, low, high = (float(x[index].nanmedian()) for x in (self.sdr, self.low, self.high))
@@ -104,7 +104,7 @@ def confidence_of(evidence: Evidence, sources: Sequence[str]) -> Confidence:
     """
     powers = evidence.powers
     estimate, error = powers[:, _ESTIMATE], powers[:, -1]
-    octaves = 10 * ((estimate + error + 1e-20) / (error + 1e-20)).log10()
+    octaves = expected_sdr(estimate, error)
     low, middle, high = interval_model()(powers)
     totals = powers.sum(2)
     silent = totals[:, _ESTIMATE] <= SILENT * totals[:, _MIXTURE]

@@ -10,7 +10,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load
 from torch import nn
 
-from .evidence import QUANTITIES
+from .evidence import QUANTITIES, TINY
 
 WEIGHTS = "weights.safetensors"
 FLOOR = 1e-8  # added to powers relative to the mixture's, before the logarithm
@@ -76,11 +76,16 @@ class IntervalModel(nn.Module):
     def forward(self, powers: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         totals = powers.sum(2).transpose(1, 2)
         estimate, error = totals[..., _ESTIMATE], totals[..., -1:]
-        sdr = 10 * ((estimate + error[..., 0] + 1e-20) / (error[..., 0] + 1e-20)).log10()
-        ratios = ((totals[..., :-1] + 1e-20) / (error + 1e-20)).log10().clamp(-3, 4)
+        sdr = expected_sdr(estimate, error[..., 0])
+        ratios = ((totals[..., :-1] + TINY) / (error + TINY)).log10().clamp(-3, 4)
         move, below, above = self.leave(torch.tanh(self.enter(ratios))).unbind(-1)
         middle = sdr + move
         return middle - F.softplus(below), middle, middle + F.softplus(above)
+
+
+def expected_sdr(estimate: torch.Tensor, error: torch.Tensor) -> torch.Tensor:
+    """Returns the SDR to expect from the powers of an estimate and of its error, dB."""
+    return 10 * ((estimate + error + TINY) / (error + TINY)).log10()
 
 
 @functools.cache

@@ -1,4 +1,4 @@
-"""What a separation shows of its own errors, in bands and tenths of a second."""
+"""Measures what the errors of a separation are guessed from, in bands and tenths of a second."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -49,9 +49,14 @@ def pool(power: torch.Tensor, n_fft: int, hop_length: int, sample_rate: float) -
     """
     band = bands_of(n_fft, sample_rate).to(power.device)
     cell = (torch.arange(power.shape[-1]) * (hop_length / sample_rate / CELL)).long()
-    cell = cell.to(power.device)
-    n_cells = int(cell[-1]) + 1
-    banded = power.new_zeros(*power.shape[:-2], N_BANDS, power.shape[-1])
+    return pool_at(power, band, N_BANDS, cell.to(power.device), int(cell[-1]) + 1)
+
+
+def pool_at(
+    power: torch.Tensor, band: torch.Tensor, n_bands: int, cell: torch.Tensor, n_cells: int
+) -> torch.Tensor:
+    """Does the same, given the band of each bin and the cell of each frame."""
+    banded = power.new_zeros(*power.shape[:-2], n_bands, power.shape[-1])
     banded.index_add_(-2, band, power)
     summed = power.new_zeros(*banded.shape[:-1], n_cells)
     summed.index_add_(-1, cell, banded)
@@ -136,12 +141,12 @@ class Evidence:
 
         Args:
             start (float): Where it begins, seconds.
-            gain (float): By what its result will be multiplied, as it was too loud.
+            gain (float): Factor by which its result will be multiplied, as it was too loud.
         """
         self._start, self._power = start, min(gain, MAX_GAIN) ** 2
 
     def add(self, *channel: Any) -> None:
-        """Adds one channel of a piece, given as to :func:`pooled_quantities`."""
+        """Adds one channel of a piece; takes the arguments of :func:`pooled_quantities`."""
         powers = pooled_quantities(*channel)
         powers = torch.cat([powers, self._guess(powers)[:, None]], 1)
         cells = torch.arange(powers.shape[-1])

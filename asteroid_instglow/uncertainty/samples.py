@@ -21,7 +21,7 @@ import torch
 import torch.nn.functional as F
 
 from ..audio.stft import istft, stft
-from .evidence import N_OCTAVES, THIRDS, TINY, bands_of
+from .evidence import N_OCTAVES, THIRDS, TINY, bands_of, pool_at
 
 N_FFT, HOP = 2048, 512
 MAX_DRAWS = 10_000
@@ -67,10 +67,10 @@ def draw(
         torch.Tensor: (n, n_src, channels, time), each with the sum of ``sources``.
     """
     length = sources.shape[-1]
-    # Of any level, so that no power is beyond what float32 holds; and one window long at least.
+    # Scaled to a peak of 1, so that float32 holds all powers; and padded to one window at least.
     level = float(sources.abs().max()) or 1.0
     scaled = F.pad(sources / level, (0, max(0, N_FFT - length)))
-    # What is no error but rounding, of music that is all but silent, is bounded by the music.
+    # In music that is all but silent, rounding can look like a large error: hence a bound.
     error = (error.double() / level**2).clamp_max(LOUDEST).float()
     spread = deviations(scaled, error, sample_rate)
     total = spread.square().sum(0) + TINY
@@ -83,7 +83,7 @@ def draw(
         move.copy_(istft(noise, N_FFT, HOP, scaled.shape[-1])[..., :length])
     if n > 1:
         moves = (moves - moves.mean(0)) * (n / (n - 1)) ** 0.5
-    # What rounding has left of the sum.
+    # The moves must sum to zero, and rounding has left a little.
     moves -= moves.mean(1, keepdim=True)
     return sources + level * moves.to(sources)
 
@@ -95,15 +95,11 @@ def deviations(sources: torch.Tensor, error: torch.Tensor, sample_rate: float) -
     second = (torch.arange(power.shape[-1]) * HOP / sample_rate).long()
     second = second.clamp_max(error.shape[-1] - 1).to(power.device)
 
-    def pool(x: torch.Tensor) -> torch.Tensor:
-        banded = x.new_zeros(len(x), N_OCTAVES, x.shape[-1]).index_add_(1, band, x.mean(1))
-        summed = x.new_zeros(len(x), N_OCTAVES, error.shape[-1]).index_add_(2, second, banded)
-        return summed / torch.bincount(second, minlength=error.shape[-1]).clamp_min(1)
-
     wanted = error.to(power)
     level = torch.ones_like(wanted)
     for _ in range(ROUNDS):
         variance = level[:, band][:, :, second][:, None] * power
-        found = pool(variance * (1 - variance / (variance.sum(0) + TINY)))
+        moved = variance * (1 - variance / (variance.sum(0) + TINY))
+        found = pool_at(moved.mean(1), band, N_OCTAVES, second, error.shape[-1])
         level = level * ((wanted + TINY) / (found + TINY)).clamp(0.1, 10)
     return (level[:, band][:, :, second][:, None] * power).sqrt()

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch.nn.modules.module import register_module_parameter_registration_hook
 
+from ..utils.text import one_line
 from .card import Card
 from .reading import Package
 from .registry import MODELS
@@ -20,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 PACKAGE = ("model_name", "model_args", "state_dict")
 _NON_COMMERCIAL = re.compile(r"\bnc\b|non-?commercial", re.IGNORECASE)
-# What a constructor raises on arguments that are none.
+# What a constructor may raise on arguments that it was not made for.
 _REFUSALS = (
     *(ArithmeticError, AttributeError, LookupError, MemoryError),
     *(RuntimeError, TypeError, ValueError),
@@ -59,15 +60,15 @@ def build_model(
             model = cls(**{**package["model_args"], **model_args})
     except _REFUSALS as error:
         if model_args:
-            raise  # It may be these that are wrong.
+            raise  # These may be the wrong ones.
         is_told = isinstance(error, (RuntimeError, ValueError))
         what = ":" if is_told else " was saved with other arguments than this:"
-        raise ValueError(f"{where}{what} {_line(error)}") from error
+        raise ValueError(f"{where}{what} {one_line(error)}") from error
     try:
         model.load_state_dict(state)
     except (AttributeError, RuntimeError, TypeError) as error:
         raise ValueError(
-            f"{where}: the weights do not fit their configuration: {_line(error)[:500]}"
+            f"{where}: the weights do not fit their configuration: {one_line(error)[:500]}"
         ) from error
     _check_finite(model, where)
     try:
@@ -136,7 +137,3 @@ def _hint(cls: Any, package: Package, where: str | Path) -> str:
         names = ", ".join(saved["priors"])
         return f"; its priors are {where}/priors/<source> of {names}"
     return ""
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())

@@ -65,7 +65,7 @@ class Access(NamedTuple):
     local_files_only: bool = False
 
 
-ANYHOW = Access()
+DEFAULT = Access()
 
 
 def parse_name(name: str) -> HubName | None:
@@ -101,7 +101,7 @@ def hub_name(repo_id: str, revision: str | None = None) -> str:
 
 
 def download(
-    repo_id: str, names: Sequence[str], access: Access = ANYHOW, optional: Sequence[str] = ()
+    repo_id: str, names: Sequence[str], access: Access = DEFAULT, optional: Sequence[str] = ()
 ) -> Path:
     """Fetches files of one commit into the cache; without a network, takes those in the cache.
 

@@ -68,6 +68,11 @@ def published_tensors(checkpoint: str | Path | dict, flow: Any) -> State:
             raise FileNotFoundError(f"checkpoint must be a file, got {path}")
         checkpoint = load_pickle(path)
     tensors = checkpoint.get("model", checkpoint.get("state_dict", checkpoint))
+    pairs = tensors.items() if isinstance(tensors, dict) else [(None, tensors)]
+    if not all(isinstance(k, str) and isinstance(v, torch.Tensor) for k, v in pairs):
+        raise ValueError(
+            f'checkpoint must have a dict of tensors as "model", got {sorted(map(str, checkpoint))}'
+        )
     found = {}
     for name, value in tensors.items():
         name = re.sub(r"^(module\.|model\.)*", "", name)

@@ -19,7 +19,7 @@ PRIOR = "GlowPrior"  # the class of a separator's saved priors
 Package = dict[str, Any]
 
 
-def read_package(where: str | Path, access: hub.Access = hub.ANYHOW) -> Package:
+def read_package(where: str | Path, access: hub.Access = hub.DEFAULT) -> Package:
     """Reads the package behind a path or a name; runs nothing in it.
 
     A string is looked up among files, then among the models that ship with the package, then on

@@ -16,13 +16,17 @@ BASELINES = {
     "DemucsV2": "baselines.demucs_v2",
     "WaveUNet": "baselines.wave_u_net",
 }
+# Bounds, which Asteroid need not know.
+ORACLES = dict.fromkeys(
+    ("EqualShares", "IdealRatioMask", "IdealWiener", "IdealMultichannelWiener"), "baselines.oracles"
+)
 _PACKAGE = __name__.partition(".")[0]
 _ASTEROID = "asteroid.models"
 
 
 def model_class(name: str) -> Any:
-    """Returns the class of a name in :data:`MODELS` or :data:`BASELINES`; imports its module."""
-    module = {**MODELS, **BASELINES}[name]
+    """Returns the class of a name in one of the tables above; imports its module."""
+    module = {**MODELS, **BASELINES, **ORACLES}[name]
     return getattr(importlib.import_module(f"{_PACKAGE}.{module}"), name)
 
 

@@ -40,6 +40,16 @@ def band(tmp_path_factory):
     return folder
 
 
+@pytest.fixture(scope="module")
+def sure(tmp_path_factory):
+    """A saved separator of bass and drums that tells its confidence."""
+    folder = tmp_path_factory.mktemp("models") / "sure"
+    encoder = {"n_fft": 64, "hop_length": 16, "width": 4}
+    two = {n: tiny_prior(n, i, encoder=encoder) for i, n in enumerate(("bass", "drums"))}
+    GenerativeSeparator(two).save_pretrained(folder)
+    return folder
+
+
 def tracks(*inputs, output="out"):
     return [song.track for song in find_songs(inputs, output)]
 
@@ -241,29 +251,21 @@ def test_a_stage_that_cannot_be_finished_is_the_failure_of_one_song(music, band,
     ]
 
 
-def test_the_picture_of_the_confidence_replaces_no_other(music, capsys, tmp_path):
-    encoder = {"n_fft": 64, "hop_length": 16, "width": 4}
-    two = {n: tiny_prior(n, i, encoder=encoder) for i, n in enumerate(("bass", "drums"))}
-    GenerativeSeparator(two).save_pretrained(tmp_path / "sure")
+def test_the_picture_of_the_confidence_replaces_no_other(music, capsys, tmp_path, sure):
     picture = tmp_path / "out" / "one" / "confidence.png"
     picture.parent.mkdir(parents=True)
     picture.write_text("mine")
     args = ("music/one.wav", "-o", "out", "--confidence")
-    assert (
-        "confidence.png exists: pass --overwrite"
-        in separate(capsys, tmp_path / "sure", *args, code=2).err
-    )
+    told = separate(capsys, sure, *args, code=2)
+    assert "confidence.png exists: pass --overwrite" in told.err
     assert files(tmp_path / "out") == ["one/confidence.png"] and picture.read_text() == "mine"
-    separate(capsys, tmp_path / "sure", *args, "--overwrite")
+    separate(capsys, sure, *args, "--overwrite")
     assert picture.read_bytes()[:4] == b"\x89PNG"
 
 
 @pytest.mark.parametrize("name", ["{track}/{stem}", "{stem}/{track}", "{track} ({stem})"])
-def test_the_confidence_of_stems_goes_with_them(music, capsys, tmp_path, name):
-    encoder = {"n_fft": 64, "hop_length": 16, "width": 4}
-    two = {n: tiny_prior(n, i, encoder=encoder) for i, n in enumerate(("bass", "drums"))}
-    GenerativeSeparator(two).save_pretrained(tmp_path / "sure")
-    args = (tmp_path / "sure", "music/one.wav", "-o", "out", "--name", name)
+def test_the_confidence_of_stems_goes_with_them(music, capsys, tmp_path, sure, name):
+    args = (sure, "music/one.wav", "-o", "out", "--name", name)
     separate(capsys, *args, "--confidence")
     assert len(files(tmp_path / "out")) == 4
     separate(capsys, *args, "--overwrite")
@@ -278,11 +280,8 @@ def test_the_confidence_of_stems_goes_with_them(music, capsys, tmp_path, name):
     assert len(files(tmp_path / "out")) == 4
 
 
-def test_a_folder_in_the_place_of_the_picture_stays(music, capsys, tmp_path):
-    encoder = {"n_fft": 64, "hop_length": 16, "width": 4}
-    two = {n: tiny_prior(n, i, encoder=encoder) for i, n in enumerate(("bass", "drums"))}
-    GenerativeSeparator(two).save_pretrained(tmp_path / "sure")
+def test_a_folder_in_the_place_of_the_picture_stays(music, capsys, tmp_path, sure):
     (tmp_path / "out/one/confidence.png").mkdir(parents=True)
     args = ("music/one.wav", "-o", "out", "--confidence", "--overwrite")
-    assert "is a folder" in separate(capsys, tmp_path / "sure", *args, code=2).err
+    assert "is a folder" in separate(capsys, sure, *args, code=2).err
     assert files(tmp_path / "out") == []

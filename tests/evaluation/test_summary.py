@@ -82,14 +82,6 @@ def test_tables():
     assert row.split() == ["bass", "2.00", "1.00", "to", "3.00"]
     assert average.startswith("average")
     assert len({len(line) for line in (header, row, average)}) == 1
-    lines = report.table("markdown").splitlines()
-    assert lines[2:5] == [
-        "| source | SDR | 95 % interval |",
-        "|---|---:|---:|",
-        "| bass | 2.00 | 1.00 to 3.00 |",
-    ]
-    with pytest.raises(ValueError, match="'text' or 'markdown'"):
-        report.table("html")
 
 
 def test_csv_has_a_row_per_track_and_source_and_empty_cells_for_nan():

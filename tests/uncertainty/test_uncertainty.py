@@ -115,7 +115,7 @@ def test_what_cannot_tell_its_errors_says_so(priors):
     paper = GenerativeSeparator(priors, n_iter=1)
     with pytest.raises(ValueError, match='confidence needs solver="encoder", got "paper"'):
         paper.separate(torch.randn(1, 4000), confidence=True)
-    with pytest.raises(ValueError, match="IdealRatioMask cannot tell its errors"):
+    with pytest.raises(ValueError, match="IdealRatioMask estimates no errors"):
         IdealRatioMask(["bass"], 8000)._gather(1, None)
 
 
