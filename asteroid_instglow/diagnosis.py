@@ -1,4 +1,4 @@
-"""Diagnoses a separation: likelihoods of true stems and estimates, and the end of the search."""
+"""Diagnoses a separation: likelihoods of true stems and estimates, and how the search ended."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -20,7 +20,7 @@ _SCAN = 2**18  # frames
 class Mixture(NamedTuple):
     """A file that is read block by block.
 
-    ``read`` returns the next so many samples, (1, channels, time); ``rewind`` goes to the start.
+    ``read(n)`` returns the next n samples, (1, channels, n); ``rewind`` goes back to the start.
     """
 
     sample_rate: int
@@ -34,7 +34,7 @@ class Mixture(NamedTuple):
 def open_mixture(path: Path, only_rate: float | None = None) -> Iterator[Mixture]:
     """Opens a file that is to be separated.
 
-    It is read once before: a file that is damaged at its end is refused before the work.
+    The file is read to its end first, so that one that is damaged there is refused at once.
 
     Args:
         path (Path): An existing file.
@@ -147,7 +147,8 @@ def separate_piece(
 ) -> torch.Tensor:
     """Separates a piece of any sample rate, length and level.
 
-    Silence is separated into silence. What is above full scale is heard at full scale.
+    Silence is separated into silence. A piece above full scale is scaled down to it for ``solve``,
+    and its sources are scaled back.
 
     Args:
         solve (Callable): As for :func:`separate_long`, at the model's sample rate.
@@ -157,7 +158,8 @@ def separate_piece(
         window (int): Samples that the model needs at least.
         sums_up (bool): Whether the sources sum to the mixture; if so they do at the rate of
             ``wav``, too.
-        discard (bool): Return silence, for what ``solve`` observes; saves the resampling.
+        discard (bool): Return silence, which saves the resampling; for callers that want only what
+            ``solve`` records.
 
     Returns:
         torch.Tensor: (n_src, batch, channels, time), at the rate of ``wav``.

@@ -1,4 +1,4 @@
-"""Turns what is known of each source into sources that sum to the mixture."""
+"""Ratio masks, and corrections that make the estimated sources sum to the mixture."""
 
 import torch
 import torch.nn.functional as F
@@ -136,8 +136,8 @@ def give_low_back(
     """Gives what was set aside below the music to one source, so that the others do without.
 
     That is the residual, if there is one, and otherwise the source with the most energy below
-    ``cutoff``. Somebody must have it for the sum, and a split would spare nobody: see the page on
-    the method.
+    ``cutoff``. One source must take it, or the sum is wrong; shared out, it would harm them all:
+    see the page on the method.
 
     Args:
         sources (torch.Tensor): (n_src, batch, channels, time).

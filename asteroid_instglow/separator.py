@@ -281,7 +281,7 @@ class GenerativeSeparator(Separator, PretrainedModel):
                 rows.append(istft(guess, n_fft, hop, n) * level)
                 if report.evidence is not None:
                     means = sum(share * solution.means for share, solution in zip(shares, found))
-                    # Of waveforms: what is no spectrogram of any is lost on the way to them.
+                    # By way of waveforms, as not every array is the spectrogram of one.
                     wavs = row[0], rows[-1][:, 0], istft(means[:, 0], n_fft, hop, n) * level
                     shown = (stft(wav, n_fft, hop) for wav in wavs)
                     report.evidence.add(*shown, hop, self.sample_rate)

@@ -1,4 +1,4 @@
-"""Finds the audio files of a folder, one rule for the whole package."""
+"""Finds the audio files of a folder, by one rule for the whole package."""
 
 import os
 from collections import Counter

@@ -23,7 +23,7 @@ AUDIO_SUFFIXES = (
 
 
 class AudioInfo(NamedTuple):
-    """Describes an audio file: rate in Hz, frames a channel, number of audio streams."""
+    """Describes an audio file: rate in Hz, frames of a channel, number of audio streams."""
 
     sample_rate: int
     channels: int

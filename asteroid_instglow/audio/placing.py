@@ -23,13 +23,13 @@ def place_files(stage: Path, moves: dict[Path, Path], stale: Collection[Path] = 
     """Moves files to their places, and replaces existing ones.
 
     The moves are written down in the stage first: if the process is killed among them,
-    :func:`finish_interrupted` does the rest. All old files go before the first new one comes, so
-    that they never stand side by side. An error undoes the moves.
+    :func:`finish_interrupted` does the rest. All old files are removed before the first new one is
+    placed, so that no folder holds some of each. An error undoes the moves.
 
     Args:
         stage (Path): Folder of the files, see :func:`stage_of`.
         moves (dict[Path, Path]): New file to its place, which may be on another disk.
-        stale (Collection[Path]): Files that go with the old ones.
+        stale (Collection[Path]): Files to delete together with the old ones.
 
     Raises:
         OSError: If a file cannot be moved; the old files are back in their places.

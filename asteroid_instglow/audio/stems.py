@@ -21,11 +21,11 @@ _BLOCK = 2**18  # frames
 
 
 class StemSet:
-    """Writes one file a source into a folder, block by block; a context manager.
+    """Writes a file for each source into a folder, block by block; a context manager.
 
-    Files are written to a hidden folder beside, ``.<folder>.partial``, and moved into place once
-    all are complete. What a killed process left there is replaced by the next, which first finishes
-    the moves that it finds begun.
+    Files are written to a hidden folder next to it, ``.<folder>.partial``, and moved into place
+    once all are complete. If a process is killed, the next one first finishes the moves that it had
+    begun, and then replaces what it left.
 
     Args:
         folder (str | Path): Folder of the stems, made if need be.
@@ -162,7 +162,7 @@ class StemSet:
         self._attached[self._stage / name] = path
 
     def drop(self, paths: Collection[Path]) -> None:
-        """Removes files that came with old stems, in the step in which new ones replace those."""
+        """Removes files that came with old stems, in the step in which new stems replace them."""
         if self._replaces:
             self._stale += [path for path in paths if path.is_file()]
 

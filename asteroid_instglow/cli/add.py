@@ -1,4 +1,4 @@
-"""``instglow add``: one more instrument for a separator, nothing retrained."""
+"""``instglow add``: adds an instrument to a separator; nothing else is trained again."""
 
 import argparse
 from pathlib import Path

@@ -68,7 +68,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     output_names(separator.sources, args.sources, args.two_stems)
     device = "cuda" if args.num_gpus else "cpu"
     songs = list_songs(args.input, args.output)
-    # Ray tells on stdout of a worker that has died; the answer of the command is to be alone there.
+    # Ray reports dead workers on stdout, which is for the command's answer only.
     with contextlib.redirect_stdout(sys.stderr):
         answer = separate_corpus(
             songs,

@@ -1,4 +1,4 @@
-"""``instglow sample``: draw sounds from a prior."""
+"""``instglow sample``: draws sounds from a prior."""
 
 import argparse
 from pathlib import Path

@@ -34,7 +34,7 @@ def add_options(
         flag = details.pop("flag", "--" + (prefix + field.name).replace("_", "-"))
         if defaults and field.default is not None and "action" not in details:
             details["help"] += f" (default: {_shown(field.default)})"
-        # None where it is not given, so that the defaults are in one place.
+        # None if it is not given, so that the defaults are in one place.
         parser.add_argument(flag, dest=prefix + field.name, default=None, **details)
 
 

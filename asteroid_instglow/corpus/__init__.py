@@ -1,4 +1,4 @@
-"""Separation of a corpus on many machines, with Ray: resumable, one model a worker."""
+"""Separation of a corpus on many machines, with Ray: resumable, with a model in each worker."""
 
 from .listing import CorpusSong, list_songs
 from .run import separate_corpus

@@ -8,7 +8,7 @@ from .storage import Place
 BASE = 600.0  # seconds: to fetch the file, to start ffmpeg, to wait for a busy machine
 FIRST = 100.0  # seconds for a second of audio, until it is known what one takes
 SLACK = 10.0  # times the slowest song so far
-UNKNOWN = 600.0  # seconds of audio, where the size of a file cannot be had
+UNKNOWN = 600.0  # seconds of audio to assume where the size of a file is unknown
 BYTES = {
     **dict.fromkeys((".wav", ".aiff", ".aif", ".au", ".caf", ".w64"), 88_200),
     **dict.fromkeys((".flac", ".wv", ".tta", ".ape"), 44_100),

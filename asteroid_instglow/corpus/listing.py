@@ -24,9 +24,9 @@ def list_songs(source: str | Path, output: str | Path) -> list[CorpusSong]:
 
     Args:
         source (str | Path): Path or URL of a folder, whose audio files are all taken as by
-            ``instglow separate``, or of a manifest: a ``.txt`` file with a path or URL a line, or a
-            ``.jsonl`` file with objects of "path" and, if wanted, "track". Paths in a manifest that
-            are not absolute start at its folder.
+            ``instglow separate``, or of a manifest: a ``.txt`` file with a path or URL on each
+            line, or a ``.jsonl`` file with objects of "path" and, if wanted, "track". Paths in a
+            manifest that are not absolute start at its folder.
         output (str | Path): Where the stems go; what is in it is no song.
 
     Returns:
@@ -34,7 +34,7 @@ def list_songs(source: str | Path, output: str | Path) -> list[CorpusSong]:
 
     Raises:
         FileNotFoundError: If there is no such folder or file, or no song in it.
-        ValueError: If a line of a manifest is none.
+        ValueError: If a line of a manifest cannot be read.
 
     Examples:
         >>> [song.track for song in list_songs("stems", "out")]

@@ -16,12 +16,12 @@ SECONDS_A_FLUSH = 10.0
 
 
 class CorpusManifest:
-    """Reads what earlier runs did, and adds what this one does; a context manager.
+    """Reads what earlier runs did, and records what this one does; a context manager.
 
-    It is the folder ``manifest`` of the output, with a file a run (on object stores: several of
-    1000 lines). Each begins with what separates; a line each song follows: "path", "track",
-    "status" ("done" or "failed"), "attempts", "worker", "took", "seconds" of audio or "error", and
-    "at", the seconds since 1970.
+    It is the folder ``manifest`` of the output, with one file for each run (on object stores,
+    several of 1000 lines). The first line says what separates. Each further line is a song: "path",
+    "track", "status" ("done" or "failed"), "attempts", "worker", "took", "seconds" of audio or
+    "error", and "at", the seconds since 1970.
 
     Args:
         place (Place): Folder of the stems.

@@ -23,7 +23,7 @@ from .worker import SongWorker
 
 logger = logging.getLogger(__name__)
 
-MAX_FAILURES = 100  # songs in a row, after which something else than the songs is at fault
+MAX_FAILURES = 100  # songs in a row, after which the fault is not the songs'
 MAX_STARTS = 3  # of workers that end before they are ready, in a row
 PATIENCE = 60.0  # seconds without news, after which a warning says what is waited for
 STORE_BYTES = 80 * 2**20  # the least: no audio goes through Ray's object store
@@ -45,11 +45,11 @@ def separate_corpus(
 ) -> dict[str, Any]:
     """Separates many songs, each into a folder of stems.
 
-    Each worker is a Ray actor that loads the model once. A song whose worker ends or hangs, or that
-    fails for want of anything but audio, is tried again. Called again with the same output, the run
-    goes on: songs that are done are skipped, those that failed get another chance. The stems of a
-    song appear as a set on local disks; on object stores the manifest says which sets are whole,
-    see :class:`~.manifest.CorpusManifest`.
+    Each worker is a Ray actor that loads the model once. A song is tried again if its worker ends
+    or hangs, or if it fails for another reason than that it is no audio. Called again with the same
+    output, the run goes on: songs that are done are skipped, those that failed get another chance.
+    The stems of a song appear as a set on local disks; on object stores the manifest says which
+    sets are whole, see :class:`~.manifest.CorpusManifest`.
 
     Args:
         songs (Sequence[CorpusSong]): From :func:`list_songs`.
@@ -150,8 +150,8 @@ def _count(answer: dict[str, Any], record: dict[str, Any]) -> None:
 
 
 class _Pool:
-    # The workers of a run. A song goes only to a worker that is ready: one that waits for a place
-    # in the cluster, which may never come, holds none.
+    # The workers of a run. A song goes only to a worker that has started: others may wait for room
+    # in the cluster for ever.
 
     def __init__(self, ray: ModuleType, make: Callable[[], Any], n_workers: int, limit: TimeLimit):
         self._ray, self._make, self._limit = ray, make, limit

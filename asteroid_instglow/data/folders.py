@@ -4,7 +4,7 @@ A folder of recordings may have any of these layouts, also side by side:
 
 - ``<root>/<source>/**/*.wav``: a folder for each source;
 - ``<root>/<track>/<source>.flac``: a folder for each track, as in MUSDB18-HQ;
-- ``<root>/*.wav``: one source, which is whatever name is asked for and found nowhere else.
+- ``<root>/*.wav``: one source: the name that is asked for, if it is found nowhere else.
 """
 
 import logging

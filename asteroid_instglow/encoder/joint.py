@@ -1,4 +1,4 @@
-"""Encoders of several sources that learn together, for each to go on from."""
+"""Encoders of several sources that learn together; each source then goes on with its own."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -9,8 +9,9 @@ from .. import masking
 from ..audio.stft import istft
 from .base import Encoder, encoders_of, estimate_each
 
-BINS = 64  # reconciled at once: what is computed of them stays in the processor's cache
-RESIDUAL_WEIGHT = 4.0  # of what is left, beside the estimates: it may be all the residual's
+BINS = 64  # made to sum up at once; few, so that they stay in the processor's cache
+# Of the residual source where the remainder is split: all of the remainder may be its own.
+RESIDUAL_WEIGHT = 4.0
 
 
 class Solution(NamedTuple):

@@ -1,4 +1,4 @@
-"""The encoder that a training starts from, in whatever holds one."""
+"""Finds the encoder that a training starts from in a prior, separator or joint encoder."""
 
 from pathlib import Path
 from typing import Any

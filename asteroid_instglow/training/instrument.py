@@ -1,4 +1,4 @@
-"""Adds an instrument in minutes: its encoders first, then its flow, at the sizes of a band."""
+"""Trains a new instrument in minutes: its encoders, then its flow, at the sizes of the others."""
 
 import logging
 import time
@@ -23,7 +23,7 @@ _OWN = ("source", "encoder", "strong_encoder")  # arguments that are not the flo
 ENCODER_SHARE = 0.85  # of the time: the default solver needs the encoders alone
 STRONG_SHARE = 0.8  # of the encoders' time, where there is a strong encoder: it is the default
 RESERVE = 0.1  # of the time, at most 30 s: reading recordings, saving
-# What serves a start from a trained encoder, and a flow of few steps.
+# Values for a start from a trained encoder, and for a flow that is trained for few steps.
 ENCODER = {"lr": 7e-3, "precision": "auto"}
 STRONG = {"lr": 3e-2, "batch_size": 4, "eq_db": 3.0, "p_effect": 0.2, "precision": "auto"}
 FLOW = {"lr": 5e-4, "ema": 0.99, "keep": "last", "precision": "auto"}

@@ -1,4 +1,4 @@
-"""Runs of several processes: who started them, and what only the first of them does."""
+"""Runs of several processes: how they were started, and what only the first of them does."""
 
 from collections.abc import Callable
 

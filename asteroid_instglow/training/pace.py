@@ -26,7 +26,7 @@ def steps_that_fit(
 ) -> Options:
     """Returns options with the number of steps that ``options.minutes`` allows.
 
-    Some steps are timed on a system of its own, which is thrown away. A run that is resumed keeps
+    Some steps are timed on a separate system, which is thrown away. A run that is resumed keeps
     the number of steps that it began with.
 
     Args:

@@ -21,7 +21,7 @@ def encoder_record(folder: Path, run: str = ENCODER_RUN) -> Path:
 
 
 def outcome(output: Path, n_steps: int, keep: str, loss: str = "loss") -> dict[str, Any]:
-    """Reads from the last checkpoint how far a run came.
+    """Reads from the last checkpoint how far a run has got.
 
     Args:
         output (Path): Folder of the run.

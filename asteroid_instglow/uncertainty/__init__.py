@@ -1,1 +1,1 @@
-"""How sure a separation is, who plays, and what else it could be."""
+"""Estimates the errors of a separation, finds who plays, and draws alternative answers."""

@@ -8,13 +8,13 @@ and the power of the estimate to that of its error (:mod:`~.errors`).
 What none explains is the part of the mixture's power that the encoders' estimates leave before they
 are made to sum to the mixture.
 
-How familiar the music is: among random mixtures of two to five sources, the share that lies further
-than this recording from their mean, for three figures taken as Gaussian: how far the sum to the
-mixture moves the estimates, how ambiguous they are, and how evenly the power is spread among the
-sources. Or, among recordings of one source alone, the share that is harder, by the first two
-figures; the larger share counts, as the sounds may be either. The likelihood of the estimates under
-the flows was tried first: it prefers smooth sounds whatever they are [1], and ranks speech above
-songs.
+How familiar the music is, is judged by three figures, which are taken as Gaussian: how far the sum
+to the mixture moves the estimates, how ambiguous they are, and how evenly the power is spread among
+the sources. They give the share of random mixtures of two to five sources that lie further from the
+mean of all mixtures than this recording does. The first two figures also give the share of
+recordings of one source alone that are harder to separate. The recording may be of either kind, so
+the larger share counts. The likelihood of the estimates under the flows was tried first: it prefers
+smooth sounds whatever they are [1], and ranks speech above songs.
 
 References
     - [1] : "Do Deep Generative Models Know What They Don't Know?", Nalisnick et al. 2019.
@@ -30,7 +30,7 @@ from .errors import detection_numbers
 from .evidence import QUANTITIES, TINY, Evidence
 
 PLAYS = 0.5  # probability from which a source counts as playing
-UNFAMILIAR = 0.02  # below: unlike what was heard
+UNFAMILIAR = 0.02  # familiarity below which music is unlike what was trained on
 N_ALONE = 2  # figures of a source alone, the first ones
 QUIET = 1e-9  # power of the mixture in a bin, below which nothing plays
 _INDEX = {name: i for i, name in enumerate(QUANTITIES)}
@@ -46,7 +46,7 @@ class Detection:
         seconds (torch.Tensor): That it plays in each second, (n_src, n_seconds).
         unexplained (float): Part of the power that the estimates of no source explain.
         familiar (float): 0 to 1: share of random mixtures of solos that are further from their
-            mean, or of solos that are harder. Below 0.01: unlike anything that was heard.
+            mean, or of solos that are harder. Below 0.02: unlike both.
     """
 
     sources: list[str]
@@ -135,9 +135,10 @@ def figures(total: torch.Tensor) -> torch.Tensor:
 
 
 def familiarity(figure: torch.Tensor) -> float:
-    """Returns the share of random mixtures that are further from their mean than ``figure``.
+    """Returns the larger of two shares, see the module.
 
-    If that is larger: the share of sources alone that are harder.
+    They are those of random mixtures further from their mean than ``figure``, and of recordings of
+    one source that are harder.
     """
     numbers = detection_numbers()
     away = figure - numbers["familiar.mean"]

@@ -40,7 +40,7 @@ class ConfidenceFiles:
         self.paths = {kind: self._all[kind] for kind in kinds}
 
     def attach(self, stems: StemSet, confidence: Confidence | None) -> None:
-        """Adds the files to a set of stems; those of stems that it replaces go, if not wanted.
+        """Adds the files to a set of stems; unwanted ones of stems that it replaces are deleted.
 
         Args:
             stems (StemSet): The set, complete but for this.

@@ -11,7 +11,7 @@ _ROW = 0.8  # height of a source whose probability is 1, in rows
 
 
 def draw_confidence(path: str | Path, content: Mapping[str, Any]) -> None:
-    """Draws a panel a source: the expected SDR of each second, with its interval.
+    """Draws a panel for each source: the expected SDR of each second, with its interval.
 
     Args:
         path (str | Path): Picture to write, PNG or SVG.
@@ -41,7 +41,7 @@ def draw_confidence(path: str | Path, content: Mapping[str, Any]) -> None:
 
 
 def draw_detection(path: str | Path, content: Mapping[str, Any]) -> None:
-    """Draws a row a source: as high as it is probable that it plays in each second.
+    """Draws a row for each source, as high as the probability that it plays in each second.
 
     Args:
         path (str | Path): Picture to write, PNG or SVG.

@@ -1,4 +1,4 @@
-"""Keeps what encoders estimate of a long recording in a temporary file, to reconcile it again."""
+"""Keeps the encoders' estimates of a long recording in a temporary file, to use them again."""
 
 import tempfile
 from collections.abc import Sequence
@@ -54,7 +54,7 @@ class KeptEstimates:
         self._shapes.append(tuple(estimates.shape))
 
     def give_back(self, indices: Sequence[int]) -> None:
-        """Begins to give back, of these sources."""
+        """Starts to give back the estimates of these sources."""
         self._indices = list(indices)
         if self._file is not None:
             self._file.seek(0)

@@ -54,7 +54,7 @@ def run_parallel(
         running: dict[Future, int] = {}
         try:
             while True:
-                # No more than are run at once: what a pool has taken it cannot give back.
+                # Only as many as run at once: a pool cannot give back what it has taken.
                 for number, task in itertools.islice(waiting, jobs - len(running)):
                     running[pool.submit(_run_task, function, task)] = number
                 if not running:

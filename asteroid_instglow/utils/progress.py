@@ -18,11 +18,11 @@ class SeparationProgress:
 
     Attributes:
         fraction (float): Part of the work that is done, 0 to 1.
-        evidence (Evidence, optional): Gathers what the solver shows of its errors, if it is asked
-            to, see :mod:`~asteroid_instglow.uncertainty.evidence`.
-        estimates (KeptEstimates, optional): Keeps what the solver estimates, or gives it back, see
+        evidence (Evidence, optional): Gathers what the errors are guessed from, if they are wanted,
+            see :mod:`~asteroid_instglow.uncertainty.evidence`.
+        estimates (KeptEstimates, optional): Keeps the solver's estimates, or returns kept ones, see
             :mod:`~asteroid_instglow.utils.kept`.
-        is_result_used (bool): False if only the evidence and the estimates are.
+        is_result_used (bool): False if only the evidence and the estimates are wanted.
 
     Examples:
         >>> progress = SeparationProgress(lambda iteration, loss: print(progress.fraction))

@@ -1,4 +1,4 @@
-"""The model card: describes a model to readers of its repository and to the Hub's search."""
+"""Writes the model card, for readers of a repository and for the Hub's search."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -12,7 +12,7 @@ from .card import Card, walk
 from .examples import FOLDER, NONE, Examples
 
 TAGS = ("asteroid", "audio", "audio-source-separation")
-# Inside a word an underscore is only itself.
+# Inside a word, Markdown takes an underscore as it is.
 _MARKDOWN = re.compile(r"([\\`*\[\]<|$]|(?<!\w)_|_(?!\w))")
 _REFERENCE = """\
 "Music Source Separation with Generative Flow", Zhu, Darefsky, Jiang, Selitskiy, Duan, IEEE Signal

@@ -33,7 +33,7 @@ def fill_folder(
     if hub_name is not None and hub.parse_name(hub_name) is None:
         raise ValueError(f'hub_name must be like "user/name" or "user/name@v1", got {hub_name!r}')
     priors = priors_of(model)
-    # A prior need not be one of our classes.
+    # A prior may be of a class from elsewhere.
     parts = [prior for prior in priors.values() if hasattr(prior, "licenses")]
     config = {"model_name": type(model).__name__, "model_args": model.get_model_args()}
     license_ = (card and card.license) or model.license

@@ -1,4 +1,4 @@
-"""From the tracks of any data set to the folders that training and evaluation read.
+"""Prepares the tracks of any data set: writes the folders that training and evaluation read.
 
     <output>/train/<source>/<track>/001.flac        pieces of solo recordings, silence left out
     <output>/validation/<source>/<track>/001.flac

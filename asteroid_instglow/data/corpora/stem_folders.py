@@ -1,4 +1,4 @@
-"""Any data set of one folder a stem, the songs told apart by the names of the files.
+"""Data sets with a folder for each stem, in which the names of the files are the songs.
 
 <root>/[train|validation|test/]<source>/<song>.wav
 """
