@@ -58,7 +58,8 @@ def export_onnx(
     frames = {0: "batch", 2: "n_frames"}, {0: "batch", 3: "n_frames"}
     written: Any = io.BytesIO()  # annotated as a path in some versions
     with warnings.catch_warnings():
-        # This exporter is deprecated; the newer one unrolls the frames of the LSTM.
+        # This exporter is deprecated; the newer one unrolls the frames of the LSTM:
+        # its file takes one length only.
         warnings.simplefilter("ignore")
         torch.onnx.export(
             real,

@@ -92,7 +92,9 @@ class TestTraining:
         record = train(solos, tmp_path / "second", n_steps=1, lr=1e-9, model=prior)
 
         first = json.loads((tmp_path / "first" / "training.json").read_text())
-        assert record["nll_before"] == pytest.approx(first["nll_last"], abs=1e-4)
+        # Of what was exported, the best step: which one that is depends on the random numbers of
+        # dropout, which differ between versions of PyTorch.
+        assert record["nll_before"] == pytest.approx(first["nll_after"], abs=1e-4)
         assert_close(weights(tmp_path / "second"), given)
 
     def test_an_encoder_stays_with_its_prior(self, solos, tmp_path):
