@@ -4,6 +4,8 @@
 #   docker run --rm -v "$PWD:/data" instglow separate song.mp3 -o stems
 #   docker run --rm -p 7860:7860 instglow app --host 0.0.0.0
 # PIP_ARGS goes to pip: with the address of PyTorch's own packages for processors the image is GBs smaller.
+# Debian's packages are those of the base's release, without pinned versions.
+# hadolint global ignore=DL3008
 ARG BASE=debian:bookworm-slim
 
 FROM ${BASE} AS build

@@ -25,9 +25,11 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     """Separates the file and tells who plays, see :class:`~.uncertainty.detection.Detection`."""
     from ..uncertainty.picture import draw_detection
     from ..utils.checks import check_one_of
+    from ..utils.extras import check_installed
     from .separate import load_on_device
 
     if args.picture is not None:
+        check_installed("matplotlib")
         check_one_of("suffix of picture", args.picture.suffix, (".png", ".svg"))
         if not args.picture.parent.is_dir():
             raise FileNotFoundError(f"the folder of {args.picture} does not exist")

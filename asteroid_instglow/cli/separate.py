@@ -28,7 +28,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--confidence",
         action="store_true",
-        help="write confidence.json and .png, too: the SDR to expect of each second",
+        help="write confidence.json and .png (if matplotlib is installed), too: the SDR to expect "
+        "of each second",
     )
     parser.add_argument("--jobs", type=int, default=1, help="files at once, each in a process")
     add_separation_arguments(parser, output)
@@ -129,6 +130,7 @@ def read_separation_options(args: argparse.Namespace) -> dict[str, Any]:
     from ..audio.writing import check_bitrate, check_suffix
     from ..options import OPTION_NAMES
     from ..separator import RESIDUAL
+    from ..uncertainty.files import drawable
 
     if args.mp3_bitrate is not None and args.suffix == ".wav":
         args.suffix = ".mp3"
@@ -147,7 +149,7 @@ def read_separation_options(args: argparse.Namespace) -> dict[str, Any]:
         "name": args.name or TEMPLATE,
         "sources": args.sources,
         "two_stems": args.two_stems,
-        "confidence": getattr(args, "confidence", False) and "picture",
+        "confidence": getattr(args, "confidence", False) and drawable(),
     }
     search = {n: getattr(args, n) for n in OPTION_NAMES if getattr(args, n, None) is not None}
     return {**writing, **search}

@@ -11,6 +11,7 @@ from ..data.bundled import bundled_solos
 from ..encoder.joint import JointEncoder
 from ..prior import GlowPrior
 from ..utils.checks import check_above_zero
+from ..utils.extras import check_installed
 from ..weights.base import load_model
 from ..weights.config import shipped_names
 from ..weights.folder import CONFIG
@@ -72,6 +73,7 @@ def train_instrument(
     Raises:
         FileNotFoundError: If a folder does not exist.
         ValueError: If an argument is out of range, or there are no recordings.
+        ModuleNotFoundError: If TensorBoard is not installed: it comes with the extra [train].
 
     Examples:
         .. code-block:: python
@@ -82,6 +84,7 @@ def train_instrument(
     """
     began = time.monotonic()
     check_above_zero("minutes", minutes)
+    check_installed("tensorboard")
     output, init = Path(output), default_init() if init is None else init
     n_recordings = len(find_by_source([source], data)[source])
     names = sorted(set(others or list_sources(data)) - {source})

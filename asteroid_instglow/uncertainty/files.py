@@ -1,18 +1,37 @@
 """Writes how sure a separation is beside its stems: ``confidence.json`` and ``confidence.png``."""
 
+import logging
 from functools import partial
 from pathlib import Path
 
 from ..audio.naming import stem_paths
 from ..audio.stems import StemSet
+from ..utils.extras import check_installed
 from ..utils.files import read_json, write_json
 from .confidence import Confidence
 from .picture import draw_confidence
+
+logger = logging.getLogger(__name__)
 
 _WRITERS = {
     "confidence": (".json", write_json),
     "confidence picture": (".png", draw_confidence),
 }
+
+
+def drawable() -> bool | str:
+    """Returns "picture" if ``matplotlib`` is installed; else True, with a warning.
+
+    Examples:
+        >>> drawable()
+        'picture'
+    """
+    try:
+        check_installed("matplotlib")
+    except ModuleNotFoundError as error:
+        logger.warning("no picture of the confidence, matplotlib is not installed: %s", error)
+        return True
+    return "picture"
 
 
 class ConfidenceFiles:
@@ -21,6 +40,9 @@ class ConfidenceFiles:
     Args:
         folder, track, name: As for :func:`~asteroid_instglow.audio.naming.stem_paths`.
         wanted (bool | str): Whether to write the JSON file; "picture": and the picture.
+
+    Raises:
+        ModuleNotFoundError: If a picture is wanted and ``matplotlib`` is not installed.
 
     Attributes:
         paths (dict[str, Path]): "confidence" and "confidence picture" to their files, if wanted.
@@ -32,6 +54,8 @@ class ConfidenceFiles:
     """
 
     def __init__(self, folder: str | Path, track: str, name: str, wanted: bool | str):
+        if wanted == "picture":
+            check_installed("matplotlib")
         self._all = {
             kind: stem_paths(folder, track, ["confidence"], suffix, name)["confidence"]
             for kind, (suffix, _) in _WRITERS.items()
