@@ -24,6 +24,8 @@ class SeparationOptions:
         quality (str): Encoder to use where a prior has two: "fast" takes the LSTM, "default" the
             band-split transformer, "best" a weighted mean of both.
         fast_share (float): Weight of the LSTM's estimates in that mean, 0 to 1.
+        retune (bool): Let the encoders hear a piece that is out of tune at the pitch of 440 Hz,
+            played slower or faster, as they learnt from solos in tune.
         n_iter (int, optional): Iterations of the search; by default 150.
         lr (float, optional): Learning rate of Adam; by default 0.01.
         precision (str): Precision of the flows' networks: "32", "bf16-mixed", or "auto", which is
@@ -52,6 +54,7 @@ class SeparationOptions:
     solver: str = "auto"
     quality: str = "default"
     fast_share: float = 0.1
+    retune: bool = True
     n_iter: int | None = None
     lr: float | None = None
     precision: str = "32"

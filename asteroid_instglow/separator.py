@@ -12,6 +12,7 @@ from . import masking, solver
 from .adapter import Separator
 from .audio.reading import check_file
 from .audio.stft import istft, stft
+from .audio.tuning import out_of_tune
 from .encoder import encoders_of, share_bodies, solve_encoder
 from .encoder.solve import are_apart, encoder_sets, estimates_size
 from .inference import as_wav, open_mixture
@@ -131,7 +132,7 @@ class GenerativeSeparator(Separator, PretrainedModel):
     def posterior(
         self, wav: torch.Tensor, n: int = 8, sample_rate: int | None = None, **options: Any
     ) -> torch.Tensor:
-        """Draws alternatives to the answer, which differ where it is unsure.
+        """Draws alternatives to the answer, see :mod:`~asteroid_instglow.uncertainty.samples`.
 
         See :mod:`asteroid_instglow.uncertainty.samples`.
 
@@ -263,6 +264,7 @@ class GenerativeSeparator(Separator, PretrainedModel):
         heard = wav.mean(1) if mid else wav.flatten(0, 1)
         names = [prior.source for prior in self.priors]
         shares: Any = (1 - options.fast_share, options.fast_share) if len(sets) > 1 else (1.0,)
+        sharp = out_of_tune(heard, self.sample_rate, n_fft) if options.retune else 0.0
         rows = []
         with solver.frozen([encoder for encoders in sets for encoder in encoders]):
             # One by one takes less memory, and no more time.
@@ -271,9 +273,10 @@ class GenerativeSeparator(Separator, PretrainedModel):
                 level = torch.where(level > 0, level, 1)
                 kept = report.estimates
                 known = kept.next() if kept and kept.is_complete else [None] * len(sets)
+                how = (self.residual, options.wiener, names)
                 found = [
-                    solve_encoder(row / level, e, self.residual, options.wiener, names, means)
-                    for e, means in zip(sets, known)
+                    solve_encoder(row / level, encoders, *how, means, sharp)
+                    for encoders, means in zip(sets, known)
                 ]
                 if kept and not kept.is_complete:
                     kept.keep(torch.stack([solution.means for solution in found]))

@@ -36,12 +36,13 @@ def main():
     parser.add_argument("--systems", nargs="*", default=[], metavar="NAME|DIR")
     parser.add_argument("--sources", nargs="+", default=["bass", "drums", "guitar", "vocals"])
     parser.add_argument("--seconds", type=float, help="first seconds of each song; all by default")
+    parser.add_argument("--sharp", type=float, default=0.0, help="semitones to play the songs up")
     parser.add_argument("--options", default="{}", help="JSON with options of the separation")
     parser.add_argument("--output", type=Path, help="JSON file of the results")
     args = parser.parse_args()
     torch.set_num_threads(1)
     songs = [
-        read_song(path, args.sources, args.seconds)
+        read_song(path, args.sources, args.seconds, args.sharp)
         for path in sorted(args.songs.iterdir())
         if path.is_dir()
     ]
@@ -52,6 +53,7 @@ def main():
         "command": "python benchmarks/real.py SONGS --systems " + " ".join(args.systems),
         "options": options,
         "seconds": args.seconds,
+        "sharp": args.sharp,
         "machine": machine(),
         "songs": [name for name, _ in songs],
         "systems": {name: score(system, songs, args.sources) for name, system in systems.items()},
@@ -64,13 +66,14 @@ def main():
         args.output.write_text(json.dumps(result, indent=1) + "\n")
 
 
-def read_song(folder, sources, seconds=None):
-    """Returns the name of a song and its stems by source, (time,) each."""
+def read_song(folder, sources, seconds=None, sharp=0.0):
+    """Returns the name of a song and its stems by source, (time,) each, played up and faster."""
     stems = {}
     for source in sources:
         for path in folder.glob(f"{source}.*"):
             wav, rate = load_audio(path)
-            stems[source] = resample(wav.mean(0), rate, RATE)
+            # A multiple of 50 Hz: rates with common factors are resampled faster.
+            stems[source] = resample(wav.mean(0), rate, 50 * round(RATE / 2 ** (sharp / 12) / 50))
     length = min(len(wav) for wav in stems.values())
     length = length if seconds is None else min(length, round(seconds * RATE))
     return folder.name, {source: wav[:length] for source, wav in stems.items()}

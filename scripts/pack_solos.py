@@ -14,7 +14,7 @@ import numpy as np
 import soundfile as sf
 
 SECONDS, RATE = 8, 22050
-N_SONGS, SONG_SECONDS = 16, 4  # of each source: many songs count for more than long ones
+SONG_SECONDS = 7  # many songs count for more than long ones
 # Group: number of recordings.
 GROUPS = {
     "bass": {"bass_growly": 4, "bass_six": 3, "bass_upright": 2, "bass_cc0": 1},
@@ -37,10 +37,7 @@ def main():
             files = sorted((args.pool / group / source).glob("*.ogg"))
             pack(evenly(files, n), args.output / source, group.removeprefix(source + "_"), SECONDS)
         songs = sorted(args.songs.glob(f"*/{source}.flac"))
-        if songs:
-            # Other songs for every source.
-            shift = list(GROUPS).index(source)
-            pack(evenly(songs[shift:], N_SONGS), args.output / source, "songs", SONG_SECONDS)
+        pack(songs, args.output / source, "songs", SONG_SECONDS)
 
 
 def evenly(files, n):

@@ -93,6 +93,7 @@ def add_separation_arguments(
     search = parser.add_argument_group("search (see SeparationOptions; unset: the defaults)")
     search.add_argument("--solver", choices=SOLVERS)
     search.add_argument("--quality", choices=QUALITIES)
+    search.add_argument("--no-retune", dest="retune", action="store_false", default=None)
     search.add_argument("--n-iter", type=int)
     search.add_argument("--lr", type=float)
     search.add_argument("--precision", choices=PRECISIONS)

@@ -6,7 +6,9 @@ from typing import Any, NamedTuple
 import torch
 
 from .. import masking
-from ..audio.stft import istft
+from ..audio.chunks import fit_length
+from ..audio.stft import istft, stft
+from ..audio.tuning import retune
 from .base import Encoder, encoders_of, estimate_each
 
 BINS = 64  # made to sum up at once; few, so that they stay in the processor's cache
@@ -30,6 +32,7 @@ def solve_encoder(
     constrained: bool = True,
     sources: Sequence[str] | None = None,
     means: torch.Tensor | None = None,
+    sharp: float = 0.0,
 ) -> Solution:
     """Estimates every source and makes the estimates sum to the mixture.
 
@@ -45,15 +48,17 @@ def solve_encoder(
         constrained (bool): Make the sources sum to the mixture; else return the estimates.
         sources (Sequence[str], optional): Names of the encoders' sources.
         means (torch.Tensor, optional): What the encoders estimate, if it is known.
+        sharp (float): Semitones by which the music is sharp; the encoders hear it in tune.
 
     Returns:
         Solution: The sources, and what they were made from.
     """
-    if means is None:
+    if means is None and not sharp:
         means, mixture = _all_estimates(wav, encoders, sources)
     else:
         spec, scale = encoders[0].transform(wav)
-        means, mixture = means.to(wav.device), spec[:, 0] * scale
+        mixture = spec[:, 0] * scale
+        means = _in_tune(wav, encoders, sources, sharp) if means is None else means.to(wav.device)
     if constrained:
         return Solution(reconcile(means, mixture, residual), means, mixture)
     plain = torch.cat([means, torch.zeros_like(means[:1])]) if residual else means
@@ -98,6 +103,16 @@ def are_apart(encoders: Sequence[Encoder], sources: Sequence[str], kept: Sequenc
     """
     added = _added_later(encoders, sources)
     return all(set(added[i]) <= set(kept) for i in kept)
+
+
+def _in_tune(
+    wav: torch.Tensor, encoders: Sequence[Encoder], sources: Sequence[str] | None, sharp: float
+) -> torch.Tensor:
+    slow = retune(wav, sharp)
+    n_fft, hop_length = encoders[0].n_fft, encoders[0].hop_length
+    means, _ = _all_estimates(slow, encoders, sources)
+    found = retune(istft(means, n_fft, hop_length, slow.shape[-1]), sharp, back=True)
+    return stft(fit_length(found, wav.shape[-1]), n_fft, hop_length)
 
 
 def _all_estimates(

@@ -17,6 +17,7 @@ from huggingface_hub import ModelCard
 from packaging.requirements import Requirement
 
 from asteroid_instglow import GenerativeSeparator, GlowPrior, load_audio
+from asteroid_instglow.audio.tuning import retune
 from asteroid_instglow.evaluation.metrics import si_sdr
 from asteroid_instglow.recipes.demo import separate_bundled
 from asteroid_instglow.weights.config import SHIPPED
@@ -58,6 +59,17 @@ def test_the_output_is_the_stored_one(separator, truth):
     error = separator.separate(truth.sum(0), quality="fast")[:, ::16] - expected
     level = 10 * torch.log10(error.square().sum(1) / expected.square().sum(1))
     assert (level < -100).all(), level
+
+
+def test_music_out_of_tune_is_heard_in_tune(separator, truth):
+    sharp = retune(truth[:, :220500], -0.4)
+    mixture = sharp.sum(0)
+    gains = {}
+    for how in (True, False):
+        out = separator.separate(mixture, retune=how)
+        assert (out.sum(0) - mixture).abs().max() <= 1e-5 * mixture.abs().max()
+        gains[how] = si_sdr(sharp[:, None].numpy(), out[:, None].numpy()).mean()
+    assert gains[True] > gains[False] + 0.3, gains
 
 
 def test_each_prior_alone_and_its_likelihood(truth):
