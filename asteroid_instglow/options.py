@@ -8,6 +8,7 @@ from .utils.precision import PRECISIONS
 
 SOLVERS = ("auto", "encoder", "paper")
 QUALITIES = ("fast", "default", "best")
+STEREO = ("auto", "spatial", "mid", "channels")
 MIN_CHUNK, MAX_CHUNK = 0.01, 1e9  # seconds; shorter pieces would be padding alone
 N_ITER, LR = 150, 0.01  # of the search of the paper
 
@@ -39,9 +40,11 @@ class SeparationOptions:
             by default on, except with solver "paper", where the published default is off.
         early_stop (float): Stop when the loss fell by less than this fraction of itself over the
             last 20 iterations; 0 never stops early.
-        stereo (str): "mid" separates the mean of the channels and applies its masks to each
-            channel; "channels" separates each channel; "auto" is "mid" for "paper" with the final
-            filter, else "channels".
+        stereo (str): "spatial" separates each of two channels and uses where each source stands
+            between them, see :func:`~asteroid_instglow.encoder.stereo.use_places`; "channels"
+            separates each channel alone; "mid" separates the mean of the channels and applies its
+            masks to each. "auto", with the final filter, is "spatial" for "encoder" and "mid" for
+            "paper", else "channels".
         chunk (float): Longest piece that is separated at once, seconds, at least 0.01.
         overlap (float): Crossfade between pieces, seconds, at most half of ``chunk``.
         seed (int): Random seed for initial latents and dither.
@@ -75,7 +78,7 @@ class SeparationOptions:
         check_between("fast_share", self.fast_share, 0, 1)
         check_one_of("precision", self.precision, PRECISIONS)
         check_one_of("space", self.space, ("latent", "data"))
-        check_one_of("stereo", self.stereo, ("auto", "mid", "channels"))
+        check_one_of("stereo", self.stereo, STEREO)
         if self.n_iter is not None:
             check_whole("n_iter", self.n_iter, 1)
         check_whole("seed", self.seed, 0, 2**63 - 1)
@@ -108,9 +111,12 @@ class SeparationOptions:
         wiener = solver != "paper" if self.wiener is None else self.wiener
         stereo = self.stereo
         if stereo == "auto":
-            stereo = "mid" if solver == "paper" and wiener else "channels"
-        if stereo == "mid" and not wiener:
-            raise ValueError('stereo="mid" needs the final filter: wiener must not be False')
+            usual = "mid" if solver == "paper" else "spatial"
+            stereo = usual if wiener else "channels"
+        if stereo == "spatial" and solver == "paper":
+            raise ValueError('stereo="spatial" needs solver="encoder", got "paper"')
+        if stereo != "channels" and not wiener:
+            raise ValueError(f'stereo="{stereo}" needs the final filter: wiener must not be False')
         return replace(
             self,
             solver=solver,

@@ -11,9 +11,8 @@ from torch import nn
 from . import masking, solver
 from .adapter import Separator
 from .audio.reading import check_file
-from .audio.stft import istft, stft
-from .audio.tuning import out_of_tune
-from .encoder import encoders_of, share_bodies, solve_encoder
+from .encoder import encoders_of, share_bodies
+from .encoder.channels import separate_channels
 from .encoder.solve import are_apart, encoder_sets, estimates_size
 from .inference import as_wav, open_mixture
 from .options import SeparationOptions
@@ -253,46 +252,11 @@ class GenerativeSeparator(Separator, PretrainedModel):
             return solver.separate_paper(wav, [*self.priors], options, self.residual, report.step)
         # Encoders would take a constant offset for loud music, and quiet music for silence.
         low = masking.low_band(wav, self.sample_rate, SUBSONIC)
-        out = self._solve_encoder(wav - low, options, report)
-        return masking.give_low_back(out, low, self.sample_rate, 2 * SUBSONIC, self.residual)
-
-    def _solve_encoder(self, wav: torch.Tensor, options: Any, report: Any) -> torch.Tensor:
-        batch, channels, n = wav.shape
-        sets = encoder_sets(self.priors, options.quality)
-        n_fft, hop = sets[0][0].n_fft, sets[0][0].hop_length
-        mid = channels > 1 and options.stereo == "mid"
-        heard = wav.mean(1) if mid else wav.flatten(0, 1)
-        names = [prior.source for prior in self.priors]
-        shares: Any = (1 - options.fast_share, options.fast_share) if len(sets) > 1 else (1.0,)
-        sharp = out_of_tune(heard, self.sample_rate, n_fft) if options.retune else 0.0
-        rows = []
+        sets, names = encoder_sets(self.priors, options.quality), [p.source for p in self.priors]
         with solver.frozen([encoder for encoders in sets for encoder in encoders]):
-            # One by one takes less memory, and no more time.
-            for row in heard.split(1):
-                level = row.abs().max()
-                level = torch.where(level > 0, level, 1)
-                kept = report.estimates
-                known = kept.next() if kept and kept.is_complete else [None] * len(sets)
-                how = (self.residual, options.wiener, names)
-                found = [
-                    solve_encoder(row / level, encoders, *how, means, sharp)
-                    for encoders, means in zip(sets, known)
-                ]
-                if kept and not kept.is_complete:
-                    kept.keep(torch.stack([solution.means for solution in found]))
-                guess = sum(share * solution.sources for share, solution in zip(shares, found))
-                rows.append(istft(guess, n_fft, hop, n) * level)
-                if report.evidence is not None:
-                    means = sum(share * solution.means for share, solution in zip(shares, found))
-                    # By way of waveforms, as not every array is the spectrogram of one.
-                    wavs = row[0], rows[-1][:, 0], istft(means[:, 0], n_fft, hop, n) * level
-                    shown = (stft(wav, n_fft, hop) for wav in wavs)
-                    report.evidence.add(*shown, hop, self.sample_rate)
-        out = torch.cat(rows, 1)
-        if mid:
-            shares = masking.shares(stft(out, n_fft, hop).abs())
-            out = istft(shares[:, :, None] * stft(wav, n_fft, hop), n_fft, hop, n)
-        return out.view(-1, batch, channels, n)
+            how = (int(self.sample_rate), options, self.residual, report)
+            out = separate_channels(wav - low, sets, names, *how)
+        return masking.give_low_back(out, low, self.sample_rate, 2 * SUBSONIC, self.residual)
 
     def _check_fits(self, name: str, prior: Any) -> None:
         own, first = ("sample_rate", "n_fft", "hop_length", "n_sqz"), self._names[0]

@@ -52,8 +52,8 @@ def tuning_of(wav: torch.Tensor, sample_rate: int, n_fft: int) -> float:
     semitones = 12 * torch.log2(bins * (sample_rate / n_fft / A4))
     weights = at[peaks].sqrt()
     mean = torch.polar(weights, 2 * math.pi * semitones).sum() / weights.sum()
-    by_chance = weights.square().sum().sqrt() / weights.sum()
-    is_clear = mean.abs() > max(CLEAR, CHANCE * by_chance)
+    by_chance = float(weights.square().sum().sqrt() / weights.sum())
+    is_clear = float(mean.abs()) > max(CLEAR, CHANCE * by_chance)
     return float(mean.angle()) / (2 * math.pi) if is_clear else 0.0
 
 

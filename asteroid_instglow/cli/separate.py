@@ -77,7 +77,7 @@ def add_separation_arguments(
     parser: argparse.ArgumentParser, output: argparse._ArgumentGroup
 ) -> None:
     """Declares how files are written, and the search, with the names of SeparationOptions."""
-    from ..options import PRECISIONS, QUALITIES, SOLVERS
+    from ..options import PRECISIONS, QUALITIES, SOLVERS, STEREO
 
     output.add_argument(
         "--name",
@@ -104,7 +104,7 @@ def add_separation_arguments(
     search.add_argument("--wiener", action="store_true", default=None)
     search.add_argument("--no-wiener", dest="wiener", action="store_false")
     search.add_argument("--early-stop", type=float)
-    search.add_argument("--stereo", choices=["auto", "mid", "channels"])
+    search.add_argument("--stereo", choices=STEREO)
     search.add_argument("--chunk", type=float, help="seconds")
     search.add_argument("--overlap", type=float, help="seconds")
     search.add_argument("--seed", type=int)

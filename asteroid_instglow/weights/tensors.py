@@ -20,9 +20,7 @@ KERNEL = 16  # longest kernel of a convolution
 SMALL = 4096  # values up to which a tensor is not worth 8 bits
 
 
-def write_tensors(
-    path: Path, state: State, bits: int = 32, parts: Sequence[str] = ("",)
-) -> None:
+def write_tensors(path: Path, state: State, bits: int = 32, parts: Sequence[str] = ("",)) -> None:
     """Writes a state dict; tensors that are equal are stored once.
 
     The file's metadata names the others, as ``safetensors.torch.save_model`` does for tensors that

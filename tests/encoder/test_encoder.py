@@ -186,7 +186,7 @@ def test_separator_chooses_the_encoders_if_all_have_one():
     wav = torch.randn(1, 2, 4000)
     both = GenerativeSeparator(with_encoder)
     assert torch.equal(both.separate(wav), both.separate(wav, solver="encoder"))
-    for stereo in ("mid", "channels"):
+    for stereo in ("mid", "channels", "spatial"):
         out = both.separate(wav, stereo=stereo)
         assert_close(out.sum(1), wav, atol=1e-5, rtol=0)
     again = GenerativeSeparator.from_pretrained(both.serialize())

@@ -64,7 +64,7 @@ def read(paths):
 
 
 @pytest.mark.parametrize("present", [["piano", "bass"], ["drums"], SOURCES, [], ["residual"]])
-@pytest.mark.parametrize("stereo", ["mid", "channels"])
+@pytest.mark.parametrize("stereo", ["mid", "channels", "spatial"])
 def test_it_is_that_of_the_sources_that_play(model, song, passes, monkeypatch, present, stereo):
     model.residual = "residual" in present
     options = {"subtype": "FLOAT", "stereo": stereo}

@@ -1,0 +1,90 @@
+"""Separates the channels of a recording with the encoders of any set of priors."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from .. import masking
+from ..audio.stft import istft, stft
+from ..audio.tuning import out_of_tune
+from ..options import SeparationOptions
+from .base import Encoder
+from .solve import solve_encoder
+from .stereo import use_places
+
+
+def separate_channels(
+    wav: torch.Tensor,
+    sets: Sequence[Sequence[Encoder]],
+    sources: Sequence[str],
+    sample_rate: int,
+    options: SeparationOptions,
+    residual: bool,
+    report: Any,
+) -> torch.Tensor:
+    """Separates waveforms by the estimates of one or two sets of encoders.
+
+    Args:
+        wav (torch.Tensor): (batch, channels, time).
+        sets (Sequence): Of encoders, see :func:`~.solve.encoder_sets`.
+        sources (Sequence[str]): Names of the encoders' sources.
+        sample_rate (int): Hz.
+        options (SeparationOptions): Resolved; uses fast_share, retune, wiener and stereo.
+        residual (bool): Add a source that takes its part of what the others leave.
+        report (SeparationProgress): Gets the evidence, and keeps or returns estimates.
+
+    Returns:
+        torch.Tensor: (n_src, batch, channels, time).
+    """
+    n_fft, hop = sets[0][0].n_fft, sets[0][0].hop_length
+    mid = wav.shape[1] > 1 and options.stereo == "mid"
+    out = []
+    for item in wav:
+        heard = item.mean(0, keepdim=True) if mid else item
+        sharp = out_of_tune(heard, sample_rate, n_fft) if options.retune else 0.0
+        how = (sets, sources, options, residual, sharp, report.estimates)
+        # One by one takes less memory, and no more time.
+        found = [_solve_channel(channel, *how) for channel in heard.split(1)]
+        guesses = [guess for guess, _ in found]
+        if options.stereo == "spatial" and len(heard) == 2:
+            guesses = [*use_places(torch.stack(guesses, 1), stft(heard, n_fft, hop)).unbind(1)]
+        rows = [istft(guess, n_fft, hop, item.shape[-1]) for guess in guesses]
+        if report.evidence is not None:
+            for channel, row, (_, means) in zip(heard, rows, found):
+                # By way of waveforms, as not every array is the spectrogram of one.
+                wavs = channel, row, istft(means, n_fft, hop, item.shape[-1])
+                report.evidence.add(*(stft(wav, n_fft, hop) for wav in wavs), hop, sample_rate)
+        out.append(torch.stack(rows, 1))
+    result = torch.stack(out, 1)
+    if not mid:
+        return result
+    shares = masking.shares(stft(result, n_fft, hop).abs())
+    return istft(shares * stft(wav, n_fft, hop), n_fft, hop, wav.shape[-1])
+
+
+def _solve_channel(
+    row: torch.Tensor,
+    sets: Sequence[Sequence[Encoder]],
+    sources: Sequence[str],
+    options: SeparationOptions,
+    residual: bool,
+    sharp: float,
+    kept: Any,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    # The sources of one channel (1, time), and what the encoders estimate of them.
+    level = row.abs().max()
+    level = torch.where(level > 0, level, 1)
+    known = kept.next() if kept and kept.is_complete else [None] * len(sets)
+    found = [
+        solve_encoder(row / level, encoders, residual, bool(options.wiener), sources, means, sharp)
+        for encoders, means in zip(sets, known)
+    ]
+    if kept and not kept.is_complete:
+        kept.keep(torch.stack([solution.means for solution in found]))
+    shares: Any = (1 - options.fast_share, options.fast_share) if len(sets) > 1 else (1.0,)
+    guess, means = (
+        sum(share * getattr(solution, part)[:, 0] for share, solution in zip(shares, found))
+        for part in ("sources", "means")
+    )
+    return guess * level, means * level

@@ -1,0 +1,103 @@
+"""What the places of the sources in a stereo recording add."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import tiny_prior
+from sounds import noise
+from torch.testing import assert_close
+
+from asteroid_instglow import GenerativeSeparator, load_audio
+from asteroid_instglow.audio.stft import stft
+from asteroid_instglow.encoder.stereo import use_places
+from asteroid_instglow.evaluation.metrics import si_sdr
+from asteroid_instglow.options import SeparationOptions
+
+SONG = Path(__file__).parents[2] / "asteroid_instglow" / "recipes" / "demo_song"
+TINY = {"n_fft": 64, "hop_length": 16, "width": 4}
+
+N_FFT, HOP = 256, 64
+PLACES = torch.tensor([[1.0, 0.3], [0.2, 1.0]])
+
+
+def scene(n=20000, scale=1.0):
+    """Two noises in their places, as spectrograms: of each, and of the mixture."""
+    sources = stft(scale * noise(2, 1, n) * PLACES[:, :, None], N_FFT, HOP)
+    return sources, sources.sum(0)
+
+
+def error(found, truth):
+    return float((found - truth).abs().square().sum() / truth.abs().square().sum())
+
+
+def test_places_tell_sources_apart():
+    truth, mixture = scene()
+    guess = 0.5 * truth + 0.5 * mixture / 2
+    found = use_places(guess, mixture)
+    assert error(found, truth) < 0.75 * error(guess, truth)
+    assert_close(found.sum(0), mixture, atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("scale", [1e-9, 1e4])
+def test_the_level_does_not_matter(scale):
+    truth, mixture = scene()
+    guess = 0.5 * truth + 0.5 * mixture / 2
+    found = use_places(scale * guess, scale * mixture) / scale
+    assert_close(found, use_places(guess, mixture), atol=1e-3, rtol=1e-3)
+
+
+def test_equal_channels_stay_as_they_are():
+    truth, _ = scene()
+    guess = truth[:, :1].expand(-1, 2, -1, -1)
+    found = use_places(guess, guess.sum(0))
+    assert_close(found, guess, atol=1e-2 * float(guess.abs().max()), rtol=0)
+    assert error(found, guess) < 1e-5
+
+
+@pytest.mark.parametrize("silent", ["left", "right", "a source", "all"])
+def test_silence_stays_finite(silent):
+    truth, _ = scene()
+    if silent == "a source":
+        truth[1] = 0
+    else:
+        truth[:, {"left": [0], "right": [1], "all": [0, 1]}[silent]] = 0
+    mixture = truth.sum(0)
+    found = use_places(0.5 * truth + 0.5 * mixture / 2, mixture)
+    assert found.abs().isfinite().all()
+    assert_close(found.sum(0), mixture, atol=1e-4, rtol=0)
+    if silent == "left":
+        assert found[:, 0].abs().max() < 1e-4
+
+
+def test_a_song_in_stereo_is_separated_better_than_its_channels():
+    separator = GenerativeSeparator.from_pretrained("minislakh", quality="fast")
+    song = torch.stack([load_audio(SONG / f"{n}.flac")[0] for n in separator.sources])
+    places = torch.tensor([[1.0, 1.0], [1.0, 0.8], [0.3, 1.0], [1.0, 0.5]])
+    song = song[..., :220500] * places[:, :, None]
+    mixture = song.sum(0)[None]
+    scores = {}
+    for stereo in ("auto", "channels"):
+        found = separator.separate(mixture, stereo=stereo)[0]
+        assert_close(found.sum(0), mixture[0], atol=1e-5, rtol=0)
+        scores[stereo] = si_sdr(song.numpy(), found.numpy()).mean()
+    assert scores["auto"] > scores["channels"] + 1, scores
+
+
+def test_more_channels_are_separated_one_by_one():
+    priors = {n: tiny_prior(n, i, encoder=TINY) for i, n in enumerate(("bass", "drums"))}
+    tiny = GenerativeSeparator(priors)
+    wav = noise(1, 3, 4000)
+    spatial, each = (tiny.separate(wav, stereo=stereo) for stereo in ("spatial", "channels"))
+    assert torch.equal(spatial, each)
+
+
+def test_it_needs_encoders_and_the_sum():
+    options = SeparationOptions(stereo="spatial")
+    assert options.resolved("encoder").stereo == "spatial"
+    assert SeparationOptions().resolved("encoder").stereo == "spatial"
+    assert SeparationOptions(wiener=False).resolved("encoder").stereo == "channels"
+    with pytest.raises(ValueError, match='stereo="spatial" needs solver="encoder"'):
+        options.resolved("paper")
+    with pytest.raises(ValueError, match="wiener must not be False"):
+        SeparationOptions(stereo="spatial", wiener=False).resolved("encoder")
