@@ -13,6 +13,8 @@ from .base import Encoder
 from .solve import solve_encoder
 from .stereo import use_places
 
+QUIET = 1e-6  # peak of a channel, beside the loudest
+
 
 def separate_channels(
     wav: torch.Tensor,
@@ -37,30 +39,37 @@ def separate_channels(
     Returns:
         torch.Tensor: (n_src, batch, channels, time).
     """
-    n_fft, hop = sets[0][0].n_fft, sets[0][0].hop_length
+    n, n_fft, hop = wav.shape[-1], sets[0][0].n_fft, sets[0][0].hop_length
     mid = wav.shape[1] > 1 and options.stereo == "mid"
     out = []
     for item in wav:
         heard = item.mean(0, keepdim=True) if mid else item
+        level = heard.abs().max()
+        level = torch.where(level > 0, level, 1)
+        heard = heard / level
         sharp = out_of_tune(heard, sample_rate, n_fft) if options.retune else 0.0
         how = (sets, sources, options, residual, sharp, report.estimates)
+        is_spatial = options.stereo == "spatial" and len(heard) == 2
+        found = []
         # One by one takes less memory, and no more time.
-        found = [_solve_channel(channel, *how) for channel in heard.split(1)]
-        guesses = [guess for guess, _ in found]
-        if options.stereo == "spatial" and len(heard) == 2:
-            guesses = [*use_places(torch.stack(guesses, 1), stft(heard, n_fft, hop)).unbind(1)]
-        rows = [istft(guess, n_fft, hop, item.shape[-1]) for guess in guesses]
-        if report.evidence is not None:
-            for channel, row, (_, means) in zip(heard, rows, found):
-                # By way of waveforms, as not every array is the spectrogram of one.
-                wavs = channel, row, istft(means, n_fft, hop, item.shape[-1])
-                report.evidence.add(*(stft(wav, n_fft, hop) for wav in wavs), hop, sample_rate)
-        out.append(torch.stack(rows, 1))
+        for channel in heard.split(1):
+            guess, means = _solve_channel(channel, *how)
+            if report.evidence is not None:
+                # By way of waveforms, as not every array is the spectrogram of one. What the places
+                # add is not counted: the errors are known of channels that are separated alone.
+                wavs = channel[0], istft(guess, n_fft, hop, n), istft(means, n_fft, hop, n)
+                shown = (stft(level * wav, n_fft, hop) for wav in wavs)
+                report.evidence.add(*shown, hop, sample_rate)
+            found.append(guess if is_spatial else istft(guess, n_fft, hop, n))
+        rows = torch.stack(found, 1)
+        if is_spatial:
+            rows = istft(use_places(rows, stft(heard, n_fft, hop)), n_fft, hop, n)
+        out.append(rows * level)
     result = torch.stack(out, 1)
     if not mid:
         return result
     shares = masking.shares(stft(result, n_fft, hop).abs())
-    return istft(shares * stft(wav, n_fft, hop), n_fft, hop, wav.shape[-1])
+    return istft(shares * stft(wav, n_fft, hop), n_fft, hop, n)
 
 
 def _solve_channel(
@@ -73,8 +82,7 @@ def _solve_channel(
     kept: Any,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     # The sources of one channel (1, time), and what the encoders estimate of them.
-    level = row.abs().max()
-    level = torch.where(level > 0, level, 1)
+    level = row.abs().max().clamp_min(QUIET)
     known = kept.next() if kept and kept.is_complete else [None] * len(sets)
     found = [
         solve_encoder(row / level, encoders, residual, bool(options.wiener), sources, means, sharp)

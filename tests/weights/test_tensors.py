@@ -41,8 +41,8 @@ def test_eight_bits_take_a_quarter_of_the_space(state, tmp_path):
     assert sizes[1] < 0.35 * sizes[0]
 
 
-def test_only_the_named_part_is_stored_in_eight_bits(state, tmp_path):
-    write_tensors(tmp_path / "x", state, 8, part="stack")
+def test_only_the_named_parts_are_stored_in_eight_bits(state, tmp_path):
+    write_tensors(tmp_path / "x", state, 8, parts=["stack", "other"])
     found = read_tensors(tmp_path / "x")
     assert torch.equal(found["a.matrix"], state["a.matrix"].half().float())
     assert not torch.equal(found["a.stack"], state["a.stack"].half().float())
