@@ -104,7 +104,11 @@ def add_separation_arguments(
     search.add_argument("--wiener", action="store_true", default=None)
     search.add_argument("--no-wiener", dest="wiener", action="store_false")
     search.add_argument("--early-stop", type=float)
-    search.add_argument("--stereo", choices=STEREO)
+    search.add_argument(
+        "--stereo",
+        choices=STEREO,
+        help="spatial: use where each source stands between the channels",
+    )
     search.add_argument("--chunk", type=float, help="seconds")
     search.add_argument("--overlap", type=float, help="seconds")
     search.add_argument("--seed", type=int)
