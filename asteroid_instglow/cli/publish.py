@@ -1,6 +1,7 @@
 """``instglow publish``: writes the files of a model, and sends them to the Hugging Face Hub."""
 
 import argparse
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     from ..utils.files import scratch_folder
     from ..weights.base import load_model
     from ..weights.examples import FOLDER, copy_examples
+    from ..weights.folder import staged
     from ..weights.hub import hub_name, upload
     from .models import check_output_folder
 
@@ -58,7 +60,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         check_output_folder(args.output, args.overwrite)
     model = load_model(args.model, token=token)
     with scratch_folder() as temporary:
-        folder = args.output or temporary / "model"
+        folder = temporary / "model"
         examples = args.examples or Path(args.model, FOLDER)
         if args.examples or examples.is_dir():
             copy_examples(examples, folder)
@@ -78,6 +80,14 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
             answer["reference"] = upload(
                 folder, args.repo_id, args.private, token, args.revision, message
             )
+        if args.output is not None:
+            # Last, so that a failed upload leaves nothing.
+            if (folder / FOLDER).is_dir():
+                copy_examples(folder / FOLDER, args.output)
+            with staged(args.output) as stage:
+                for path in paths:
+                    if path.parent == folder:
+                        shutil.copy2(path, stage)
     return answer
 
 

@@ -102,6 +102,20 @@ class Checkpoints(Checkpoint):
             self._due, self._saved = False, time.monotonic()
 
 
+def check_run_folder(folder: Path) -> None:
+    """Refuses what cannot be a training's folder: a file, or a name that TensorBoard cannot write.
+
+    Raises:
+        ValueError: If it is one of these.
+    """
+    try:
+        str(folder.absolute()).encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"output must be a path in UTF-8, got {ascii(str(folder))}") from None
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"output must be a folder, got the file {folder}")
+
+
 @contextmanager
 def locked(folder: Path, is_first: bool = True) -> Iterator[None]:
     """Keeps a folder for one training.
@@ -111,11 +125,10 @@ def locked(folder: Path, is_first: bool = True) -> Iterator[None]:
         is_first (bool): Whether this is the first process of a training, which locks for all.
 
     Raises:
-        ValueError: If another training is running there.
+        ValueError: If another training is running there, or see :func:`check_run_folder`.
         OSError: If something cannot be written; the message names the folder.
     """
-    if folder.exists() and not folder.is_dir():
-        raise ValueError(f"output must be a folder, got the file {folder}")
+    check_run_folder(folder)
     folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / _LOCK, timeout=0)
     try:

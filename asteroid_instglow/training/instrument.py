@@ -15,6 +15,7 @@ from ..utils.extras import check_installed
 from ..weights.base import load_model
 from ..weights.config import shipped_names
 from ..weights.folder import CONFIG
+from .checkpoints import check_run_folder
 from .encoder import train_encoder
 from .prior import train_prior
 
@@ -86,6 +87,7 @@ def train_instrument(
     check_above_zero("minutes", minutes)
     check_installed("tensorboard")
     output, init = Path(output), default_init() if init is None else init
+    check_run_folder(output)
     n_recordings = len(find_by_source([source], data)[source])
     names = sorted(set(others or list_sources(data)) - {source})
     background = None

@@ -95,7 +95,7 @@ class TrainingOptions:
         for name, least in _WHOLE.items():
             value: Any = getattr(self, name, None)
             if value is not None or name not in ("val_every", "val_batches") + _ENCODERS_AND_FLOWS:
-                check_whole(name, value, least, _MOST.get(name))
+                check_whole(name, value, least, _MOST.get(name, 2**31))
         for name in ("segment", "checkpoint_minutes"):
             check_above_zero(name, getattr(self, name))
         check_between("lr", self.lr, 1e-12, 1e6)

@@ -34,11 +34,11 @@ def check_between(name: str, value: float, least: float, most: float) -> None:
         raise ValueError(f"{name} must be a number from {least} to {most}, got {value!r}")
 
 
-def check_whole(name: str, value: int, least: int, most: int | None = None) -> None:
+def check_whole(name: str, value: int, least: int, most: int = 2**63 - 1) -> None:
     """Raises ValueError if ``value`` is no int from ``least`` to ``most``."""
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
         raise ValueError(f"{name} must be a whole number of at least {least}, got {value!r}")
-    if most is not None and value > most:
+    if value > most:
         raise ValueError(f"{name} must be a whole number of at most {most}, got {value!r}")
 
 

@@ -11,7 +11,7 @@ import signal
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
 
     Readers see the old file or the new one. If the block fails, the old file stays. What a killed
     process left is overwritten; a process that writes the same file at the same time is waited for.
+    A link stays, and the file that it leads to is written.
 
     Args:
         path (str | Path): The file; its folder is created if it does not exist.
@@ -32,7 +33,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     Raises:
         OSError: If the file cannot be written; the message names it.
     """
-    path = Path(path)
+    path = _behind_links(Path(path))
     temporary = path.with_name(f".{path.name[:200]}.tmp")
     path.parent.mkdir(parents=True, exist_ok=True)
     with naming(path, temporary), _reserved(temporary):
@@ -42,6 +43,14 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
+
+
+def _behind_links(path: Path) -> Path:
+    if not path.is_symlink():
+        return path
+    with naming(path), suppress(FileNotFoundError):
+        path.stat()  # refuses links that lead to themselves
+    return Path(os.path.realpath(path))
 
 
 @contextmanager

@@ -60,6 +60,16 @@ def test_the_files_can_be_kept(folder, tmp_path):
     run(publish, *args, "--overwrite")
 
 
+def test_an_upload_that_fails_leaves_nothing(folder, tmp_path, monkeypatch):
+    def refuse(*args, **options):
+        raise ConnectionError("no network")
+
+    monkeypatch.setattr("asteroid_instglow.weights.hub.upload", refuse)
+    with pytest.raises(ConnectionError):
+        run(publish, folder, "--repo-id", "user/bass", "--push", "-o", tmp_path / "out")
+    assert list(tmp_path.iterdir()) == [folder]
+
+
 def test_where_the_card_comes_from(folder, tmp_path):
     card = {"description": "From the model.", "license": "mit", "title": "Low"}
     GlowPrior.from_pretrained(folder).save_pretrained(folder, card=card)

@@ -15,7 +15,7 @@ import torch
 from solo_folders import write_solos
 
 from asteroid_instglow.training.checkpoints import AtomicFiles, load_checkpoint, locked
-from asteroid_instglow.training.options import PriorOptions
+from asteroid_instglow.training.options import EncoderOptions
 
 train = functools.partial(prior_runs.train, n_steps=2)
 
@@ -29,7 +29,7 @@ KILLED = """
 import sys
 import torch
 from asteroid_instglow.training.checkpoints import AtomicFiles
-from asteroid_instglow.training.options import PriorOptions
+from asteroid_instglow.training.options import EncoderOptions
 
 content = {"weights": torch.zeros(3_000_000), "run": 0}
 while True:
@@ -95,6 +95,12 @@ def test_a_clock_that_the_logger_cannot_wait_for_is_refused(solos, tmp_path, mon
         train(solos, tmp_path / "prior")
 
 
+def test_a_folder_that_the_logger_cannot_name_is_refused(solos, tmp_path):
+    with pytest.raises(ValueError, match="output must be a path in UTF-8, got"):
+        train(solos, tmp_path / "\udcff")
+    assert list(tmp_path.iterdir()) == [solos]
+
+
 def test_other_recordings_are_noticed(solos, tmp_path):
     train(solos, tmp_path / "prior")
     moved = solos.rename(tmp_path / "moved")
@@ -115,17 +121,19 @@ def test_a_run_without_a_digest_is_resumed(solos, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name, value", [("seed", 2**63), ("num_workers", 10**9), ("devices", 1025)]
+    "name, value",
+    [("seed", 2**63), ("num_workers", 10**9), ("devices", 1025)]
+    + [(name, 10**26) for name in ("n_steps", "batch_size", "validation_items", "val_every")],
 )
 def test_numbers_beyond_the_machine_are_refused(name, value):
     with pytest.raises(ValueError, match=f"{name} must be a whole number of at most"):
-        PriorOptions(**{name: value})
+        EncoderOptions(**{name: value})
 
 
 @pytest.mark.parametrize("lr", [0.0, -1.0, 1e308, float("nan"), float("inf")])
 def test_a_learning_rate_that_no_optimizer_takes_is_refused(lr):
     with pytest.raises(ValueError, match="lr must be a number from"):
-        PriorOptions(lr=lr)
+        EncoderOptions(lr=lr)
 
 
 def test_a_full_disk_names_the_folder_of_the_training(tmp_path):

@@ -78,6 +78,22 @@ def test_an_error_names_the_file_not_the_temporary_one(tmp_path):
     assert "tmp:" not in str(caught.value)
 
 
+def test_a_link_stays_and_what_it_leads_to_is_written(tmp_path):
+    (tmp_path / "there").mkdir()
+    for name in ("old", "new"):
+        (tmp_path / name).symlink_to(tmp_path / "there" / name)
+    (tmp_path / "there" / "old").write_text("before")
+    for name in ("old", "new"):
+        write_atomic(tmp_path / name, "after")
+        assert (tmp_path / name).is_symlink()
+        assert (tmp_path / "there" / name).read_text() == "after"
+    loop = tmp_path / "loop"
+    loop.symlink_to(loop)
+    with pytest.raises(OSError, match=f"cannot write {loop}: Too many levels"):
+        write_atomic(loop, "x")
+    assert loop.is_symlink()
+
+
 def test_json_is_read_back_and_anything_else_refused(tmp_path):
     path = tmp_path / "a.json"
     write_json(path, {"é": [1, None]})
