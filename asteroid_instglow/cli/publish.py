@@ -50,7 +50,6 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     from ..utils.files import scratch_folder
     from ..weights.base import load_model
     from ..weights.examples import FOLDER, copy_examples
-    from ..weights.folder import staged
     from ..weights.hub import hub_name, upload
     from .models import check_output_folder
 
@@ -60,7 +59,9 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         check_output_folder(args.output, args.overwrite)
     model = load_model(args.model, token=token)
     with scratch_folder() as temporary:
-        folder = temporary / "model"
+        folder = args.output or temporary / "model"
+        was_there = folder.is_dir()
+        was_empty = not was_there or not any(folder.iterdir())
         examples = args.examples or Path(args.model, FOLDER)
         if args.examples or examples.is_dir():
             copy_examples(examples, folder)
@@ -77,17 +78,15 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         }
         if args.push:
             message = args.commit_message or f"Upload {type(model).__name__}"
-            answer["reference"] = upload(
-                folder, args.repo_id, args.private, token, args.revision, message
-            )
-        if args.output is not None:
-            # Last, so that a failed upload leaves nothing.
-            if (folder / FOLDER).is_dir():
-                copy_examples(folder / FOLDER, args.output)
-            with staged(args.output) as stage:
-                for path in paths:
-                    if path.parent == folder:
-                        shutil.copy2(path, stage)
+            where = args.repo_id, args.private, token, args.revision
+            try:
+                answer["reference"] = upload(folder, *where, message)
+            except BaseException:
+                if was_empty:
+                    shutil.rmtree(folder)
+                    if was_there:
+                        folder.mkdir()
+                raise
     return answer
 
 

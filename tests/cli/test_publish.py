@@ -65,9 +65,14 @@ def test_an_upload_that_fails_leaves_nothing(folder, tmp_path, monkeypatch):
         raise ConnectionError("no network")
 
     monkeypatch.setattr("asteroid_instglow.weights.hub.upload", refuse)
+    args = (folder, "--repo-id", "user/bass", "--push", "-o", tmp_path / "out")
     with pytest.raises(ConnectionError):
-        run(publish, folder, "--repo-id", "user/bass", "--push", "-o", tmp_path / "out")
+        run(publish, *args)
     assert list(tmp_path.iterdir()) == [folder]
+    (tmp_path / "out").mkdir()
+    with pytest.raises(ConnectionError):
+        run(publish, *args)
+    assert not list((tmp_path / "out").iterdir())
 
 
 def test_where_the_card_comes_from(folder, tmp_path):
