@@ -131,7 +131,7 @@ class GenerativeSeparator(Separator, PretrainedModel):
     def posterior(
         self, wav: torch.Tensor, n: int = 8, sample_rate: int | None = None, **options: Any
     ) -> torch.Tensor:
-        """Draws alternatives to the answer, see :mod:`~asteroid_instglow.uncertainty.samples`.
+        """Draws alternatives to the answer, which differ where it is unsure.
 
         See :mod:`asteroid_instglow.uncertainty.samples`.
 

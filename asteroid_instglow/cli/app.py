@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from .models import add_device_argument
+
 HELP = "separate and mix songs in the browser"
 
 
@@ -18,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="the set to begin with, as for separate (default: those that ship with the package)",
     )
     parser.add_argument("--residual", action="store_true", help="add what no prior explains")
-    parser.add_argument("--device", default="auto", help="auto (CUDA, MPS, CPU), cpu, cuda, cuda:1")
+    add_device_argument(parser)
     parser.add_argument("--host", default="127.0.0.1", help="0.0.0.0: reachable from elsewhere")
     parser.add_argument("--port", type=int, help="default: the first free one from 7860 on")
     parser.add_argument(

@@ -4,6 +4,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from .models import add_device_argument
+
 HELP = "tell which sources play in a recording, when, and whether the music is familiar"
 
 
@@ -14,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", type=Path, metavar="FILE", help="audio file of any format")
     parser.add_argument("--priors", nargs="+", default=["band"], metavar="DIR|NAME=DIR")
     parser.add_argument("--quality", choices=QUALITIES)
-    parser.add_argument("--device", default="auto", help="auto (CUDA, MPS, CPU), cpu, cuda, cuda:1")
+    add_device_argument(parser)
     parser.add_argument(
         "--picture", type=Path, metavar="FILE", help="draw who plays over time: .png or .svg"
     )

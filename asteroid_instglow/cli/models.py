@@ -1,5 +1,6 @@
 """Priors and separators as the command line names them."""
 
+import argparse
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,6 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ..separator import GenerativeSeparator
+
+
+def add_device_argument(parser: argparse.ArgumentParser) -> None:
+    """Declares the device that the model runs on."""
+    parser.add_argument("--device", default="auto", help="auto (CUDA, MPS, CPU), cpu, cuda, cuda:1")
 
 
 def load_separator(specs: Sequence[str], residual: bool = False) -> "GenerativeSeparator":

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .errors import explain
+from .models import add_device_argument
 
 if TYPE_CHECKING:
     from ..adapter import Separator
@@ -43,7 +44,7 @@ def add_file_arguments(parser: argparse.ArgumentParser, output: argparse._Action
         metavar="FILE|DIR|PATTERN",
         help="audio files, folders of them, or patterns such as 'music/**/*.mp3'",
     )
-    parser.add_argument("--device", default="auto", help="auto (CUDA, MPS, CPU), cpu, cuda, cuda:1")
+    add_device_argument(parser)
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
     output.add_argument("--overwrite", action="store_true", help="replace existing files")
     output.add_argument(

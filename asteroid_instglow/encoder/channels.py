@@ -29,7 +29,7 @@ def separate_channels(
 
     Args:
         wav (torch.Tensor): (batch, channels, time).
-        sets (Sequence): Of encoders, see :func:`~.solve.encoder_sets`.
+        sets (Sequence): One or two sets of encoders, from :func:`~.solve.encoder_sets`.
         sources (Sequence[str]): Names of the encoders' sources.
         sample_rate (int): Hz.
         options (SeparationOptions): Resolved; uses fast_share, retune, wiener and stereo.
@@ -49,21 +49,23 @@ def separate_channels(
         heard = heard / level
         sharp = out_of_tune(heard, sample_rate, n_fft) if options.retune else 0.0
         how = (sets, sources, options, residual, sharp, report.estimates)
-        is_spatial = options.stereo == "spatial" and len(heard) == 2
-        found = []
+        is_spatial = options.stereo == "spatial" and len(heard) == 2 and report.is_result_used
+        found, mixture = [], []
         # One by one takes less memory, and no more time.
         for channel in heard.split(1):
-            guess, means = _solve_channel(channel, *how)
+            guess, means, spec = _solve_channel(channel, *how)
+            found.append(guess if is_spatial else istft(guess, n_fft, hop, n))
+            mixture.append(spec)
             if report.evidence is not None:
                 # By way of waveforms, as not every array is the spectrogram of one. What the places
                 # add is not counted: the errors are known of channels that are separated alone.
-                wavs = channel[0], istft(guess, n_fft, hop, n), istft(means, n_fft, hop, n)
+                alone = istft(guess, n_fft, hop, n) if is_spatial else found[-1]
+                wavs = channel[0], alone, istft(means, n_fft, hop, n)
                 shown = (stft(level * wav, n_fft, hop) for wav in wavs)
                 report.evidence.add(*shown, hop, sample_rate)
-            found.append(guess if is_spatial else istft(guess, n_fft, hop, n))
         rows = torch.stack(found, 1)
         if is_spatial:
-            rows = istft(use_places(rows, stft(heard, n_fft, hop)), n_fft, hop, n)
+            rows = istft(use_places(rows, torch.stack(mixture)), n_fft, hop, n)
         out.append(rows * level)
     result = torch.stack(out, 1)
     if not mid:
@@ -80,8 +82,8 @@ def _solve_channel(
     residual: bool,
     sharp: float,
     kept: Any,
-) -> tuple[torch.Tensor, torch.Tensor]:
-    # The sources of one channel (1, time), and what the encoders estimate of them.
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    # The sources of one channel (1, time), what the encoders estimate of them, and their mixture.
     level = row.abs().max().clamp_min(QUIET)
     known = kept.next() if kept and kept.is_complete else [None] * len(sets)
     found = [
@@ -95,4 +97,4 @@ def _solve_channel(
         sum(share * getattr(solution, part)[:, 0] for share, solution in zip(shares, found))
         for part in ("sources", "means")
     )
-    return guess * level, means * level
+    return guess * level, means * level, found[0].mixture[0] * level

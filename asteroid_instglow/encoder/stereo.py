@@ -1,4 +1,4 @@
-"""What the places of the sources in a stereo recording add to estimates of its channels."""
+"""Improves estimates of the channels of a stereo recording by the places of its sources."""
 
 import torch
 

@@ -1,4 +1,4 @@
-"""What the places of the sources in a stereo recording add."""
+"""Tests that the places of the sources in a stereo recording improve their estimates."""
 
 from pathlib import Path
 
