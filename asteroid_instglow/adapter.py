@@ -19,6 +19,7 @@ from .audio.stems import StemSet
 from .inference import Mixture, as_wav, open_mixture, shaped_as
 from .uncertainty.confidence import confidence_of
 from .uncertainty.files import ConfidenceFiles
+from .utils.devices import device_of
 from .utils.kept import KeptEstimates
 from .utils.progress import SeparationProgress, as_progress
 
@@ -39,13 +40,9 @@ class Separator:
         """Names of the sources in the order of the output."""
         raise NotImplementedError
 
-    def resolved(self, options: Any) -> Any:
-        """Returns the options with every default filled in."""
-        return options
-
     def _begin(self, options: Any) -> Any:
-        """Returns the resolved options when a separation begins; may warn."""
-        return self.resolved(options)
+        """Returns the options with every default filled in; may warn."""
+        return options
 
     def _solve(self, wav: torch.Tensor, options: Any, report: SeparationProgress) -> torch.Tensor:
         """Separates (batch, channels, time) into (n_src, batch, channels, time)."""
@@ -54,6 +51,10 @@ class Separator:
     def _sums_up(self, options: Any) -> bool:
         """Returns whether the sources sum to the mixture."""
         raise NotImplementedError
+
+    def _by_channel(self, options: Any) -> bool:
+        """Returns whether equal channels get equal sources, so that one of them will do."""
+        return False
 
     def _gather(self, n_seconds: int, options: Any) -> Any:
         """Returns a collector of the powers from which the errors are estimated."""
@@ -212,7 +213,7 @@ class Separator:
             confidence (bool | str): Write ``confidence.json``, too, named like a stem, see
                 :class:`~.uncertainty.confidence.Confidence`; "picture": and ``confidence.png``.
                 Without it, those of stems that are replaced are deleted.
-            progress, **options: As for :meth:`torch_separate`.
+            **options: As for :meth:`torch_separate`, ``progress`` among them.
 
         Returns:
             dict[str, Path]: Name of each stem, and "confidence" and "confidence picture" if asked
@@ -281,20 +282,19 @@ class Separator:
         report.evidence = gather() if confidence else None
         each_start = itertools.cycle(starts)
         solve = partial(self._solve, options=options, report=report)
-        module: Any = self
-        weights = itertools.chain(module.parameters(), module.buffers())
-        device = next((weight.device for weight in weights), torch.device("cpu"))
 
         @torch.no_grad()
         def piecewise(wav: torch.Tensor) -> torch.Tensor:
             start = next(each_start)
+            heard = inference.one_if_equal(wav) if self._by_channel(options) else wav
             if confidence:
                 report.evidence = report.evidence if start else gather()
-                report.evidence.begin(start / rate, float(wav.abs().max().clamp_min(1)))
+                gain, n_equal = float(wav.abs().max().clamp_min(1)), wav.shape[1] // heard.shape[1]
+                report.evidence.begin(start / rate, gain, n_equal)
             sizes = len(self.sources), (rate, model_rate), self._window
             use = self._sums_up(options), not report.is_result_used
-            out = inference.separate_piece(solve, wav.to(device), *sizes, *use)
+            out = inference.separate_piece(solve, heard.to(device_of(self)), *sizes, *use)
             report.next_piece()
-            return out.to(wav.device)
+            return out.to(wav.device).expand(-1, -1, wav.shape[1], -1)
 
         return piecewise, chunk, overlap

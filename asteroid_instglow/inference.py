@@ -185,6 +185,20 @@ def separate_piece(
     return out * gain
 
 
+def one_if_equal(wav: torch.Tensor) -> torch.Tensor:
+    """Returns the first channel if all channels are equal, else all.
+
+    Args:
+        wav (torch.Tensor): (batch, channels, time).
+
+    Examples:
+        >>> one_if_equal(torch.ones(1, 2, 9)).shape
+        torch.Size([1, 1, 9])
+    """
+    first = wav[:, :1]
+    return first if (wav == first).all() else wav
+
+
 def as_wav(wav: torch.Tensor) -> tuple[torch.Tensor, int]:
     """Checks a mixture and gives it three axes.
 

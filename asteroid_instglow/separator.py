@@ -211,6 +211,9 @@ class GenerativeSeparator(Separator, PretrainedModel):
             )
         return resolved
 
+    def _by_channel(self, options: Any) -> bool:
+        return options.stereo != "mid"
+
     def _gather(self, n_seconds: int, options: Any) -> Evidence:
         if options.solver != "encoder":
             raise ValueError(f'confidence needs solver="encoder", got "{options.solver}"')

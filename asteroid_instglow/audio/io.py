@@ -33,15 +33,14 @@ class AudioInfo(NamedTuple):
     n_streams: int = 1
 
 
-def audio_info(path: str | Path, stream: int = 0) -> AudioInfo:
+def audio_info(path: str | Path) -> AudioInfo:
     """Describes an audio file; decodes only what ffmpeg alone can read.
 
     Args:
         path (str | Path): File of any of the kinds in ``AUDIO_SUFFIXES``.
-        stream (int): Index of the audio stream in a container (stem.mp4 has five).
 
     Returns:
-        AudioInfo: Its description.
+        AudioInfo: Its description; of a container with several streams (stem.mp4), the first's.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -53,12 +52,12 @@ def audio_info(path: str | Path, stream: int = 0) -> AudioInfo:
         0.5
     """
     path = check_file(path)
-    with open_decoded(path, stream) as (file, is_copy):
+    with open_decoded(path) as (file, is_copy):
         rate, frames = file.samplerate, file.frames
         codec, n_streams = f"{file.format} {file.subtype}", 1
         if is_copy:
             streams = probe(path)
-            codec, n_streams = streams[stream]["codec_name"], len(streams)
+            codec, n_streams = streams[0]["codec_name"], len(streams)
         return AudioInfo(rate, file.channels, frames, frames / rate, codec, n_streams)
 
 

@@ -23,9 +23,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="file with the token (by default that of `hf auth login`, or HF_TOKEN)",
     )
     parser.add_argument("--half", action="store_true", help="store the weights in 16 bits")
-    parser.add_argument(
-        "--embed", action="store_true", help="no effect: a separator always holds its priors"
-    )
     parser.add_argument("-o", "--output", type=Path, metavar="DIR", help="also keep the files here")
     parser.add_argument("--overwrite", action="store_true", help="replace what is in DIR")
     card = parser.add_argument_group("model card")

@@ -8,6 +8,7 @@ from torch import nn
 
 TOKENS = 2800  # that a block takes at once: what it computes stays in the processor's cache
 EPS = 1e-7
+EXPANSION = 3  # of the width, in the feed-forward network of a block
 
 
 class Block(nn.Module):
@@ -17,15 +18,15 @@ class Block(nn.Module):
         - Input, output: (batch, length, width).
     """
 
-    def __init__(self, width: int, n_heads: int, expansion: int = 3):
+    def __init__(self, width: int, n_heads: int):
         super().__init__()
         self.n_heads = n_heads
         self.norm1, self.norm2 = nn.RMSNorm(width), nn.RMSNorm(width)
         self.qkv = nn.Linear(width, 3 * width, bias=False)
         self.gate = nn.Linear(width, n_heads)
         self.out = nn.Linear(width, width, bias=False)
-        self.up = nn.Linear(width, expansion * width)
-        self.down = nn.Linear(expansion * width, width)
+        self.up = nn.Linear(width, EXPANSION * width)
+        self.down = nn.Linear(EXPANSION * width, width)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         batch, length, width = x.shape

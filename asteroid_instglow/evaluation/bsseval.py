@@ -37,7 +37,6 @@ def bss_eval(
     estimates: ArrayLike,
     window: int | None = None,
     hop: int | None = None,
-    filter_length: int = FILTER_LENGTH,
 ) -> NDArray[np.float64]:
     """Computes BSSEval v4 window by window, with filters fitted on the whole signal [1].
 
@@ -52,7 +51,6 @@ def bss_eval(
         estimates (ndarray): Same shape.
         window (int, optional): Window length in samples; the whole signal by default.
         hop (int, optional): Hop in samples; the window length by default.
-        filter_length (int): Taps of the distortion filters.
 
     Returns:
         ndarray: (4, n_src, n_windows), dB, in the order of ``BSS_METRICS``.
@@ -73,8 +71,8 @@ def bss_eval(
     if not active.all():
         references, estimates = references[active], estimates[active]
     has_output = estimates.any(axis=(1, 2))
-    filters, own_filters = _distortion_filters(references, estimates, filter_length)
-    n_fft = next_fast_len(window + filter_length - 1, real=True)
+    filters, own_filters = _distortion_filters(references, estimates)
+    n_fft = next_fast_len(window + FILTER_LENGTH - 1, real=True)
     spectra = torch.fft.rfft(filters, n_fft), torch.fft.rfft(own_filters, n_fft)
     values = np.full((4, len(references), len(starts)), np.nan)
     for index, start in enumerate(starts):
@@ -160,24 +158,24 @@ def _correlations(
 
 
 def _distortion_filters(
-    references: NDArray, estimates: NDArray, filter_length: int
+    references: NDArray, estimates: NDArray
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Fits least-squares filters from the references to each estimate.
 
     Returns:
-        tuple: Filters from all references, (n_src * channels, n_src, channels, filter_length), and
-        from the estimate's own reference, (channels, n_src, channels, filter_length).
+        tuple: Filters from all references, (n_src * channels, n_src, channels, FILTER_LENGTH), and
+        from the estimate's own reference, (channels, n_src, channels, FILTER_LENGTH).
     """
     n_src, channels, time = references.shape
     inputs = torch.from_numpy(references.reshape(n_src * channels, time))
     outputs = torch.from_numpy(estimates.reshape(n_src * channels, time))
-    lag = filter_length - 1
+    lag = FILTER_LENGTH - 1
     auto = _correlations(inputs, inputs, lag)
     cross = _correlations(inputs, outputs, lag)[..., lag:]  # an estimate is a delayed reference
-    taps = torch.arange(filter_length)
+    taps = torch.arange(FILTER_LENGTH)
     # gram[a, k, b, l] = <a delayed by k, b delayed by l>
     gram = auto[:, :, lag + taps[:, None] - taps[None]].permute(0, 2, 1, 3)
-    rhs = cross.transpose(1, 2)  # (n_in, filter_length, n_out)
+    rhs = cross.transpose(1, 2)  # (n_in, FILTER_LENGTH, n_out)
     filters = _solve(gram, rhs).unflatten(2, (n_src, channels)).permute(0, 2, 3, 1)
     own = []
     for j in range(n_src):

@@ -33,8 +33,6 @@ def evaluate_folders(
     output: str | Path | None = None,
     resume: bool = True,
     progress: bool = True,
-    n_bootstrap: int = 1000,
-    seed: int = 0,
 ) -> Report:
     """Scores ``<estimates>/<track>/<source>`` against ``<references>/<track>/<source>``.
 
@@ -63,8 +61,6 @@ def evaluate_folders(
         resume (bool): Whether to reuse scores in ``output`` of the same files (by size and time of
             change) under the same settings.
         progress (bool): Whether to show a progress bar on stderr.
-        n_bootstrap (int): Number of resamplings for the confidence intervals, see :class:`Report`.
-        seed (int): Random seed of the resampling.
 
     Returns:
         Report: Scores of all tracks.
@@ -120,7 +116,7 @@ def evaluate_folders(
             for name in records:
                 write_track(output, name, track, settings, records[name])
     ordered = {name: {p: done[p] for p in names} for name, done in scores.items()}
-    report = Report(ordered, settings, n_bootstrap, seed)
+    report = Report(ordered, settings)
     if output:
         from .plot import box_plot  # matplotlib is slow to import, also in every worker
 

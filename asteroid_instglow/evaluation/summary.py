@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .protocols import PROTOCOLS, STATUSES, Protocol
 
+N_BOOTSTRAP, SEED = 1000, 0  # resamplings of the tracks, with replacement, for the intervals
 _COUNTS = {
     "scored": "n_scored",
     "silent": "n_silent",
@@ -36,17 +37,14 @@ class Report:
         tracks (dict): ``[track][protocol]["estimates" or "baseline"][source]``, as
             :func:`evaluate_signals` returns for each track.
         settings (dict, optional): Settings of the evaluation, plain types.
-        n_bootstrap (int): Number of resamplings (of tracks, with replacement) for the 95 %
-            confidence intervals.
-        seed (int): Random seed of the resampling; all sources, metrics and systems share the draws.
 
     Attributes:
         summary (dict): ``[protocol][system][source or "average"]``. Each metric has a dict of
-            ``value``, ``low`` and ``high`` (dB; NaN where nothing was scored, and for the interval
-            of fewer than two tracks). Each source has the numbers of tracks ``n_tracks``,
-            ``n_scored``, ``n_silent``, ``n_silent_estimates``, ``n_no_window`` and ``n_missing``,
-            and ``n_windows`` and ``n_windows_scored`` over the tracks with a score. The average is
-            over the sources that have a value.
+            ``value``, ``low`` and ``high``, a bootstrapped 95 % interval (dB; NaN where nothing was
+            scored, and for the interval of fewer than two tracks). Each source has the numbers of
+            tracks ``n_tracks``, ``n_scored``, ``n_silent``, ``n_silent_estimates``,
+            ``n_no_window`` and ``n_missing``, and ``n_windows`` and ``n_windows_scored`` over the
+            tracks with a score. The average is over the sources that have a value.
 
     Examples:
         >>> references = np.random.default_rng(0).standard_normal((2, 8000))
@@ -57,18 +55,11 @@ class Report:
         6.02
     """
 
-    def __init__(
-        self,
-        tracks: Mapping[str, Any],
-        settings: Mapping[str, Any] | None = None,
-        n_bootstrap: int = 1000,
-        seed: int = 0,
-    ) -> None:
+    def __init__(self, tracks: Mapping[str, Any], settings: Mapping[str, Any] | None = None):
         if not tracks:
             raise ValueError("tracks must hold the scores of at least one track, got none")
         self.tracks = dict(tracks)
         self.settings = dict(settings or {})
-        self.n_bootstrap, self.seed = n_bootstrap, seed
 
     @property
     def protocols(self) -> list[str]:
@@ -78,9 +69,9 @@ class Report:
     @cached_property
     def summary(self) -> dict[str, Any]:
         """Aggregated scores; see the class."""
-        draws = np.random.default_rng(self.seed).integers(
-            len(self.tracks), size=(self.n_bootstrap, len(self.tracks))
-        )
+        # All sources, metrics and systems share the draws.
+        n_tracks = len(self.tracks)
+        draws = np.random.default_rng(SEED).integers(n_tracks, size=(N_BOOTSTRAP, n_tracks))
         return {name: self._summarize(name, draws) for name in self.protocols}
 
     def _summarize(self, name: str, draws: NDArray) -> dict[str, Any]:
@@ -120,8 +111,8 @@ class Report:
             {
                 "settings": self.settings,
                 "n_tracks": len(self.tracks),
-                "n_bootstrap": self.n_bootstrap,
-                "seed": self.seed,
+                "n_bootstrap": N_BOOTSTRAP,
+                "seed": SEED,
                 "protocols": {
                     name: {
                         "description": PROTOCOLS[name].description,

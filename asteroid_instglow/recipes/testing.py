@@ -1,8 +1,6 @@
 """Stage 2 of a recipe: joins the priors to a separator, separates the test set and scores it."""
 
 import glob
-import hashlib
-import json
 import logging
 import shutil
 from collections.abc import Iterable
@@ -18,7 +16,7 @@ from ..data.corpora.manifest import MANIFEST
 from ..data.corpora.tracks import save_stem
 from ..evaluation import Report, evaluate_folders
 from ..separator import GenerativeSeparator
-from ..utils.files import write_atomic, write_json
+from ..utils.files import digest, hash_file, read_json, write_atomic, write_json
 from ..weights.tensors import write_pickle
 
 logger = logging.getLogger(__name__)
@@ -125,25 +123,20 @@ def final_metrics(report: Report) -> dict[str, Any]:
 
 
 def _key(separator: Any, data: Path, exp: Path) -> str:
-    # Digest of all that the estimates depend on.
-    digest = hashlib.sha256((data / MANIFEST).read_bytes())
+    # Digest of all that the estimates depend on. A model's configuration has the hash of its
+    # weights; that in "model" is of another system.
     arguments = {k: v for k, v in separator.get_model_args().items() if k != "priors"}
-    digest.update(json.dumps(arguments, sort_keys=True).encode())
-    for source in separator.sources:
-        config = exp / "priors" / source / "config.json"
-        # It has the hash of the weights.
-        digest.update(config.read_bytes() if config.is_file() else source.encode())
-    whole = exp / "model" / "config.json"  # of another system
-    if whole.is_file():
-        digest.update(whole.read_bytes())
-    return digest.hexdigest()
+    folders = [exp / "priors" / source for source in separator.sources] + [exp / "model"]
+    configs = [folder / "config.json" for folder in folders]
+    hashes = [hash_file(config) if config.is_file() else None for config in configs]
+    return digest([hash_file(data / MANIFEST), arguments, separator.sources, hashes])
 
 
 def _separate_tracks(
     separator: Any, references: Path, estimates: Path, key: str, progress: bool
 ) -> None:
     settings = estimates / _SETTINGS
-    if not (settings.is_file() and json.loads(settings.read_text(encoding="utf-8"))["key"] == key):
+    if not (settings.is_file() and read_json(settings)["key"] == key):
         shutil.rmtree(estimates, ignore_errors=True)
     estimates.mkdir(parents=True, exist_ok=True)
     write_json(settings, {"key": key})

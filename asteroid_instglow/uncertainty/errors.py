@@ -25,10 +25,6 @@ class ErrorModel(nn.Module):
     convolutional network corrects its logarithm. It sees powers relative to the mixture's, of any
     source alike, so that it serves sources that it was not trained with.
 
-    Args:
-        width (int): Number of features.
-        depth (int): Number of convolutions over bands and time.
-
     Shape:
         - Input: powers, (n_src, len(QUANTITIES), n_bands, n_cells).
         - Output: power of the error, (n_src, n_bands, n_cells).
@@ -38,8 +34,9 @@ class ErrorModel(nn.Module):
           2009, sec. 3 (Gaussian composite model). https://doi.org/10.1162/neco.2008.04-08-771
     """
 
-    def __init__(self, width: int = 24, depth: int = 3):
+    def __init__(self) -> None:
         super().__init__()
+        width, depth = 24, 3
         self.enter = nn.Conv2d(len(QUANTITIES) + 1, width, 1)
         self.near = nn.ModuleList(nn.Conv2d(width, width, 3, padding=1) for _ in range(depth))
         self.far = nn.Conv2d(width, width, (1, 5), padding=(0, 8), dilation=(1, 4))
@@ -68,8 +65,9 @@ class IntervalModel(nn.Module):
         - Output: low, middle and high, dB, each (n_src, n_seconds).
     """
 
-    def __init__(self, width: int = 16):
+    def __init__(self) -> None:
         super().__init__()
+        width = 16
         self.enter = nn.Linear(len(QUANTITIES), width)
         self.leave = nn.Linear(width, 3)
 

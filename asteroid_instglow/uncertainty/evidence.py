@@ -134,16 +134,18 @@ class Evidence:
         self._guess = guess
         self._sums = torch.zeros(n_src, len(QUANTITIES) + 1, N_OCTAVES, n_seconds)
         self._n_cells = torch.zeros(n_seconds)
-        self._start, self._power = 0.0, 1.0
+        self._start, self._power, self._n_equal = 0.0, 1.0, 1
 
-    def begin(self, start: float, gain: float = 1.0) -> None:
+    def begin(self, start: float, gain: float = 1.0, n_equal: int = 1) -> None:
         """Announces a piece.
 
         Args:
             start (float): Where it begins, seconds.
             gain (float): Factor by which its result will be multiplied, as it was too loud.
+            n_equal (int): Number of equal channels of which one is added for all.
         """
         self._start, self._power = start, min(gain, MAX_GAIN) ** 2
+        self._n_equal = n_equal
 
     def add(self, *channel: Any) -> None:
         """Adds one channel of a piece; takes the arguments of :func:`pooled_quantities`."""
@@ -152,8 +154,9 @@ class Evidence:
         cells = torch.arange(powers.shape[-1])
         second = ((cells + 0.5) * CELL + self._start).long().clamp_max(len(self._n_cells) - 1)
         octaves = powers.unflatten(2, (N_OCTAVES, THIRDS)).sum(3) * self._power
-        self._sums.index_add_(3, second, octaves)
-        self._n_cells.index_add_(0, second, torch.ones(len(second)))
+        for _ in range(self._n_equal):
+            self._sums.index_add_(3, second, octaves)
+            self._n_cells.index_add_(0, second, torch.ones(len(second)))
 
     @property
     def powers(self) -> torch.Tensor:

@@ -1,4 +1,7 @@
-"""Picks the device to compute on."""
+"""Finds the device to compute on."""
+
+import itertools
+from typing import Any
 
 import torch
 
@@ -33,3 +36,14 @@ def pick_device(name: str = "auto") -> torch.device:
             f"auto would take {pick_device()}"
         )
     return device
+
+
+def device_of(module: Any) -> torch.device:
+    """Returns the device of a module's first weight or buffer; the CPU if it has none.
+
+    Examples:
+        >>> device_of(torch.nn.Linear(2, 2))
+        device(type='cpu')
+    """
+    weights = itertools.chain(module.parameters(), module.buffers())
+    return next((weight.device for weight in weights), torch.device("cpu"))

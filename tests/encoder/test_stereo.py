@@ -10,6 +10,7 @@ from torch.testing import assert_close
 
 from asteroid_instglow import GenerativeSeparator, load_audio
 from asteroid_instglow.audio.stft import stft
+from asteroid_instglow.encoder import solve
 from asteroid_instglow.encoder.stereo import use_places
 from asteroid_instglow.evaluation.metrics import si_sdr
 from asteroid_instglow.options import SeparationOptions
@@ -87,6 +88,29 @@ def test_the_level_does_not_matter(level):
     wav = noise(1, 2, 4000)
     found = tiny.separate(level * wav) / level
     assert_close(found, tiny.separate(wav), atol=1e-3, rtol=0)
+
+
+@pytest.mark.parametrize("n", [2, 3])
+@pytest.mark.parametrize(("n_equal", "n_pieces"), [(4000, 1), (8000, 3)])
+def test_equal_channels_are_separated_once(monkeypatch, n, n_equal, n_pieces):
+    estimate, passes = solve.estimate_each, []
+    monkeypatch.setattr(solve, "estimate_each", lambda *x: passes.append(1) or estimate(*x))
+    tiny = make_tiny()
+    wav = noise(1, 1, 8000).repeat(1, n, 1)
+    wav[:, -1, n_equal:] *= 0.5
+    rate = tiny.sample_rate
+    how = {"chunk": 3000 / rate, "overlap": 500 / rate, "confidence": True}
+    found, told = tiny.separate(wav, **how)
+    n_passes = len(passes)
+    assert n_passes == 3 * n - n_pieces * (n - 1)
+    equal = found[..., : n_equal - 1500]
+    mono = tiny.separate(wav[:, :1], **how)[0][..., : equal.shape[-1]]
+    assert all(torch.equal(equal[:, :, i], mono) for i in range(n))
+    monkeypatch.setattr(GenerativeSeparator, "_by_channel", lambda self, options: False)
+    one_by_one, same = tiny.separate(wav, **how)
+    assert_close(found, one_by_one)
+    for name in ("sdr", "low", "error", "octaves"):
+        assert_close(getattr(told[0], name), getattr(same[0], name), rtol=0, atol=0, equal_nan=True)
 
 
 def test_more_channels_are_separated_one_by_one():

@@ -8,6 +8,7 @@ from small_systems import Record, fit, loader, make_batches, make_prior, make_sy
 from torch.testing import assert_close
 from torch.utils.data import DataLoader
 
+from asteroid_instglow.training import prior_system
 from asteroid_instglow.training.prior_system import PriorSystem, paper_optimizer
 
 
@@ -93,9 +94,10 @@ class TestPriorSystem:
         assert losses["bf16-mixed"] == pytest.approx(losses["32-true"], abs=0.05)
         assert losses["bf16-mixed"] != losses["32-true"]
 
-    def test_learning_rate_decays_with_the_steps(self):
+    def test_learning_rate_decays_with_the_steps(self, monkeypatch):
+        monkeypatch.setattr(prior_system, "DECAY_STEPS", 2)
         prior = make_prior()
-        optimizer, scheduler = paper_optimizer(prior, 1e-3, step_size=2)
+        optimizer, scheduler = paper_optimizer(prior, 1e-3)
         system = PriorSystem(prior, optimizer, loader(make_batches(5)), scheduler=scheduler)
 
         fit(system)

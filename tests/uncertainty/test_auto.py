@@ -28,8 +28,9 @@ def model():
 
 @pytest.fixture
 def song(tmp_path):
-    """A stereo file at another rate, silent for a piece."""
+    """A stereo file at another rate, silent for a piece, with equal channels at its end."""
     wav = 0.1 * np.random.default_rng(0).standard_normal((20_000, 2))
+    wav[13_000:, 1] = wav[13_000:, 0]
     wav[6000:12_000] = 0
     soundfile.write(tmp_path / "song.wav", wav, 11025)
     return tmp_path / "song.wav"

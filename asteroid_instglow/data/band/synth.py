@@ -21,6 +21,7 @@ from .instruments import render_instrument
 from .soundfont import PROGRAMS, find_soundfont, fluidsynth_ready, render_soundfont
 
 RENDERERS = ("auto", "numpy", "fluidsynth")
+SAMPLE_RATE = 22050  # Hz
 LEVEL_DB, JITTER_DB = -22.0, 2.5
 _NOTES = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
 
@@ -29,7 +30,7 @@ def synthesise(
     notes: Sequence[Note],
     source: str,
     seconds: float,
-    sample_rate: int = 22050,
+    sample_rate: int = SAMPLE_RATE,
     seed: int = 0,
     renderer: str = "numpy",
 ) -> np.ndarray:
@@ -74,10 +75,8 @@ def make_band(
     folder: str | Path,
     n_songs: int,
     seconds: float,
-    sample_rate: int = 22050,
     seed: int = 0,
     renderer: str = "auto",
-    sources: Sequence[str] = SOURCES,
     progress: bool = True,
 ) -> list[Path]:
     """Writes songs as ``<folder>/Track00001/{bass,drums,guitar,piano,mixture}.flac``.
@@ -89,10 +88,8 @@ def make_band(
         folder (str | Path): Output folder, created if it does not exist.
         n_songs (int): Number of songs.
         seconds (float): Length of each song, at least 4.
-        sample_rate (int): Sample rate in Hz.
         seed (int): Random seed; song k does not depend on ``n_songs``.
         renderer (str): As in ``synthesise``.
-        sources (tuple): Names of the stems.
         progress (bool): Whether a bar shows the work.
 
     Returns:
@@ -112,8 +109,6 @@ def make_band(
         raise ValueError(
             f"n_songs must be at least 1 and seconds at least 4, got {n_songs} and {seconds}"
         )
-    if not sources or not set(sources) <= set(SOURCES):
-        raise ValueError(f"sources must be some of {', '.join(SOURCES)}, got {sources}")
     renderer = _resolve(renderer)
     folder = Path(folder)
     tracks = [folder / f"Track{number:05d}" for number in range(1, n_songs + 1)]
@@ -122,7 +117,7 @@ def make_band(
             raise FileExistsError(f"{track} exists already; choose an empty folder")
     for number, track in enumerate(tqdm(tracks, "playing", unit="song", disable=not progress)):
         song_seed = int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
-        stems, info = _song(song_seed, seconds, sample_rate, renderer, sources)
+        stems, info = _song(song_seed, seconds, renderer)
         # A song appears whole or not at all.
         temp = folder / f".{track.name}.tmp"
         shutil.rmtree(temp, ignore_errors=True)
@@ -130,7 +125,7 @@ def make_band(
         try:
             for name, stem in stems.items():
                 wav = torch.from_numpy(stem.astype(np.float32) / 32768)
-                save_audio(temp / f"{name}.flac", wav, sample_rate, clip="none")
+                save_audio(temp / f"{name}.flac", wav, SAMPLE_RATE, clip="none")
             (temp / "info.json").write_text(json.dumps(info, indent=1))
             os.replace(temp, track)
         finally:
@@ -138,17 +133,15 @@ def make_band(
     return tracks
 
 
-def _song(
-    seed: int, seconds: float, sample_rate: int, renderer: str, sources: Sequence[str]
-) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+def _song(seed: int, seconds: float, renderer: str) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     # Stems and mixture as integers of 16 bits, and what there is to tell about them.
     rng = np.random.default_rng([seed, 3])
     notes, plan = compose(seed, seconds), make_plan(seed, seconds)
     levels = {s: LEVEL_DB + float(rng.uniform(-JITTER_DB, JITTER_DB)) for s in SOURCES}
     wavs = {}
-    for source in sources:
-        wav = synthesise(notes[source], source, seconds, sample_rate, seed, renderer)
-        wavs[source] = wav * 10 ** (levels[source] / 20) / active_rms(wav, sample_rate)
+    for source in SOURCES:
+        wav = synthesise(notes[source], source, seconds, SAMPLE_RATE, seed, renderer)
+        wavs[source] = wav * 10 ** (levels[source] / 20) / active_rms(wav, SAMPLE_RATE)
     peak = max(np.abs(w).max() for w in [sum(wavs.values()), *wavs.values()])
     scale = min(1.0, 0.97 / peak)
     stems = {s: np.round(scale * 32768 * wav).astype(np.int32) for s, wav in wavs.items()}
@@ -159,12 +152,12 @@ def _song(
         "tempo": round(plan.tempo, 2),
         "key": f"{_NOTES[plan.tonic]} {plan.mode}",
         "renderer": renderer,
-        "level_db": {s: round(levels[s] + 20 * float(np.log10(scale)), 2) for s in sources},
-        "n_notes": {s: len(notes[s]) for s in sources},
+        "level_db": {s: round(levels[s] + 20 * float(np.log10(scale)), 2) for s in SOURCES},
+        "n_notes": {s: len(notes[s]) for s in SOURCES},
     }
     if renderer == "fluidsynth":
         info["soundfont"] = getattr(find_soundfont(), "name", None)
-        info["programs"] = {s: _program(s, seed) for s in sources}
+        info["programs"] = {s: _program(s, seed) for s in SOURCES}
     return stems, info
 
 

@@ -15,7 +15,7 @@ from ...utils.files import hash_file
 from .unpack import unpack
 
 _BLOCK = 1 << 20
-_MAX_WAIT = 30
+_WAIT, _MAX_WAIT = 1.0, 30  # seconds before a new attempt; doubled each time
 _ATTEMPTS = 5  # in a row that bring nothing
 
 
@@ -38,11 +38,7 @@ class Archive(NamedTuple):
 
 
 def download(
-    archive: Archive,
-    folder: str | Path,
-    keep: bool = False,
-    progress: bool = True,
-    wait: float = 1.0,
+    archive: Archive, folder: str | Path, keep: bool = False, progress: bool = True
 ) -> Path:
     """Fetches, checks and unpacks an archive.
 
@@ -51,7 +47,6 @@ def download(
         folder (str | Path): Folder for its content, created if it does not exist.
         keep (bool): Whether to keep the archive.
         progress (bool): Whether bars show on stderr.
-        wait (float): Seconds before the first new attempt; doubled each time.
 
     Returns:
         Path: The folder.
@@ -71,7 +66,7 @@ def download(
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / archive.name
     if not (path.is_file() and _is_whole(path, archive.checksum)):
-        fetch(archive, path, progress, wait)
+        fetch(archive, path, progress)
     _check_room(folder, archive.unpacked_size, f"unpack {archive.name}")
     unpack(path, folder, progress)
     if not keep:
@@ -79,14 +74,13 @@ def download(
     return folder
 
 
-def fetch(archive: Archive, path: Path, progress: bool = True, wait: float = 1.0) -> None:
+def fetch(archive: Archive, path: Path, progress: bool = True) -> None:
     """Fetches a file, or goes on with what an earlier call left in ``<path>.part``.
 
     Args:
         archive (Archive): Archive to fetch.
         path (Path): File to write; its folder must exist.
         progress (bool): Whether a bar shows on stderr.
-        wait (float): Seconds before a new attempt; doubled each time.
 
     Raises:
         PermissionError, ConnectionError, ValueError, OSError: See :func:`download`.
@@ -114,7 +108,7 @@ def fetch(archive: Archive, path: Path, progress: bool = True, wait: float = 1.0
                     f"{archive.url}: {reason}; {_size(part)} bytes of it are kept, so run this "
                     "again to go on"
                 )
-            time.sleep(min(_MAX_WAIT, wait * 2**failures))
+            time.sleep(min(_MAX_WAIT, _WAIT * 2**failures))
     if not _is_whole(part, archive.checksum):
         part.unlink()
         raise ValueError(

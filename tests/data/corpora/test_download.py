@@ -17,6 +17,11 @@ from asteroid_instglow.data.corpora.unpack import unpack
 FILES = {"train/Ångström - Straße/vocals.wav": b"vocals" * 9999, "test/a/mixture.wav": b"mix"}
 
 
+@pytest.fixture(autouse=True)
+def no_wait(monkeypatch):
+    monkeypatch.setattr(module, "_WAIT", 0)
+
+
 def make_zip(files, top=""):
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as archive:
@@ -41,7 +46,7 @@ def md5(content):
 
 def get(server, folder, content=None, name="data.zip", **options):
     archive = Archive(f"{server.url}/{name}", checksum=content and md5(content), access="Ask them.")
-    return download(archive, folder, progress=False, wait=0, **options)
+    return download(archive, folder, progress=False, **options)
 
 
 def found(folder):
