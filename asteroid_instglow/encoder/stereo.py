@@ -16,12 +16,12 @@ def use_places(sources: torch.Tensor, mixture: torch.Tensor) -> torch.Tensor:
     at a frequency, both taken from the estimates. Of independent Gaussian sources with these, the
     posterior mean is the multichannel Wiener filter [1, 2]
 
-    .. math:: W_j y = v_j R_j \Big(\sum_k v_k R_k\Big)^{-1} y
+    .. math:: W_j y = v_j R_j \left(\sum_k v_k R_k\right)^{-1} y
 
     Masks of a single channel follow from the powers :math:`|\hat s_j|^2` alone. What the filter
     knows beyond these is added to the estimates, which keep their own phases:
 
-    .. math:: \hat s_j + W_j y - \frac{|\hat s_j|^2}{\sum_k |\hat s_k|^2} y
+    .. math:: \hat s_j + W_j y - \frac{|\hat s_j|^2}{\sum_k \left|\hat s_k\right|^2} y
 
     Two equal channels stay as they are.
 

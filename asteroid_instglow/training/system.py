@@ -79,7 +79,7 @@ class TrainingSystem(System):
 
     @property
     def exported(self) -> torch.nn.Module:
-        """The model to validate and export: the average, if there is one."""
+        """The model to validate and export, which is the average if there is one."""
         if self.average is not None and self.average.n_averaged > 0:
             return self.average.module
         return self.model

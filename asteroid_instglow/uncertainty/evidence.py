@@ -68,11 +68,12 @@ def quantities(
 ) -> Iterator[torch.Tensor]:
     r"""Computes what the errors of the sources are guessed from, bin by bin.
 
-    With the shares :math:`m_k = |\hat s_k| / \sum_j |\hat s_j|`: the power of the estimate; the
-    ambiguity :math:`m_k (1 - m_k) |x|^2`, which is the posterior variance where the sources are
-    independent complex Gaussians with these shares of the power; the same with the shares of the
-    squares; how far the sum to the mixture has moved the estimate; what all estimates left of the
-    mixture; the mixture; and the power of the estimate where it has more than half of the bin.
+    With the shares :math:`m_k = |\hat s_k| / \sum_j \left|\hat s_j\right|`: the power of the
+    estimate; the ambiguity :math:`m_k (1 - m_k) |x|^2`, which is the posterior variance where the
+    sources are independent complex Gaussians with these shares of the power; the same with the
+    shares of the squares; how far the sum to the mixture has moved the estimate; what all estimates
+    left of the mixture; the mixture; and the power of the estimate where it has more than half of
+    the bin.
 
     Args:
         mixture (torch.Tensor): x, complex (n_freq, n_frames).
@@ -160,5 +161,5 @@ class Evidence:
 
     @property
     def powers(self) -> torch.Tensor:
-        """Mean powers, (n_src, 8, N_OCTAVES, n_seconds): ``QUANTITIES``, and the error's."""
+        """Mean powers of ``QUANTITIES`` and of the error, (n_src, 8, N_OCTAVES, n_seconds)."""
         return self._sums / self._n_cells.clamp_min(1)
