@@ -11,7 +11,7 @@ from typing import Any
 from .separate import (
     add_model_arguments,
     add_separation_arguments,
-    check_search,
+    check_options,
     load_on_device,
     read_separation_options,
 )
@@ -64,7 +64,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     priors = [_absolute(spec) for spec in args.priors]
     # Mistakes in the model are found here and not by each worker.
     separator = load_on_device(priors, args.residual, "cpu")
-    check_search(separator, options)
+    check_options(separator, options)
     output_names(separator.sources, args.sources, args.two_stems)
     device = "cuda" if args.num_gpus else "cpu"
     songs = list_songs(args.input, args.output)

@@ -77,7 +77,7 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
 def add_separation_arguments(
     parser: argparse.ArgumentParser, output: argparse._ArgumentGroup
 ) -> None:
-    """Declares how files are written, and the search, with the names of SeparationOptions."""
+    """Declares how files are written, and the options of SeparationOptions by their names."""
     from ..options import PRECISIONS, QUALITIES, SOLVERS, STEREO
 
     output.add_argument(
@@ -91,28 +91,28 @@ def add_separation_arguments(
         "--mp3-bitrate", type=int, metavar="KBIT", help="32 to 320; writes MP3 (default: variable)"
     )
     output.add_argument("--clip", default="rescale", choices=["rescale", "clamp", "none"])
-    search = parser.add_argument_group("search (see SeparationOptions; unset: the defaults)")
-    search.add_argument("--solver", choices=SOLVERS)
-    search.add_argument("--quality", choices=QUALITIES)
-    search.add_argument("--no-retune", dest="retune", action="store_false", default=None)
-    search.add_argument("--n-iter", type=int)
-    search.add_argument("--lr", type=float)
-    search.add_argument("--precision", choices=PRECISIONS)
-    search.add_argument("--prior-weight", type=float)
-    search.add_argument("--space", choices=["latent", "data"])
-    search.add_argument("--init-scale", type=float)
-    search.add_argument("--frame-mask", action="store_true", default=None)
-    search.add_argument("--wiener", action="store_true", default=None)
-    search.add_argument("--no-wiener", dest="wiener", action="store_false")
-    search.add_argument("--early-stop", type=float)
-    search.add_argument(
+    how = parser.add_argument_group("separation (see SeparationOptions; unset: the defaults)")
+    how.add_argument("--solver", choices=SOLVERS)
+    how.add_argument("--quality", choices=QUALITIES)
+    how.add_argument("--no-retune", dest="retune", action="store_false", default=None)
+    how.add_argument("--n-iter", type=int)
+    how.add_argument("--lr", type=float)
+    how.add_argument("--precision", choices=PRECISIONS)
+    how.add_argument("--prior-weight", type=float)
+    how.add_argument("--space", choices=["latent", "data"])
+    how.add_argument("--init-scale", type=float)
+    how.add_argument("--frame-mask", action="store_true", default=None)
+    how.add_argument("--wiener", action="store_true", default=None)
+    how.add_argument("--no-wiener", dest="wiener", action="store_false")
+    how.add_argument("--early-stop", type=float)
+    how.add_argument(
         "--stereo",
         choices=STEREO,
         help="spatial: use where each source stands between the channels",
     )
-    search.add_argument("--chunk", type=float, help="seconds")
-    search.add_argument("--overlap", type=float, help="seconds")
-    search.add_argument("--seed", type=int)
+    how.add_argument("--chunk", type=float, help="seconds")
+    how.add_argument("--overlap", type=float, help="seconds")
+    how.add_argument("--seed", type=int)
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
@@ -126,7 +126,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     songs = find_songs(args.files, args.output)
     model = (args.priors, args.residual, args.device)
     separator = load_on_device(*model)
-    check_search(separator, options)
+    check_options(separator, options)
     return separate_songs(separator, songs, args, model, **options)
 
 
@@ -157,16 +157,16 @@ def read_separation_options(args: argparse.Namespace) -> dict[str, Any]:
         "two_stems": args.two_stems,
         "confidence": getattr(args, "confidence", False) and drawable(),
     }
-    search = {n: getattr(args, n) for n in OPTION_NAMES if getattr(args, n, None) is not None}
-    return {**writing, **search}
+    own = {n: getattr(args, n) for n in OPTION_NAMES if getattr(args, n, None) is not None}
+    return {**writing, **own}
 
 
-def check_search(separator: "GenerativeSeparator", options: dict[str, Any]) -> None:
-    """Refuses options of the search that a separator cannot follow."""
+def check_options(separator: "GenerativeSeparator", options: dict[str, Any]) -> None:
+    """Refuses options of a separation that a separator cannot follow."""
     from ..options import OPTION_NAMES
 
-    search = {name: value for name, value in options.items() if name in OPTION_NAMES}
-    separator.resolved(separator.options.updated(search))
+    own = {name: value for name, value in options.items() if name in OPTION_NAMES}
+    separator.resolved(separator.options.updated(own))
 
 
 def separate_songs(

@@ -1,4 +1,4 @@
-"""Trains a prior on folders of solo recordings: one call, one folder, resumable."""
+"""Trains the flow of a prior on folders of solo recordings: one call, one folder, resumable."""
 
 import copy
 import logging
@@ -35,7 +35,7 @@ def train_prior(
     model: dict | GlowPrior | None = None,
     **changes: Any,
 ) -> dict[str, Any]:
-    """Trains the prior of one source as the paper does, and exports it to a folder.
+    """Trains the flow of one source's prior as the paper does, and exports it to a folder.
 
     The folder gets ``config.json`` and ``model.safetensors`` (for
     :meth:`GlowPrior.from_pretrained`), ``training.json`` (what was done, with what, how well),

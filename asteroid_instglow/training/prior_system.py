@@ -1,4 +1,4 @@
-"""Lightning system that trains a prior, and its optimizer."""
+"""Lightning system that trains the flow of a prior, and its optimizer."""
 
 import logging
 from typing import Any
