@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from .formatting import format_number, format_tick
+
 WIDTH = 360
 LOSS_HEIGHT = 190
 _LEFT, _RIGHT, _TOP, _BOTTOM = 44, 10, 24, 30
@@ -112,11 +114,11 @@ def loss_chart(title: str, unit: str, history: Sequence[Any]) -> dict[str, Any] 
     return {
         "title": title,
         "unit": unit,
-        "summary": f"{title}: {kind} from {first[1]:.2f} to {last[1]:.2f} at step {int(last[0])} "
-        f"({unit})".replace("-", "−"),
+        "summary": f"{title}: {kind} from {format_number(first[1])} to {format_number(last[1])} "
+        f"at step {int(last[0])} ({unit})",
         "beyond": highest if highest > y.high else None,
         "x_ticks": [(x.place(value), _short(value)) for value in x.ticks(4)],
-        "y_ticks": [(y.place(value), f"{value:.6g}".replace("-", "−")) for value in y.ticks(5)],
+        "y_ticks": [(y.place(value), format_tick(value)) for value in y.ticks(5)],
         "lines": {name: _thin(points, x, y) for name, points in series.items()},
         "numbers": Table(
             caption=f"{title}, {unit}" + (f", one of {stride} rows" if stride > 1 else ""),
@@ -170,7 +172,7 @@ def spread_chart(
                 "total": None if total is None else axis.place(total),
             }
         )
-    ticks = [(axis.place(value), f"{value:g}".replace("-", "−")) for value in axis.ticks(5)]
+    ticks = [(axis.place(value), format_tick(value)) for value in axis.ticks(5)]
     height = _ROW * len(rows)
     return {"title": title, "rows": rows, "ticks": ticks, "height": height}
 

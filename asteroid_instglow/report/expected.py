@@ -13,7 +13,7 @@ from ..evaluation.layout import Track, match_key
 from ..utils.files import read_json
 from ..utils.text import one_line
 from .charts import WIDTH, Axis, Table
-from .formatting import format_number
+from .formatting import format_number, format_tick
 
 FILE = "confidence.json"
 HEARD = 1e-3  # power of a source relative to all sources', from which a second is measured
@@ -122,7 +122,7 @@ def expected_charts(
             "height": HEIGHT,
             "excerpt": [x.place(second) for second in excerpt],
             "x_ticks": [(x.place(second), second) for second in x.ticks(5)],
-            "y_ticks": [(y.place(v), f"{v:g}".replace("-", "−")) for v in y.ticks(3)],
+            "y_ticks": [(y.place(v), format_tick(v)) for v in y.ticks(3)],
         }
     return charts
 

@@ -32,14 +32,14 @@ def format_cell(value: Any) -> str:
     return format_number(value) if value is None or isinstance(value, float) else str(value)
 
 
-def format_clock(seconds: float) -> str:
-    """Formats a time as minutes and seconds.
+def format_tick(value: float) -> str:
+    """Formats the number at a tick of an axis.
 
     Examples:
-        >>> format_clock(83.2)
-        '1:23'
+        >>> format_tick(-0.5), format_tick(20.0)
+        ('−0.5', '20')
     """
-    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
+    return f"{value:.6g}".replace("-", "−")
 
 
 def data_uri(content: bytes | str, mime: str) -> str:

@@ -16,12 +16,12 @@ from tqdm import tqdm
 from ..evaluation.layout import Track, match_key
 from ..utils.checks import check_above_zero, check_whole
 from ..utils.files import write_atomic
-from ..utils.text import one_line
+from ..utils.text import format_clock, one_line
 from .charts import Table
 from .clips import Excerpt, make_excerpt
 from .expected import expected_charts, expected_table, read_expected
 from .experiment import Experiment, read_experiment
-from .formatting import data_uri, format_cell, format_clock, format_number
+from .formatting import data_uri, format_cell, format_number
 from .scores import (
     QUICK_PROTOCOLS,
     STATUSES,

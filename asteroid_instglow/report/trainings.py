@@ -4,8 +4,10 @@ import json
 from pathlib import PurePosixPath
 from typing import Any
 
+from ..utils.text import format_duration
 from .charts import loss_chart
 from .experiment import Experiment
+from .formatting import format_number
 
 
 def list_losses(found: Experiment) -> list[dict[str, Any]]:
@@ -52,15 +54,9 @@ def _summarize(content: dict[str, Any]) -> str:
     if content.get("finished") is False:
         parts.append("not finished")
     if isinstance(content.get("seconds"), (int, float)):
-        parts.append(_duration(content["seconds"]))
+        parts.append(format_duration(content["seconds"]))
     for loss in ("nll", "loss"):
         values = [content.get(f"{loss}_before"), content.get(f"{loss}_after")]
         if all(isinstance(value, (int, float)) for value in values):
-            parts.append(f"{values[0]:.2f} to {values[1]:.2f}".replace("-", "−"))
+            parts.append(" to ".join(map(format_number, values)))
     return ", ".join(parts) or "no summary"
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

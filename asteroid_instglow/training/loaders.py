@@ -19,12 +19,14 @@ class StreamBatches(Sampler):
 
     Args:
         batch_size (int): Size over all processes.
-        start (int): First batch.
+
+    Attributes:
+        start (int): Number of the first batch.
     """
 
-    def __init__(self, batch_size: int, start: int = 0):
+    def __init__(self, batch_size: int):
         self.batch_size = batch_size
-        self.start = start
+        self.start = 0
 
     def __iter__(self) -> Iterator[list[int]]:
         rank, n_ranks = _rank()

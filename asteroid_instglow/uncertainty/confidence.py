@@ -22,6 +22,7 @@ from typing import Any
 
 import torch
 
+from ..utils.text import format_clock
 from .detection import Detection, detection_of
 from .errors import expected_sdr, interval_model
 from .evidence import QUANTITIES, Evidence
@@ -82,7 +83,9 @@ class Confidence:
         middle, low, high = (float(x[index].nanmedian()) for x in (self.sdr, self.low, self.high))
         line = f"{middle:.1f} dB, between {low:.1f} and {high:.1f}"
         start, end = _longest(self.sdr[index] < WEAK)
-        return line + f"; weak from {_clock(start)} to {_clock(end)}" * (end - start >= 2)
+        return line + f"; weak from {format_clock(start)} to {format_clock(end)}" * (
+            end - start >= 2
+        )
 
     def describe(self) -> list[str]:
         """Returns a line per source: medians over the seconds, and the longest weak passage.
@@ -126,7 +129,3 @@ def _longest(flags: Any) -> Any:
         elif not flag and start is not None:
             best, start = max(best, (start, i), key=lambda run: run[1] - run[0]), None
     return best
-
-
-def _clock(second: int) -> str:
-    return f"{second // 60}:{second % 60:02d}"

@@ -15,12 +15,14 @@ from asteroid_instglow.training.loaders import Shard, StreamBatches
 
 class TestSharing:
     def test_processes_share_a_batch_out(self, monkeypatch):
-        joint = iter(StreamBatches(6, start=5))
+        batches = StreamBatches(6)
+        batches.start = 5
+        joint = iter(batches)
         wanted = [next(joint) for _ in range(3)]
         parts = []
         for rank in range(3):
             monkeypatch.setattr(loaders, "_rank", lambda rank=rank: (rank, 3))
-            part = iter(StreamBatches(6, start=5))
+            part = iter(batches)
             parts.append([next(part) for _ in range(3)])
 
         assert [sum(shares, []) for shares in zip(*parts)] == wanted

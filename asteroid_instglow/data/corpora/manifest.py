@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ...utils.files import digest, write_json
+from ...utils.text import format_duration
 
 # Part of what decides whether a prepared track is still good: raise it when the audio changes.
 _VERSION = 1
@@ -109,7 +110,7 @@ def describe(manifest: dict) -> str:
         if not isinstance(sums, dict) or "tracks" not in sums:
             continue
         lengths = [
-            f"{source} {_length(seconds)}"
+            f"{source} {format_duration(seconds)}"
             + (f" ({_count(sums['pieces'][source], 'piece')})" if source in sums["pieces"] else "")
             for source, seconds in sums["seconds"].items()
         ]
@@ -121,9 +122,3 @@ def describe(manifest: dict) -> str:
 
 def _count(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
-def _length(seconds: float) -> str:
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
