@@ -172,13 +172,6 @@ def test_priors_of_another_setting_are_refused(priors, other, text):
         GenerativeSeparator({**priors, "odd": tiny_prior(**other)})
 
 
-def test_priors_keep_their_mode_and_get_no_gradients(separator):
-    separator.train()
-    separator.separate(noise(1000), solver="paper")
-    assert separator.training and separator.priors[0].flow.training
-    assert all(p.requires_grad and p.grad is None for p in separator.parameters())
-
-
 def test_auto_is_what_it_stands_for(priors, caplog):
     separator, wav = GenerativeSeparator(priors, n_iter=3), noise(1, 2, 3000)
     separator.separate(wav)

@@ -94,8 +94,8 @@ def loss_chart(title: str, unit: str, history: Sequence[Any]) -> dict[str, Any] 
 
     Examples:
         >>> rows = [{"step": 0, "loss": 2.0}, {"step": 10, "loss": 1.0}]
-        >>> loss_chart("bass", "nats", rows)["summary"]
-        'bass: validation from 2.00 to 1.00 at step 10 (nats)'
+        >>> loss_chart("e-bass", "nats", rows)["summary"]
+        'e-bass: validation from 2.00 to 1.00 at step 10 (nats)'
     """
     rows = [row for row in history if isinstance(row, dict) and _is_number(row.get("step"))]
     series: dict[str, list[tuple[float, float]]] = {}

@@ -83,9 +83,8 @@ class Confidence:
         middle, low, high = (float(x[index].nanmedian()) for x in (self.sdr, self.low, self.high))
         line = f"{middle:.1f} dB, between {low:.1f} and {high:.1f}"
         start, end = _longest(self.sdr[index] < WEAK)
-        return line + f"; weak from {format_clock(start)} to {format_clock(end)}" * (
-            end - start >= 2
-        )
+        weak = f"; weak from {format_clock(start)} to {format_clock(end)}"
+        return line + weak * (end - start >= 2)
 
     def describe(self) -> list[str]:
         """Returns a line per source: medians over the seconds, and the longest weak passage.
