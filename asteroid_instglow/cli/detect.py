@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from .models import add_device_argument
+from .models import add_device_argument, add_priors_argument
 
 HELP = "tell which sources play in a recording, when, and whether the music is familiar"
 
@@ -14,7 +14,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     from ..options import QUALITIES
 
     parser.add_argument("file", type=Path, metavar="FILE", help="audio file of any format")
-    parser.add_argument("--priors", nargs="+", default=["band"], metavar="DIR|NAME=DIR")
+    add_priors_argument(parser)
     parser.add_argument("--quality", choices=QUALITIES)
     add_device_argument(parser)
     parser.add_argument(

@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .models import add_priors_argument
+
 if TYPE_CHECKING:
     import torch
 
@@ -22,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE|SONG_DIR",
         help="mixture, or folder of a song's stems (with a mixture, else their sum is used)",
     )
-    parser.add_argument("--priors", nargs="+", default=["minislakh"], metavar="DIR|NAME=DIR")
+    add_priors_argument(parser, "minislakh")
     parser.add_argument(
         "--references", type=Path, metavar="DIR", help="<references>/<song>/<source>.wav"
     )

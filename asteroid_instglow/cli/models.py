@@ -10,6 +10,18 @@ if TYPE_CHECKING:
     from ..separator import GenerativeSeparator
 
 
+def add_priors_argument(parser: argparse.ArgumentParser, default: str = "band") -> None:
+    """Declares the priors of the separator, see :func:`load_separator`."""
+    parser.add_argument(
+        "--priors",
+        nargs="+",
+        default=[default],
+        metavar="DIR|NAME=DIR",
+        help="folder, name or Hub id of a separator, or of priors (named by themselves or NAME); "
+        f"default: {default}",
+    )
+
+
 def add_device_argument(parser: argparse.ArgumentParser) -> None:
     """Declares the device that the model runs on."""
     parser.add_argument("--device", default="auto", help="auto (CUDA, MPS, CPU), cpu, cuda, cuda:1")

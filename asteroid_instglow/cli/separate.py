@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .errors import explain
-from .models import add_device_argument
+from .models import add_device_argument, add_priors_argument
 
 if TYPE_CHECKING:
     from ..adapter import Separator
@@ -54,13 +54,7 @@ def add_file_arguments(parser: argparse.ArgumentParser, output: argparse._Action
 
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares which priors separate, and which of their sources are written."""
-    parser.add_argument(
-        "--priors",
-        nargs="+",
-        default=["band"],
-        metavar="DIR|NAME=DIR",
-        help="folder, name or Hub id of a separator, or of priors (named by themselves or NAME)",
-    )
+    add_priors_argument(parser)
     which = parser.add_mutually_exclusive_group()
     which.add_argument(
         "--sources",
