@@ -6,6 +6,8 @@ import torch.nn.functional as F
 from .audio.stft import istft, stft
 
 N_FFT, HOP = 2048, 512  # of the transform in which a remainder is split
+OFFSET, SUBSONIC = 6.0, 20.0  # Hz: below the first there is no music, below the second little
+RUMBLE = 0.03  # power below SUBSONIC, relative to all, from which it counts as no music
 
 
 def shares(magnitudes: torch.Tensor, power: float = 1.0) -> torch.Tensor:
@@ -102,6 +104,25 @@ def share_remainder(
     return out
 
 
+def subsonics(wav: torch.Tensor, sample_rate: float) -> torch.Tensor:
+    """Returns what the encoders should not hear, as they would take it for loud music.
+
+    That is a constant offset and what moves as slowly. Sounds between 6 and 20 Hz belong to the
+    drums, and stay; where they are too loud for that, they are rumble.
+
+    Args:
+        wav (torch.Tensor): (..., time).
+        sample_rate (float): Sample rate, Hz.
+
+    Returns:
+        torch.Tensor: (..., time).
+    """
+    low = low_band(wav, sample_rate, SUBSONIC)
+    power, whole = (x.square().mean(-1, keepdim=True) for x in (low, wav))
+    is_rumble = power > RUMBLE * whole
+    return low if is_rumble.all() else low.where(is_rumble, low_band(wav, sample_rate, OFFSET))
+
+
 def low_band(wav: torch.Tensor, sample_rate: float, cutoff: float) -> torch.Tensor:
     """Returns what lies below a frequency, in phase with the signal.
 
@@ -131,19 +152,18 @@ def low_band(wav: torch.Tensor, sample_rate: float, cutoff: float) -> torch.Tens
 
 
 def give_low_back(
-    sources: torch.Tensor, low: torch.Tensor, sample_rate: float, cutoff: float, has_residual: bool
+    sources: torch.Tensor, low: torch.Tensor, sample_rate: float, has_residual: bool
 ) -> torch.Tensor:
     """Gives what was set aside below the music to one source, so that the others do without.
 
-    That is the residual, if there is one, and otherwise the source with the most energy below
-    ``cutoff``. One source must take it, or the sum is wrong; shared out, it would harm them all:
+    That is the residual, if there is one, and otherwise the source with the most energy below 40
+    Hz. One source must take it, or the sum is wrong; shared out, it would harm them all:
     see the page on the method.
 
     Args:
         sources (torch.Tensor): (n_src, batch, channels, time).
-        low (torch.Tensor): From :func:`low_band`, (batch, channels, time).
+        low (torch.Tensor): From :func:`subsonics`, (batch, channels, time).
         sample_rate (float): Sample rate, Hz.
-        cutoff (float): Hz.
         has_residual (bool): Whether the last source is the residual.
 
     Returns:
@@ -153,6 +173,7 @@ def give_low_back(
         sources[-1] += low
         return sources
     # Means of a few samples are enough for what is so low, and much less to transform.
+    cutoff = 2 * SUBSONIC
     step = max(1, min(int(sample_rate / (8 * cutoff)), sources.shape[-1]))
     coarse = F.avg_pool1d(sources.flatten(0, 2)[:, None], step).view(*sources.shape[:3], -1)
     energy = low_band(coarse, sample_rate / step, cutoff).square().sum((-2, -1))

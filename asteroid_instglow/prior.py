@@ -11,6 +11,7 @@ from torch import nn
 from .audio.resampling import MAX_RATE, check_rate
 from .audio.stft import apply_phase, check_stft, even_frames, istft, pad_bins, stft
 from .encoder import build_encoder
+from .encoder.base import ENCODERS
 from .flows import FrozenGlow, Glow
 from .objective import log_likelihood
 from .utils.checks import check_between, check_name, check_whole
@@ -41,6 +42,8 @@ class GlowPrior(PretrainedModel):
             search only.
         strong_encoder (dict, optional): Arguments of a second encoder, slower and better, see
             :class:`~asteroid_instglow.options.SeparationOptions`, ``quality``.
+        twin_encoder (dict, optional): Arguments of a third encoder, as good as the strong one. It
+            errs elsewhere, so that the mean of both is better than either.
 
     Attributes:
         flow (Glow): Maps (batch, n_chan, n_frames), padding row included.
@@ -75,6 +78,7 @@ class GlowPrior(PretrainedModel):
         dropout: float = 0.05,
         encoder: dict | None = None,
         strong_encoder: dict | None = None,
+        twin_encoder: dict | None = None,
     ):
         check_name("source", source)
         check_rate("sample_rate", sample_rate, MAX_RATE)
@@ -91,15 +95,12 @@ class GlowPrior(PretrainedModel):
         self.n_sqz = n_sqz
         of_flow = inspect.signature(Glow).parameters.keys() & self._model_args
         self.flow = Glow(self.n_chan, **{name: self._model_args[name] for name in of_flow})
-        self.encoder: Any = None
-        self.strong_encoder: Any = None
-        if encoder is not None:
-            self.add_encoder(encoder)
-        if strong_encoder is not None:
-            self.add_encoder(strong_encoder, strong=True)
+        self.encoder: Any = None if encoder is None else _as_encoder(encoder)
+        self.strong_encoder: Any = None if strong_encoder is None else _as_encoder(strong_encoder)
+        self.twin_encoder: Any = None if twin_encoder is None else _as_encoder(twin_encoder)
 
     def add_encoder(self, encoder: nn.Module | dict, strong: bool = False) -> nn.Module:
-        """Replaces one of the prior's two encoders.
+        """Replaces the encoder, or the strong encoder.
 
         Args:
             encoder (nn.Module | dict): Encoder of one source, or arguments to build one from.
@@ -108,21 +109,20 @@ class GlowPrior(PretrainedModel):
         Returns:
             nn.Module: The encoder.
         """
-        built = build_encoder(encoder) if isinstance(encoder, dict) else encoder
-        if not isinstance(built, nn.Module):
-            raise TypeError(f"encoder must be a module or a dict, got {type(encoder).__name__}")
+        built = _as_encoder(encoder)
         setattr(self, "strong_encoder" if strong else "encoder", built)
         return built
 
     def get_model_args(self) -> dict:
         """Returns plain arguments that rebuild this model."""
         args = copy.deepcopy(self._model_args)
-        for name in ("encoder", "strong_encoder"):
+        for name in ENCODERS:
             encoder = getattr(self, name)
             args[name] = None if encoder is None else encoder.get_args()
-        # Left out where there is none: the configs of priors without it stay as they were.
-        if args["strong_encoder"] is None:
-            del args["strong_encoder"]
+        # Left out where there is none: the configs of priors without them stay as they were.
+        for name in ENCODERS[1:]:
+            if args[name] is None:
+                del args[name]
         return args
 
     def frozen(self, dtype: torch.dtype | None = None) -> "GlowPrior":
@@ -272,6 +272,13 @@ def length_mask(
     """Returns a mask (batch, 1, n_frames): 1 where the frame index is below the item's length."""
     frames = torch.arange(n_frames, device=lengths.device)
     return (frames < lengths[:, None]).to(dtype)[:, None]
+
+
+def _as_encoder(encoder: nn.Module | dict) -> nn.Module:
+    built = build_encoder(encoder) if isinstance(encoder, dict) else encoder
+    if not isinstance(built, nn.Module):
+        raise TypeError(f"encoder must be a module or a dict, got {type(encoder).__name__}")
+    return built
 
 
 def as_prior(name: str, prior: Any) -> Any:

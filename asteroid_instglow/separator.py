@@ -27,7 +27,6 @@ from .weights.base import PretrainedModel
 
 _log = logging.getLogger(__name__)
 RESIDUAL = "residual"
-SUBSONIC = 20.0  # Hz, below which there is no music
 
 
 class GenerativeSeparator(Separator, PretrainedModel):
@@ -253,13 +252,12 @@ class GenerativeSeparator(Separator, PretrainedModel):
     def _solve(self, wav: torch.Tensor, options: Any, report: Any) -> torch.Tensor:
         if options.solver == "paper":
             return solver.separate_paper(wav, [*self.priors], options, self.residual, report.step)
-        # Encoders would take a constant offset for loud music, and quiet music for silence.
-        low = masking.low_band(wav, self.sample_rate, SUBSONIC)
+        low = masking.subsonics(wav, self.sample_rate)
         sets, names = encoder_sets(self.priors, options.quality), [p.source for p in self.priors]
         with solver.frozen([encoder for encoders in sets for encoder in encoders]):
             how = (int(self.sample_rate), options, self.residual, report)
             out = separate_channels(wav - low, sets, names, *how)
-        return masking.give_low_back(out, low, self.sample_rate, 2 * SUBSONIC, self.residual)
+        return masking.give_low_back(out, low, self.sample_rate, self.residual)
 
     def _check_fits(self, name: str, prior: Any) -> None:
         own, first = ("sample_rate", "n_fft", "hop_length", "n_sqz"), self._names[0]

@@ -2,7 +2,8 @@
 
     pack_shipped.py scripts/shipped/band.yml --priors DIR --encoders DIR --output DIR
 
-The file names the sources, the encoders (files of train_gpu.py: "encoder", "strong_encoder") and
+The file names the sources, the encoders (files of train_gpu.py: "encoder", "strong_encoder",
+"twin_encoder") and
 what the card says. --priors is a folder of priors by source, as `instglow train` leaves them, or a
 saved separator, whose own encoders are kept where the file names none.
 """
@@ -17,6 +18,7 @@ from safetensors import safe_open
 
 from asteroid_instglow import GenerativeSeparator, GlowPrior
 from asteroid_instglow.encoder import build_encoder
+from asteroid_instglow.encoder.base import ENCODERS
 from asteroid_instglow.weights.config import CONFIG
 from asteroid_instglow.weights.folder import write_model
 
@@ -30,12 +32,12 @@ def main():
     args = parser.parse_args()
     spec = yaml.safe_load(args.spec.read_text())
     priors = load_priors(args.priors, spec["sources"])
-    for kind in ("encoder", "strong_encoder"):
+    for kind in ENCODERS:
         if kind in spec:
             path = args.encoders / f"{spec[kind]}.safetensors"
             joint, names = load_encoder(path)
             for source, prior in priors.items():
-                prior.add_encoder(joint.alone(names.index(source)), strong=kind == "strong_encoder")
+                setattr(prior, kind, joint.alone(names.index(source)))
     separator = GenerativeSeparator(priors, **spec.get("options", {})).eval()
     separator.licenses = {
         name: (args.spec.parent / name).read_text() for name in spec.get("license_files", [])

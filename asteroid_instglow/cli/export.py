@@ -15,7 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--quality",
         choices=["fast", "default"],
         default="fast",
-        help="fast: the LSTM encoders, for any length; default: the stronger ones, where there are "
+        help="fast: the LSTM encoders, for any length; default: the strong ones, where there are "
         "any, for 172 frames (4 s) at once (default: fast)",
     )
     parser.add_argument("--overwrite", action="store_true", help="replace the file")
@@ -25,6 +25,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     """Writes the file."""
     from ..encoder import encoders_of
     from ..encoder.export import export_onnx
+    from ..encoder.solve import encoder_sets
     from ..separator import GenerativeSeparator
     from ..weights.base import load_model
 
@@ -35,7 +36,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     lacking = [prior.source for prior in priors if not encoders_of(prior)]
     if lacking:
         raise ValueError(f"model must have encoders, {', '.join(lacking)} has none")
-    encoders = [encoders_of(prior)[0 if args.quality == "fast" else -1] for prior in priors]
+    encoders = encoder_sets(priors, "fast" if args.quality == "fast" else "medium")[0]
     names = [prior.source for prior in priors]
     if isinstance(model, GenerativeSeparator):
         names = [name for name in model.sources if name != "residual"]

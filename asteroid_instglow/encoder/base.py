@@ -20,6 +20,7 @@ from ..audio.stft import stft
 
 MASK = "mask."  # prefix of the parameters that belong to one source
 FIRST_GUESS = 0.25  # share of the mixture that an untrained encoder gives
+ENCODERS = ("encoder", "strong_encoder", "twin_encoder")  # of a prior, the fastest first
 SILENCE = 1e-8  # added to the level, so that digital silence can be divided by it
 
 
@@ -181,8 +182,8 @@ class Encoder(nn.Module):
 
 def encoders_of(prior: Any) -> list[Encoder]:
     """Returns the encoders of a prior, the fastest first."""
-    both = (getattr(prior, name, None) for name in ("encoder", "strong_encoder"))
-    return [encoder for encoder in both if encoder is not None]
+    each = (getattr(prior, name, None) for name in ENCODERS)
+    return [encoder for encoder in each if encoder is not None]
 
 
 def share_bodies(encoders: Sequence[Encoder]) -> None:

@@ -10,7 +10,7 @@ from ..audio.stft import istft, stft
 from ..audio.tuning import out_of_tune
 from ..options import SeparationOptions
 from .base import Encoder
-from .solve import solve_encoder
+from .solve import solve_encoder, weights_of_sets
 from .stereo import use_places
 
 QUIET = 1e-6  # peak of a channel, beside the loudest
@@ -25,14 +25,15 @@ def separate_channels(
     residual: bool,
     report: Any,
 ) -> torch.Tensor:
-    """Separates waveforms by the estimates of one or two sets of encoders.
+    """Separates waveforms by the estimates of some sets of encoders.
 
     Args:
         wav (torch.Tensor): (batch, channels, time).
-        sets (Sequence): One or two sets of encoders, from :func:`~.solve.encoder_sets`.
+        sets (Sequence): Sets of encoders, from :func:`~.solve.encoder_sets`.
         sources (Sequence[str]): Names of the encoders' sources.
         sample_rate (int): Hz.
-        options (SeparationOptions): Resolved; uses fast_share, retune, wiener and stereo.
+        options (SeparationOptions): Resolved; uses quality, fast_share, retune, wiener and
+            stereo.
         residual (bool): Add a source that takes its part of what the others leave.
         report (SeparationProgress): Gets the evidence, and keeps or returns estimates.
 
@@ -92,9 +93,9 @@ def _solve_channel(
     ]
     if kept and not kept.is_complete:
         kept.keep(torch.stack([solution.means for solution in found]))
-    shares: Any = (1 - options.fast_share, options.fast_share) if len(sets) > 1 else (1.0,)
+    weights: Any = weights_of_sets(len(sets), options.quality, options.fast_share)
     guess, means = (
-        sum(share * getattr(solution, part)[:, 0] for share, solution in zip(shares, found))
+        sum(weight * getattr(solution, part)[:, 0] for weight, solution in zip(weights, found))
         for part in ("sources", "means")
     )
     return guess * level, means * level, found[0].mixture[0] * level

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..data import Data, find_by_source, list_sources
 from ..data.bundled import bundled_solos
+from ..encoder.base import ENCODERS
 from ..encoder.joint import JointEncoder
 from ..prior import GlowPrior
 from ..utils.checks import check_above_zero
@@ -21,7 +22,7 @@ from .prior import train_prior
 
 logger = logging.getLogger(__name__)
 
-_OWN = ("source", "encoder", "strong_encoder")  # arguments that are not the flow's
+_OWN = ("source", *ENCODERS)  # arguments that are not the flow's
 ENCODER_SHARE = 0.85  # of the time: the default solver needs the encoders alone
 STRONG_SHARE = 0.8  # of the encoders' time, where there is a strong encoder: it is the default
 RESERVE = 0.1  # of the time, at most 30 s: reading recordings, saving

@@ -11,6 +11,7 @@ import torch
 
 from ..data import Data, SoloDataset, as_folders, data_digest, split_by_source
 from ..data.recordings import can_be_heard
+from ..encoder.base import ENCODERS
 from ..prior import GlowPrior
 from ..utils.files import write_json
 from ..weights.config import CONFIG
@@ -162,10 +163,7 @@ def _with_its_encoder(model: GlowPrior, output: Path, resume: bool) -> GlowPrior
         logger.warning("the prior in %s is broken and is written anew: %s", output, error)
         return model
     flow, flow_before = model.get_model_args(), before.get_model_args()
-    own, kept = (
-        [args.pop(name, None) for name in ("encoder", "strong_encoder")]
-        for args in (flow, flow_before)
-    )
+    own, kept = ([args.pop(name, None) for name in ENCODERS] for args in (flow, flow_before))
     if any(own) or not any(kept) or flow != flow_before:
         return model
     before.flow.load_state_dict(model.flow.state_dict())

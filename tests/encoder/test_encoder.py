@@ -265,23 +265,3 @@ def test_pieces_cover_a_sequence_once_and_odd_ones_are_shifted():
     assert [piece[0] for piece in seen[0]] == [0, 4, 6]
     assert [piece[0] for piece in seen[1]] == [0, 2, 6]
     assert torch.equal(in_pieces(block, h[:, :3], 4, odd=True), h[:, :3] + 1)
-
-
-def test_quality_chooses_the_encoders_and_survives_saving(tmp_path):
-    both = {"encoder": TINY, "strong_encoder": {**TINY, **BANDS, "width": 8}}
-    both["strong_encoder"]["architecture"] = "band-split"
-    bass, drums = tiny_prior("bass", 1, **both), tiny_prior("drums", 2, encoder=TINY)
-    separator = GenerativeSeparator({"bass": bass, "drums": drums}, fast_share=0.25)
-    wav = torch.randn(1, 1, 4000)
-    found = {q: separator.separate(wav, quality=q) for q in ("fast", "default", "best")}
-    # What lies below hearing is shared out by each result's own bass.
-    assert_close(found["best"], 0.75 * found["default"] + 0.25 * found["fast"], atol=1e-3, rtol=0)
-    assert (found["fast"] - found["default"]).abs().max() > 1e-2
-    for out in found.values():
-        assert_close(out.sum(1), wav[:, 0], atol=1e-5, rtol=0)
-    separator.save_pretrained(tmp_path / "saved")
-    again = GenerativeSeparator.from_pretrained(tmp_path / "saved")
-    for quality, out in found.items():
-        assert torch.equal(again.separate(wav, quality=quality), out)
-    alone = GenerativeSeparator({"drums": drums})
-    assert torch.equal(alone.separate(wav), alone.separate(wav, quality="best"))

@@ -1,0 +1,49 @@
+import torch
+from conftest import tiny_prior
+from torch.testing import assert_close
+
+from asteroid_instglow import GenerativeSeparator
+from asteroid_instglow.options import QUALITIES
+
+LSTM = {"n_fft": 64, "hop_length": 16, "width": 4}
+BANDS = {
+    **{"architecture": "band-split", "n_fft": 64, "hop_length": 16, "width": 4},
+    **{"depth": 1, "n_heads": 2, "hidden": 8, "bands": ((12, 2), (2, 4), (1, 1))},
+}
+
+
+def test_quality_chooses_the_encoders_and_survives_saving(tmp_path):
+    both = {"encoder": LSTM, "strong_encoder": {**BANDS, "width": 8}}
+    bass, drums = tiny_prior("bass", 1, **both), tiny_prior("drums", 2, encoder=LSTM)
+    separator = GenerativeSeparator({"bass": bass, "drums": drums}, fast_share=0.25)
+    wav = torch.randn(1, 1, 4000)
+    found = {q: separator.separate(wav, quality=q) for q in ("fast", "default", "best")}
+    # What lies below hearing is shared out by each result's own bass.
+    assert_close(found["best"], 0.75 * found["default"] + 0.25 * found["fast"], atol=1e-3, rtol=0)
+    assert (found["fast"] - found["default"]).abs().max() > 1e-2
+    for out in found.values():
+        assert_close(out.sum(1), wav[:, 0], atol=1e-5, rtol=0)
+    separator.save_pretrained(tmp_path / "saved")
+    again = GenerativeSeparator.from_pretrained(tmp_path / "saved")
+    for quality, out in found.items():
+        assert torch.equal(again.separate(wav, quality=quality), out)
+    alone = GenerativeSeparator({"drums": drums})
+    assert torch.equal(alone.separate(wav), alone.separate(wav, quality="best"))
+
+
+def test_two_strong_encoders_are_averaged(tmp_path):
+    three = {"encoder": LSTM, "strong_encoder": BANDS, "twin_encoder": {**BANDS, "width": 8}}
+    bass, drums = tiny_prior("bass", 1, **three), tiny_prior("drums", 2, encoder=LSTM)
+    separator = GenerativeSeparator({"bass": bass, "drums": drums}, fast_share=0.2)
+    wav = torch.randn(1, 1, 4000)
+    found = {q: separator.separate(wav, quality=q) for q in QUALITIES}
+    bass.strong_encoder, kept = bass.twin_encoder, bass.strong_encoder
+    twin = separator.separate(wav, quality="medium")
+    bass.strong_encoder = kept
+    both = (found["medium"] + twin) / 2
+    assert_close(found["default"], both, atol=1e-3, rtol=0)
+    assert_close(found["best"], 0.8 * both + 0.2 * found["fast"], atol=1e-3, rtol=0)
+    assert (found["default"] - found["medium"]).abs().max() > 1e-2
+    separator.save_pretrained(tmp_path / "saved")
+    again = GenerativeSeparator.from_pretrained(tmp_path / "saved")
+    assert torch.equal(again.separate(wav), found["default"])
