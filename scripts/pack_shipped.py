@@ -46,8 +46,7 @@ def main():
     separator.save_pretrained(args.output, card=spec["card"], half=True)
     if spec.get("bits", 16) != 16:
         config = json.loads((args.output / CONFIG).read_text())
-        parts = spec.get("parts", [""])
-        write_model(args.output, config, separator.state_dict(), spec["bits"], parts)
+        write_model(args.output, config, separator.state_dict(), spec["bits"])
     size = sum(path.stat().st_size for path in args.output.rglob("*") if path.is_file())
     print(f"{args.output}: {size / 2**20:.1f} MB")
 

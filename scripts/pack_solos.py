@@ -20,7 +20,7 @@ GROUPS = {
     "bass": {"bass_growly": 4, "bass_six": 3, "bass_upright": 2, "bass_cc0": 1},
     "drums": {"drums_cc0": 6, "drums_fonts": 5},
     "guitar": {"guitar_metal": 3, "guitar_emily": 2, "guitar_blackgreen": 3, "guitar_shiny": 2},
-    "piano": {"piano_fonts": 7},
+    "piano": {"piano_fonts": 4},
     "vocals": {"vocals_cc0": 5, "vocals_cc0_more": 2, "vocals_yuki": 3},
 }
 

@@ -11,7 +11,7 @@ which "priors" in its ``config.json`` lists; they can still be read.
 import json
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -89,18 +89,16 @@ def _find_weights(folder: Path, config: dict[str, Any]) -> Path | None:
     return None
 
 
-def write_model(
-    folder: Path, config: dict[str, Any], state: State, bits: int = 32, parts: Sequence[str] = ("",)
-) -> None:
+def write_model(folder: Path, config: dict[str, Any], state: State, bits: int = 32) -> None:
     """Writes configuration and weights into a folder that exists; not atomic.
 
     Args:
         folder (Path): The folder, see :func:`staged`.
         config (dict): Plain types; "format" and "sha256" are added.
         state (dict[str, torch.Tensor]): The state dict.
-        bits, parts: See :func:`~.tensors.write_tensors`.
+        bits (int): See :func:`~.tensors.write_tensors`.
     """
-    write_tensors(folder / WEIGHTS, state, bits, parts)
+    write_tensors(folder / WEIGHTS, state, bits)
     (folder / WEIGHTS).chmod(0o644)
     config = {"format": FORMAT, **config, "sha256": {WEIGHTS: hash_file(folder / WEIGHTS)}}
     text = json.dumps(config, indent=2, ensure_ascii=False) + "\n"

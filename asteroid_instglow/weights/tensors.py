@@ -5,7 +5,6 @@ import io
 import json
 import pickle
 import struct
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ KERNEL = 16  # longest kernel of a convolution
 SMALL = 4096  # values up to which a tensor is not worth 8 bits
 
 
-def write_tensors(path: Path, state: State, bits: int = 32, parts: Sequence[str] = ("",)) -> None:
+def write_tensors(path: Path, state: State, bits: int = 32) -> None:
     """Writes a state dict; tensors that are equal are stored once.
 
     The file's metadata names the others, as ``safetensors.torch.save_model`` does for tensors that
@@ -31,7 +30,6 @@ def write_tensors(path: Path, state: State, bits: int = 32, parts: Sequence[str]
         state (dict[str, torch.Tensor]): The state dict.
         bits (int): 32, 16, or 8, which stores matrices as integers with a scale per row and all
             other weights in 16 bits. All are read as float32.
-        parts (Sequence[str]): Only matrices whose names contain one of them are stored in 8 bits.
 
     Raises:
         ValueError: If a weight is too large for 16 bits.
@@ -40,7 +38,7 @@ def write_tensors(path: Path, state: State, bits: int = 32, parts: Sequence[str]
     stored, aliases = {}, {}
     first: dict[Any, str] = {}
     if bits == 8:
-        state = _quantised(state, parts)
+        state = _quantised(state)
     for name, value in (state if bits == 32 else half_state(state)).items():
         value = value.detach().cpu().clone().contiguous()
         key: Any = name
@@ -108,12 +106,11 @@ def half_state(state: State) -> State:
     return halved
 
 
-def _quantised(state: State, parts: Sequence[str]) -> State:
+def _quantised(state: State) -> State:
     # Matrices as 8-bit integers, each with the scales of its rows.
     out = {}
     for name, value in state.items():
-        small = value.ndim < 2 or value.numel() <= SMALL or not value.is_floating_point()
-        if small or not any(part in name for part in parts):
+        if value.ndim < 2 or value.numel() <= SMALL or not value.is_floating_point():
             out[name] = value
             continue
         # A convolution's last axis is its kernel, too short for a scale of its own.
