@@ -220,19 +220,19 @@ class GenerativeSeparator(Separator, PretrainedModel):
 
     def _kept_size(self, mixture: Any, options: Any) -> int:
         chosen = self.resolved(self.options.updated(options))
-        sets = encoder_sets(self.priors, chosen.quality) if chosen.solver == "encoder" else []
+        sets = encoder_sets(self.priors, chosen.quality) if chosen.solver == "encoder" else [[]]
         # Pieces overlap, so that they are longer together.
         seconds = mixture.n_samples / mixture.sample_rate / (1 - chosen.overlap / chosen.chunk)
         n_rows = 1 if chosen.stereo == "mid" else mixture.channels
-        return n_rows * estimates_size(sets, round(seconds * self.sample_rate))
+        return n_rows * estimates_size(sets[0], round(seconds * self.sample_rate))
 
     def _playing(self, mixture: Any, options: Any, report: Any, kept: Any) -> "GenerativeSeparator":
         found = detection_of(self._hear(mixture, report, options, kept), self.sources)
         present = [name for name in self._names if name in found.present] or self._names
         model, indices = self.subset(present), [self._names.index(name) for name in present]
         quality = self.options.updated(options).quality
-        sets, its = encoder_sets(self.priors, quality), encoder_sets(model.priors, quality)
-        if len(its) == len(sets) and all(are_apart(e, self._names, indices) for e in sets):
+        sets = encoder_sets(self.priors, quality)
+        if all(are_apart(encoders, self._names, indices) for encoders in sets):
             kept.give_back(indices)
         return model
 

@@ -10,7 +10,7 @@ from ..audio.stft import istft, stft
 from ..audio.tuning import out_of_tune
 from ..options import SeparationOptions
 from .base import Encoder
-from .solve import solve_encoder, weights_of_sets
+from .solve import estimate_sources, solve_encoder, weights_of_sets
 from .stereo import use_places
 
 QUIET = 1e-6  # peak of a channel, beside the loudest
@@ -86,16 +86,13 @@ def _solve_channel(
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     # The sources of one channel (1, time), what the encoders estimate of them, and their mixture.
     level = row.abs().max().clamp_min(QUIET)
-    known = kept.next() if kept and kept.is_complete else [None] * len(sets)
-    found = [
-        solve_encoder(row / level, encoders, residual, bool(options.wiener), sources, means, sharp)
-        for encoders, means in zip(sets, known)
-    ]
+    row = row / level
+    means: Any = kept.next() if kept and kept.is_complete else None
+    if means is None and len(sets) > 1:
+        weights = weights_of_sets(len(sets), options.quality, options.fast_share)
+        each = (estimate_sources(row, encoders, sources, sharp)[0] for encoders in sets)
+        means = sum(weight * estimates for weight, estimates in zip(weights, each))
+    found = solve_encoder(row, sets[0], residual, bool(options.wiener), sources, means, sharp)
     if kept and not kept.is_complete:
-        kept.keep(torch.stack([solution.means for solution in found]))
-    weights: Any = weights_of_sets(len(sets), options.quality, options.fast_share)
-    guess, means = (
-        sum(weight * getattr(solution, part)[:, 0] for weight, solution in zip(weights, found))
-        for part in ("sources", "means")
-    )
-    return guess * level, means * level, found[0].mixture[0] * level
+        kept.keep(found.means)
+    return found.sources[:, 0] * level, found.means[:, 0] * level, found.mixture[0] * level

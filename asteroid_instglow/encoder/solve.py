@@ -53,12 +53,11 @@ def solve_encoder(
     Returns:
         Solution: The sources, and what they were made from.
     """
-    if means is None and not sharp:
-        means, mixture = _all_estimates(wav, encoders, sources)
+    if means is None:
+        means, mixture = estimate_sources(wav, encoders, sources, sharp)
     else:
         spec, scale = encoders[0].transform(wav)
-        mixture = spec[:, 0] * scale
-        means = _in_tune(wav, encoders, sources, sharp) if means is None else means.to(wav.device)
+        means, mixture = means.to(wav.device), spec[:, 0] * scale
     if constrained:
         return Solution(reconcile(means, mixture, residual), means, mixture)
     plain = torch.cat([means, torch.zeros_like(means[:1])]) if residual else means
@@ -102,17 +101,15 @@ def _all_kinds(encoders: Sequence[Encoder]) -> tuple[Encoder, Encoder, Encoder]:
     return encoders[0], encoders[min(1, len(encoders) - 1)], encoders[-1]
 
 
-def estimates_size(sets: Sequence[Sequence[Encoder]], n_samples: int) -> int:
+def estimates_size(encoders: Sequence[Encoder], n_samples: int) -> int:
     """Returns the size of the estimates of a wav, bytes.
 
     Args:
-        sets (Sequence[Sequence[Encoder]]): From :func:`encoder_sets`.
+        encoders (Sequence[Encoder]): One per source.
         n_samples (int): Length of the wav at the encoders' sample rate.
     """
     bins = [
-        (encoder.n_fft // 2 + 1) * (1 + n_samples // encoder.hop_length)
-        for encoders in sets
-        for encoder in encoders
+        (encoder.n_fft // 2 + 1) * (1 + n_samples // encoder.hop_length) for encoder in encoders
     ]
     return sum(bins) * torch.complex64.itemsize
 
@@ -128,14 +125,29 @@ def are_apart(encoders: Sequence[Encoder], sources: Sequence[str], kept: Sequenc
     return all(set(added[i]) <= set(kept) for i in kept)
 
 
-def _in_tune(
-    wav: torch.Tensor, encoders: Sequence[Encoder], sources: Sequence[str] | None, sharp: float
-) -> torch.Tensor:
+@torch.no_grad()
+def estimate_sources(
+    wav: torch.Tensor,
+    encoders: Sequence[Encoder],
+    sources: Sequence[str] | None = None,
+    sharp: float = 0.0,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Returns the encoders' estimates of their sources, which need not sum to the mixture.
+
+    Args:
+        wav, encoders, sources, sharp: As for :func:`solve_encoder`.
+
+    Returns:
+        tuple: Complex (n_src, batch, n_freq, n_frames), and the mixture without the first axis.
+    """
+    if not sharp:
+        return _all_estimates(wav, encoders, sources)
     slow = retune(wav, sharp)
     n_fft, hop_length = encoders[0].n_fft, encoders[0].hop_length
     means, _ = _all_estimates(slow, encoders, sources)
     found = retune(istft(means, n_fft, hop_length, slow.shape[-1]), sharp, back=True)
-    return stft(fit_length(found, wav.shape[-1]), n_fft, hop_length)
+    spec, scale = encoders[0].transform(wav)
+    return stft(fit_length(found, wav.shape[-1]), n_fft, hop_length), spec[:, 0] * scale
 
 
 def _all_estimates(

@@ -110,7 +110,9 @@ def test_equal_channels_are_separated_once(monkeypatch, n, n_equal, n_pieces):
     one_by_one, same = tiny.separate(wav, **how)
     assert_close(found, one_by_one)
     for name in ("sdr", "low", "error", "octaves"):
-        assert_close(getattr(told[0], name), getattr(same[0], name), rtol=0, atol=0, equal_nan=True)
+        assert_close(
+            getattr(told[0], name), getattr(same[0], name), rtol=1e-5, atol=1e-6, equal_nan=True
+        )
 
 
 def test_more_channels_are_separated_one_by_one():
