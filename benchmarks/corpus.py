@@ -24,6 +24,7 @@ from quality import machine
 
 from asteroid_instglow import GenerativeSeparator
 from asteroid_instglow.audio.io import load_audio
+from asteroid_instglow.options import QUALITIES
 from asteroid_instglow.utils.files import write_json
 
 OUTPUT = Path(__file__).parent / "results" / "corpus.json"
@@ -47,8 +48,7 @@ def main(argv=None):
     given = {**vars(args), "songs": args.songs.name, "results": args.results.name}
     results = {"arguments": given, "machine": machine(), "processors": os.cpu_count()}
     results["costs"] = [
-        measure_cost(args.costs, quality, args.cost_seconds)
-        for quality in ("fast", "default", "best")
+        measure_cost(args.costs, quality, args.cost_seconds) for quality in QUALITIES
     ]
     write_json(args.results, results)
     with tempfile.TemporaryDirectory() as folder:

@@ -18,6 +18,7 @@ from paper_search import DTYPES, multiply_adds, paper_convolution, paper_separat
 from separation import COUNTED, repeated, rounded
 
 from asteroid_instglow import GenerativeSeparator
+from asteroid_instglow.options import QUALITIES
 from asteroid_instglow.utils.files import write_json
 
 OUTPUT = Path(__file__).parent / "results" / "gpu.json"
@@ -51,7 +52,7 @@ def main():
 
 def encoders(args, device):
     """Yields the pace of each quality."""
-    for quality in ("fast", "default", "best"):
+    for quality in QUALITIES:
         model = GenerativeSeparator.from_pretrained(args.priors, quality=quality).to(device)
         wav = repeated(None, args.seconds, model.sample_rate).to(device)
         model.separate(wav[..., : round(COUNTED * model.sample_rate)])

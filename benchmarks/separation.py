@@ -25,6 +25,7 @@ from paper_search import DTYPES, multiply_adds, paper_convolution, paper_separat
 
 from asteroid_instglow import GenerativeSeparator
 from asteroid_instglow.audio.io import load_audio
+from asteroid_instglow.options import QUALITIES
 
 OUTPUT = Path(__file__).parent / "results" / "separation.json"
 MIB = 2**20
@@ -38,7 +39,7 @@ def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--song", type=Path, help="audio file (default: the bundled song)")
     parser.add_argument("--priors", default="minislakh", help="folder or name of a separator")
-    parser.add_argument("--quality", default="default", choices=["fast", "default", "best"])
+    parser.add_argument("--quality", default="default", choices=QUALITIES)
     parser.add_argument("--lengths", nargs="*", type=float, default=[10, 60, 600], metavar="S")
     parser.add_argument("--files", nargs="*", type=float, default=[60, 600], metavar="S")
     parser.add_argument("--threads", type=int, default=1)
