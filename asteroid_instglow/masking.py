@@ -3,7 +3,7 @@
 import torch
 import torch.nn.functional as F
 
-from .audio.stft import istft, stft
+from .audio.stft import stft
 
 N_FFT, HOP = 2048, 512  # of the transform in which a remainder is split
 OFFSET, SUBSONIC = 6.0, 20.0  # Hz: below the first there is no music, below the second little
@@ -96,12 +96,15 @@ def share_remainder(
     treble = []
     for source in sources:
         spec = stft(F.pad(source, (0, short)), N_FFT, HOP)[..., top // 2 : top, :]
-        treble.append(spec.abs().square().sum(-2, keepdim=True))
-    missing = stft(F.pad(mixture - sources.sum(0), (0, short)), N_FFT, HOP)
-    out = torch.empty_like(sources)
-    for i, share in enumerate(shares(torch.stack(treble))):
-        out[i] = sources[i] + istft(share * missing, N_FFT, HOP, n + short)[..., :n]
-    return out
+        treble.append(torch.view_as_real(spec).square().sum((-3, -1)))
+    gains = shares(torch.stack(treble))
+    # Overlap-add of frames that are scaled as a whole scales the signal: no transform is needed.
+    window = torch.hann_window(N_FFT, dtype=sources.dtype, device=sources.device)
+    blocks = window.square().view(-1, HOP)
+    around = len(blocks) - 1
+    gains = F.pad(gains, (around, around)).unfold(-1, len(blocks), 1) @ blocks.flip(0)
+    gains = gains.flatten(-2)[..., N_FFT // 2 : N_FFT // 2 + n]
+    return sources + gains / gains.sum(0) * (mixture - sources.sum(0))
 
 
 def subsonics(wav: torch.Tensor, sample_rate: float) -> torch.Tensor:

@@ -3,7 +3,8 @@
 import torch
 from torch.testing import assert_close
 
-from asteroid_instglow.masking import project_sum, share_remainder, shares
+from asteroid_instglow.audio.stft import istft, stft
+from asteroid_instglow.masking import HOP, N_FFT, project_sum, share_remainder, shares
 
 
 def test_posterior_is_the_minimum_under_the_constraint():
@@ -40,3 +41,16 @@ def test_treble_goes_where_the_treble_is():
     middle = slice(4000, 18000)
     assert (out[0] - bass)[middle].abs().max() < 0.02
     assert (out[1] - bright - treble)[middle].abs().max() < 0.02
+
+
+def test_gains_of_a_remainder_are_those_of_scaled_frames():
+    torch.manual_seed(0)
+    rate, n = 44100, 9001
+    sources = torch.randn(2, n)
+    sources[0, : n // 2] *= 0.1
+    missing = torch.randn(n)
+    out = share_remainder(sources, sources.sum(0) + missing, rate, 11025)
+    top = int(11025 / rate * N_FFT)
+    energy = stft(sources, N_FFT, HOP)[:, top // 2 : top].abs().square().sum(1, keepdim=True)
+    expected = sources + istft(shares(energy) * stft(missing, N_FFT, HOP), N_FFT, HOP, n)
+    assert_close(out, expected, atol=1e-5, rtol=0)
