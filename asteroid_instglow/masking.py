@@ -7,7 +7,7 @@ from .audio.stft import stft
 
 N_FFT, HOP = 2048, 512  # of the transform in which a remainder is split
 OFFSET, SUBSONIC = 6.0, 20.0  # Hz: below the first there is no music, below the second little
-RUMBLE = 0.03  # power below SUBSONIC, relative to all, from which it counts as no music
+RUMBLE = 0.03  # power between these, relative to all, from which it counts as no music
 
 
 def shares(magnitudes: torch.Tensor, power: float = 1.0) -> torch.Tensor:
@@ -120,10 +120,10 @@ def subsonics(wav: torch.Tensor, sample_rate: float) -> torch.Tensor:
     Returns:
         torch.Tensor: (..., time).
     """
-    low = low_band(wav, sample_rate, SUBSONIC)
-    power, whole = (x.square().mean(-1, keepdim=True) for x in (low, wav))
-    is_rumble = power > RUMBLE * whole
-    return low if is_rumble.all() else low.where(is_rumble, low_band(wav, sample_rate, OFFSET))
+    low, offset = (low_band(wav, sample_rate, cutoff) for cutoff in (SUBSONIC, OFFSET))
+    # Without the offset, which must not decide about the rest.
+    power, whole = ((x - offset).square().mean(-1, keepdim=True) for x in (low, wav))
+    return low.where(power > RUMBLE * whole, offset)
 
 
 def low_band(wav: torch.Tensor, sample_rate: float, cutoff: float) -> torch.Tensor:

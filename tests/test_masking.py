@@ -1,10 +1,18 @@
 """Masks: sources that sum to the mixture."""
 
+import pytest
 import torch
 from torch.testing import assert_close
 
 from asteroid_instglow.audio.stft import istft, stft
-from asteroid_instglow.masking import HOP, N_FFT, project_sum, share_remainder, shares
+from asteroid_instglow.masking import (
+    HOP,
+    N_FFT,
+    project_sum,
+    share_remainder,
+    shares,
+    subsonics,
+)
 
 
 def test_posterior_is_the_minimum_under_the_constraint():
@@ -54,3 +62,15 @@ def test_gains_of_a_remainder_are_those_of_scaled_frames():
     energy = stft(sources, N_FFT, HOP)[:, top // 2 : top].abs().square().sum(1, keepdim=True)
     expected = sources + istft(shares(energy) * stft(missing, N_FFT, HOP), N_FFT, HOP, n)
     assert_close(out, expected, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("level, is_music", [(0.05, True), (0.5, False)])
+def test_rumble_is_set_aside_and_an_offset_does_not_decide(level, is_music):
+    time = torch.arange(4 * 8000) / 8000
+    low = level * torch.sin(2 * torch.pi * 9 * time)
+    wav = torch.sin(2 * torch.pi * 200 * time) + low
+    found = subsonics(wav[None], 8000)[0]
+    expected = torch.zeros(len(time)) if is_music else low
+    middle = slice(4000, -4000)  # reflected at the ends, the sound is another one there
+    assert_close(found[middle], expected[middle], atol=0.02, rtol=0)
+    assert_close(subsonics(wav[None] + 0.5, 8000)[0], found + 0.5, atol=1e-4, rtol=0)
