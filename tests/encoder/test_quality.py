@@ -1,3 +1,5 @@
+"""Tests that the quality chooses among the encoders of the priors, and how they are averaged."""
+
 import torch
 from conftest import tiny_prior
 from torch.testing import assert_close
@@ -6,10 +8,8 @@ from asteroid_instglow import GenerativeSeparator
 from asteroid_instglow.options import QUALITIES
 
 LSTM = {"n_fft": 64, "hop_length": 16, "width": 4}
-BANDS = {
-    **{"architecture": "band-split", "n_fft": 64, "hop_length": 16, "width": 4},
-    **{"depth": 1, "n_heads": 2, "hidden": 8, "bands": ((12, 2), (2, 4), (1, 1))},
-}
+BANDS = {**LSTM, "architecture": "band-split", "depth": 1, "n_heads": 2, "hidden": 8}
+BANDS["bands"] = ((12, 2), (2, 4), (1, 1))
 
 
 def test_quality_chooses_the_encoders_and_survives_saving(tmp_path):
