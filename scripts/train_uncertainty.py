@@ -104,7 +104,27 @@ def train_errors(groups, steps, seed):
         loss.backward()
         optimizer.step()
         schedule.step()
-    return model.eval()
+    return set_level(model.eval(), groups)
+
+
+@torch.no_grad()
+def set_level(model, groups):
+    """Scales the guesses so that the root of a second's power is right on average.
+
+    The logarithm is learnt, whose mean is below the logarithm of the mean.
+    """
+    ratios = []
+    for group in groups:
+        guessed, known = 0, 0
+        for item in group:
+            guess, error = model(item["powers"]).sum(1), item["error"].sum(1)
+            guessed, known = (
+                total + F.avg_pool1d(x, CELLS_PER_SECOND).sqrt().sum()
+                for total, x in ((guessed, guess), (known, error))
+            )
+        ratios.append(known / guessed)
+    model.leave.bias += 2 * torch.stack(ratios).mean().log10()
+    return model
 
 
 def _excerpt(rng, item):

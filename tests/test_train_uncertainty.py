@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 
 from asteroid_instglow import GenerativeSeparator
 from asteroid_instglow.uncertainty import detection, errors
+from asteroid_instglow.uncertainty.evidence import N_BANDS, QUANTITIES
 
 SCRIPT = Path(__file__).parents[1] / "scripts" / "train_uncertainty.py"
 SHIPPED = Path(errors.__file__).parent / errors.WEIGHTS
@@ -90,3 +91,12 @@ def test_half_of_the_solos_are_harder_than_the_middle_one(script, monkeypatch):
     assert hard[20] == pytest.approx(0, abs=1e-3)
     easiest = min(each, key=lambda x: float(x[: detection.N_ALONE] @ weight))
     assert detection.familiarity(easiest) > 0.5
+
+
+def test_the_level_of_the_guesses_is_right(script):
+    torch.manual_seed(0)
+    model = errors.ErrorModel().requires_grad_(False)
+    powers = torch.rand(2, len(QUANTITIES), N_BANDS, 40)
+    items = [{"powers": powers, "error": 3 * model(powers)}]
+    script.set_level(model, [items])
+    torch.testing.assert_close(model(powers).sum(), items[0]["error"].sum(), rtol=1e-4, atol=0)

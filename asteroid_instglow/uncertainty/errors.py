@@ -60,6 +60,10 @@ class ErrorModel(nn.Module):
 class IntervalModel(nn.Module):
     """Turns the powers of a second into the SDR to expect, and an interval.
 
+    The SDR that :class:`ErrorModel` tells is moved by a function of itself alone, so that seconds
+    rank as that network, which is fitted on more, ranks them; how wide the interval is depends on
+    all ratios.
+
     Shape:
         - Input: mean powers, (n_src, len(QUANTITIES) + 1, n_octaves, n_seconds), the error's last.
         - Output: low, middle and high, dB, each (n_src, n_seconds).
@@ -67,18 +71,17 @@ class IntervalModel(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        width = 16
-        self.enter = nn.Linear(len(QUANTITIES), width)
-        self.leave = nn.Linear(width, 3)
+        self.move = nn.Sequential(nn.Linear(1, 8), nn.Tanh(), nn.Linear(8, 1))
+        self.width = nn.Sequential(nn.Linear(len(QUANTITIES), 16), nn.Tanh(), nn.Linear(16, 2))
 
     def forward(self, powers: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         totals = powers.sum(2).transpose(1, 2)
         estimate, error = totals[..., _ESTIMATE], totals[..., -1:]
         sdr = expected_sdr(estimate, error[..., 0])
         ratios = ((totals[..., :-1] + TINY) / (error + TINY)).log10().clamp(-3, 4)
-        move, below, above = self.leave(torch.tanh(self.enter(ratios))).unbind(-1)
-        middle = sdr + move
-        return middle - F.softplus(below), middle, middle + F.softplus(above)
+        below, above = F.softplus(self.width(ratios)).unbind(-1)
+        middle = sdr + self.move(sdr[..., None] / 10)[..., 0]
+        return middle - below, middle, middle + above
 
 
 def expected_sdr(estimate: torch.Tensor, error: torch.Tensor) -> torch.Tensor:

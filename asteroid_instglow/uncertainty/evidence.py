@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 
 OCTAVES = (0.0, 125.0, 250.0, 500.0, 1000.0, 2000.0, 4000.0, 8000.0)  # lower edges, Hz
 N_OCTAVES = len(OCTAVES)
@@ -21,7 +22,10 @@ QUANTITIES = (
     "remainder",
     "mixture",
     "dominated",
+    "out of phase",
+    "changing",
 )
+MOST = 4.0  # bound of the change of a mask, squared
 
 
 def bands_of(n_fft: int, sample_rate: float) -> torch.Tensor:
@@ -56,8 +60,8 @@ def pool_at(
     power: torch.Tensor, band: torch.Tensor, n_bands: int, cell: torch.Tensor, n_cells: int
 ) -> torch.Tensor:
     """Does the same, given the band of each bin and the cell of each frame."""
-    banded = power.new_zeros(*power.shape[:-2], n_bands, power.shape[-1])
-    banded.index_add_(-2, band, power)
+    # As a product, which is faster than adding by index.
+    banded = F.one_hot(band, n_bands).to(power).T @ power
     summed = power.new_zeros(*banded.shape[:-1], n_cells)
     summed.index_add_(-1, cell, banded)
     return summed / torch.bincount(cell, minlength=n_cells).clamp_min(1)
@@ -75,6 +79,11 @@ def quantities(
     left of the mixture; the mixture; and the power of the estimate where it has more than half of
     the bin.
 
+    Two more are of the complex mask :math:`g_k = \hat s_k / x`, where the mean of a posterior that
+    is unsure of a phase turns and jumps: the power of the estimate that is out of phase with the
+    mixture, :math:`(\mathrm{Im}\, g_k)^2 |x|^2`, and how far the mask changes from one frame t to
+    the next, :math:`|g_{k,t} - g_{k,t-1}|^2 |x_t|^2`.
+
     Args:
         mixture (torch.Tensor): x, complex (n_freq, n_frames).
         sources (torch.Tensor): The result, which sums to the mixture, complex (n_src, n_freq,
@@ -84,8 +93,8 @@ def quantities(
     Yields:
         torch.Tensor: Powers, (n_src, n_freq, n_frames), in the order of ``QUANTITIES``.
     """
-    size = sources.abs()
-    power, mixed = size.square(), mixture.abs().square()
+    power, mixed = _power(sources), _power(mixture)
+    size = power.sqrt()
     share = size / (size.sum(0) + TINY)
     yield power
     yield share * (1 - share) * mixed
@@ -93,10 +102,19 @@ def quantities(
     yield square * (1 - square) * mixed
     moved = sources.clone()
     moved[: len(means)] -= means
-    yield moved.abs().square()
-    yield (mixture - means.sum(0)).abs().square().expand_as(power)
+    yield _power(moved)
+    yield _power(mixture - means.sum(0)).expand_as(power)
     yield mixed.expand_as(power)
     yield power * (share > 0.5)
+    mask = sources * (mixture.conj() / (mixed + TINY))
+    yield mask.imag.square() * mixed
+    change = _power(mask.diff(dim=-1)).clamp_max(MOST)
+    yield F.pad(change, (1, 0)) * mixed
+
+
+def _power(spec: torch.Tensor) -> torch.Tensor:
+    # Half the time of spec.abs().square().
+    return spec.real.square() + spec.imag.square()
 
 
 def pooled_quantities(
@@ -127,8 +145,8 @@ class Evidence:
     Args:
         n_src (int): Number of sources.
         n_seconds (int): Length of the recording, rounded up.
-        guess (Callable): Maps powers (n_src, 7, N_BANDS, n_cells) to the power of the error,
-            (n_src, N_BANDS, n_cells), see :class:`~.errors.ErrorModel`.
+        guess (Callable): Maps powers (n_src, len(QUANTITIES), N_BANDS, n_cells) to the power of the
+            error, (n_src, N_BANDS, n_cells), see :class:`~.errors.ErrorModel`.
     """
 
     def __init__(self, n_src: int, n_seconds: int, guess: Callable[[torch.Tensor], torch.Tensor]):
@@ -161,5 +179,5 @@ class Evidence:
 
     @property
     def powers(self) -> torch.Tensor:
-        """Mean powers of ``QUANTITIES`` and of the error, (n_src, 8, N_OCTAVES, n_seconds)."""
+        """Mean powers of ``QUANTITIES`` and the error, (n_src, n_powers, N_OCTAVES, n_seconds)."""
         return self._sums / self._n_cells.clamp_min(1)

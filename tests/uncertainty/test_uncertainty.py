@@ -14,7 +14,16 @@ from asteroid_instglow.baselines.oracles import IdealRatioMask
 from asteroid_instglow.cli import main
 from asteroid_instglow.uncertainty import errors
 from asteroid_instglow.uncertainty.detection import UNFAMILIAR
-from asteroid_instglow.uncertainty.evidence import CELL, N_BANDS, bands_of, pool, quantities
+from asteroid_instglow.uncertainty.evidence import (
+    CELL,
+    MOST,
+    N_BANDS,
+    N_OCTAVES,
+    QUANTITIES,
+    bands_of,
+    pool,
+    quantities,
+)
 from asteroid_instglow.uncertainty.samples import deviations
 
 SECONDS = 8
@@ -61,7 +70,7 @@ def test_bands_and_cells():
 def test_quantities_of_two_equal_sources():
     mixture = torch.full((5, 3), 2 + 0j)
     sources = torch.stack([mixture, mixture]) / 2
-    estimate, ambiguity, _, correction, remainder, mixed, dominated = quantities(
+    estimate, ambiguity, _, correction, remainder, mixed, dominated, *still = quantities(
         mixture, sources, 0.5 * sources
     )
     assert_close(estimate, torch.ones(2, 5, 3))
@@ -70,6 +79,27 @@ def test_quantities_of_two_equal_sources():
     assert_close(remainder, torch.ones(2, 5, 3))
     assert_close(mixed, torch.full((2, 5, 3), 4.0))
     assert not dominated.any()
+    assert not torch.stack(still).any()
+
+
+def test_masks_that_turn_and_jump():
+    mixture = torch.tensor([[2.0, 2j, 2.0]])
+    mask = torch.tensor([[0.5 + 0.5j, 0.5, 9.0]])
+    sources = torch.stack([mask * mixture, (1 - mask) * mixture])
+    *_, turned, changing = quantities(mixture, sources, sources)
+    assert_close(turned, torch.tensor([1.0, 0.0, 0.0]).expand(2, 1, 3))  # (Im g)^2 |x|^2
+    assert_close(changing, torch.tensor([0.0, 1.0, MOST * 4]).expand(2, 1, 3))
+    assert not torch.stack([*quantities(0 * mixture, 0 * sources, 0 * sources)]).any()
+
+
+def test_seconds_rank_as_the_errors_do():
+    generator = torch.Generator().manual_seed(0)
+    powers = torch.rand(1, len(QUANTITIES) + 1, N_OCTAVES, 200, generator=generator) + 0.01
+    powers[:, -1] *= torch.logspace(-3, 0, 200)
+    sdr = errors.expected_sdr(powers[:, QUANTITIES.index("estimate")].sum(1), powers[:, -1].sum(1))
+    low, middle, high = errors.interval_model()(powers)
+    assert (middle[0, sdr[0].argsort()].diff() > 0).all()
+    assert (low < middle).all() and (middle < high).all()
 
 
 def test_confidence_leaves_the_sources_as_they_are(separator, stems, told):
