@@ -7,7 +7,7 @@ from .utils.checks import check_at_least, check_between, check_one_of, check_who
 from .utils.precision import PRECISIONS
 
 SOLVERS = ("auto", "encoder", "paper")
-QUALITIES = ("fast", "medium", "default", "best")
+QUALITIES = ("fast", "default", "best")
 STEREO = ("auto", "spatial", "mid", "channels")
 MIN_CHUNK, MAX_CHUNK = 0.01, 1e9  # seconds; shorter pieces would be padding alone
 N_ITER, LR = 150, 0.01  # of the search of the paper
@@ -22,9 +22,8 @@ class SeparationOptions:
             the mixture (fast). "paper" is the published search over latents, whose result depends
             on the level of the mixture; only a piece with a peak below 0.01 is raised to full
             scale. "auto" is "encoder" if every prior has an encoder, else "paper".
-        quality (str): Encoders to use where a prior has several: "fast" takes the LSTM, "medium"
-            the band-split transformer, "default" the mean of two such transformers where a prior
-            has two, "best" a weighted mean of all.
+        quality (str): Encoders to use where a prior has two: "fast" takes the LSTM, "default" the
+            band-split transformer, "best" a weighted mean of both.
         fast_share (float): Weight of the LSTM's estimates in "best", 0 to 1.
         retune (bool): Let the encoders hear a piece that is out of tune at the pitch of 440 Hz,
             played slower or faster, as they learnt from solos in tune.

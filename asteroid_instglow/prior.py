@@ -42,8 +42,6 @@ class GlowPrior(PretrainedModel):
             search only.
         strong_encoder (dict, optional): Arguments of a second encoder, slower and better, see
             :class:`~asteroid_instglow.options.SeparationOptions`, ``quality``.
-        twin_encoder (dict, optional): Arguments of a third encoder, as good as the strong one. It
-            errs elsewhere, so that the mean of both is better than either.
 
     Attributes:
         flow (Glow): Maps (batch, n_chan, n_frames), padding row included.
@@ -78,7 +76,6 @@ class GlowPrior(PretrainedModel):
         dropout: float = 0.05,
         encoder: dict | None = None,
         strong_encoder: dict | None = None,
-        twin_encoder: dict | None = None,
     ):
         check_name("source", source)
         check_rate("sample_rate", sample_rate, MAX_RATE)
@@ -97,7 +94,6 @@ class GlowPrior(PretrainedModel):
         self.flow = Glow(self.n_chan, **{name: self._model_args[name] for name in of_flow})
         self.encoder: Any = None if encoder is None else _as_encoder(encoder)
         self.strong_encoder: Any = None if strong_encoder is None else _as_encoder(strong_encoder)
-        self.twin_encoder: Any = None if twin_encoder is None else _as_encoder(twin_encoder)
 
     def add_encoder(self, encoder: nn.Module | dict, strong: bool = False) -> nn.Module:
         """Replaces the encoder, or the strong encoder.

@@ -2,8 +2,7 @@
 
     pack_shipped.py scripts/shipped/band.yml --priors DIR --encoders DIR --output DIR
 
-The file names the sources, the encoders (files of train_gpu.py: "encoder", "strong_encoder",
-"twin_encoder") and
+The file names the sources, the encoders (files of train_gpu.py: "encoder", "strong_encoder") and
 what the card says. --priors is a folder of priors by source, as `instglow train` leaves them, or a
 saved separator, whose own encoders are kept where the file names none.
 """

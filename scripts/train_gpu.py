@@ -93,7 +93,8 @@ def make_mixtures(job, data, device, solos):
     found = {}
     for name in [*job["sources"], *(name for name in job["solos"] if name not in job["sources"])]:
         groups = job["solos"][name]
-        key = (name, json.dumps(groups, sort_keys=True))
+        detune = job.get("detune", {}).get(name, 0.0)
+        key = (name, detune, json.dumps(groups, sort_keys=True))
         if key not in solos:
             folders = {}
             for group, weight in groups.items():
@@ -102,7 +103,7 @@ def make_mixtures(job, data, device, solos):
                     folders[files] = weight
                 else:
                     say("no files in", group, name)
-            solos[key] = DeviceSolos(folders, segment, RATE, device)
+            solos[key] = DeviceSolos(folders, segment, RATE, device, detune)
         found[name] = solos[key]
     parts = {name: Part(**part) for name, part in job.get("parts", {}).items()}
     return DeviceMixtures(found, parts, n_src=len(job["sources"]), **job["mixtures"])

@@ -36,7 +36,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     lacking = [prior.source for prior in priors if not encoders_of(prior)]
     if lacking:
         raise ValueError(f"model must have encoders, {', '.join(lacking)} has none")
-    encoders = encoder_sets(priors, "fast" if args.quality == "fast" else "medium")[0]
+    encoders = encoder_sets(priors, args.quality)[0]
     names = [prior.source for prior in priors]
     if isinstance(model, GenerativeSeparator):
         names = [name for name in model.sources if name != "residual"]

@@ -46,6 +46,7 @@ class DeviceSolos:
         segment (int): Length of an excerpt, samples.
         sample_rate (int): Hz.
         device (torch.device | str): Device that holds the buffer.
+        detune (float): The transposed copies are out of tune by up to this, semitones.
 
     Raises:
         ValueError: If no folder has an excerpt that can be heard.
@@ -57,7 +58,9 @@ class DeviceSolos:
         segment: int,
         sample_rate: int = 22050,
         device: torch.device | str = "cpu",
+        detune: float = 0.0,
     ):
+        generator = torch.Generator().manual_seed(0)
         self.segment, self.device = segment, torch.device(device)
         self.jitter = round(STRIDE * sample_rate)
         buffers, starts, first, count, weights = [], [], [], [], []
@@ -69,8 +72,11 @@ class DeviceSolos:
             for semitone in (0, *SEMITONES):
                 found = []
                 for wav in wavs:
-                    played = transpose(wav.to(self.device), semitone) if semitone else wav
-                    played = F.pad(played.to(self.device), (0, self.jitter))
+                    played = wav.to(self.device)
+                    if semitone:
+                        off = detune * (2 * float(torch.rand(1, generator=generator)) - 1)
+                        played = transpose(played, semitone + off)
+                    played = F.pad(played, (0, self.jitter))
                     if len(played) < segment + self.jitter:
                         continue
                     level = played.square().unfold(0, segment, self.jitter).mean(1)
@@ -188,8 +194,8 @@ def read_mono(files: Sequence[Path], sample_rate: int) -> list[torch.Tensor]:
         return list(pool.map(read, files))
 
 
-def transpose(wav: torch.Tensor, semitones: int) -> torch.Tensor:
-    """Plays a signal (time,) faster, and so higher, by whole semitones."""
+def transpose(wav: torch.Tensor, semitones: float) -> torch.Tensor:
+    """Plays a signal (time,) faster, and so higher, by semitones."""
     n_samples = len(wav)
     wav = F.pad(wav, (0, -n_samples % PAD))
     length = round(len(wav) / 2 ** (semitones / 12) / 64) * 64

@@ -20,7 +20,7 @@ from ..audio.stft import stft
 
 MASK = "mask."  # prefix of the parameters that belong to one source
 FIRST_GUESS = 0.25  # share of the mixture that an untrained encoder gives
-ENCODERS = ("encoder", "strong_encoder", "twin_encoder")  # of a prior, the fastest first
+ENCODERS = ("encoder", "strong_encoder")  # of a prior, the faster first
 SILENCE = 1e-8  # added to the level, so that digital silence can be divided by it
 
 

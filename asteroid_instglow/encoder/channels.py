@@ -10,7 +10,7 @@ from ..audio.stft import istft, stft
 from ..audio.tuning import out_of_tune
 from ..options import SeparationOptions
 from .base import Encoder
-from .solve import estimate_sources, solve_encoder, weights_of_sets
+from .solve import estimate_sources, solve_encoder
 from .stereo import use_places
 
 QUIET = 1e-6  # peak of a channel, beside the loudest
@@ -89,9 +89,8 @@ def _solve_channel(
     row = row / level
     means: Any = kept.next() if kept and kept.is_complete else None
     if means is None and len(sets) > 1:
-        weights = weights_of_sets(len(sets), options.quality, options.fast_share)
-        each = (estimate_sources(row, encoders, sources, sharp)[0] for encoders in sets)
-        means = sum(weight * estimates for weight, estimates in zip(weights, each))
+        strong, fast = (estimate_sources(row, encoders, sources, sharp)[0] for encoders in sets)
+        means = strong.lerp(fast, options.fast_share)
     found = solve_encoder(row, sets[0], residual, bool(options.wiener), sources, means, sharp)
     if kept and not kept.is_complete:
         kept.keep(found.means)

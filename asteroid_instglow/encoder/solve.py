@@ -65,40 +65,19 @@ def solve_encoder(
 
 
 def encoder_sets(priors: Iterable[Any], quality: str) -> list[list[Encoder]]:
-    """Returns one to three lists with an encoder per prior, whose estimates are averaged.
+    """Returns one or two lists with an encoder per prior, whose estimates are averaged.
 
-    A prior without one kind of encoder takes part with the next best that it has.
+    A prior with one encoder takes part in both with that.
 
     Args:
-        priors (Iterable): Each with one to three encoders.
-        quality (str): "fast", "medium", "default" or "best"; the fast encoders come last in the
-            lists of "best", if there are others.
+        priors (Iterable): Each with one or two encoders.
+        quality (str): "fast", "default" or "best".
     """
-    fast, strong, twin = zip(*(_all_kinds(encoders_of(prior)) for prior in priors))
-    wanted = {"fast": [fast], "medium": [strong], "default": [strong, twin]}
-    sets: list[list[Encoder]] = []
-    for encoders in wanted.get(quality, [strong, twin, fast]):
-        if not any(all(a is b for a, b in zip(encoders, known)) for known in sets):
-            sets.append(list(encoders))
-    return sets
-
-
-def weights_of_sets(n_sets: int, quality: str, fast_share: float) -> list[float]:
-    """Returns the weight of each list of :func:`encoder_sets` in the mean of their estimates.
-
-    Examples:
-        >>> weights_of_sets(3, "best", 0.1)
-        [0.45, 0.45, 0.1]
-        >>> weights_of_sets(2, "default", 0.1)
-        [0.5, 0.5]
-    """
-    if quality != "best" or n_sets == 1:
-        return [1 / n_sets] * n_sets
-    return [(1 - fast_share) / (n_sets - 1)] * (n_sets - 1) + [fast_share]
-
-
-def _all_kinds(encoders: Sequence[Encoder]) -> tuple[Encoder, Encoder, Encoder]:
-    return encoders[0], encoders[min(1, len(encoders) - 1)], encoders[-1]
+    each = [encoders_of(prior) for prior in priors]
+    fast, strong = [encoders[0] for encoders in each], [encoders[-1] for encoders in each]
+    if all(a is b for a, b in zip(fast, strong)):
+        return [strong]
+    return {"fast": [fast], "default": [strong], "best": [strong, fast]}[quality]
 
 
 def estimates_size(encoders: Sequence[Encoder], n_samples: int) -> int:

@@ -9,7 +9,7 @@ set -o pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
 # Options
-stage=0            # first stage: 0 fetch, 1 vocals, 2 guitar and bass, 3 drums, keyboards and other,
+stage=0            # first stage: 0 fetch, 1 vocals and recorded players, 2 guitar and bass, 3 drums, keyboards and other,
                    # 4 train encoders, 5 train flows
 stop_stage=3       # last stage
 python_path=python # Python with requirements.txt, for stages 0 to 3
@@ -47,9 +47,10 @@ if runs 0; then
     local/fetch.sh "$sources_dir" "$python_path" "$repositories"
 fi
 if runs 1; then
-    echo "Stage 1: vocals"
+    echo "Stage 1: vocals and recorded players"
     ln -sfn "$(realpath "$yuki_dir")" "$sources_dir/yuki"
     local/vocals.sh "$sources_dir" "$midi_dir" "$pool_dir" "$python_path" "$scale"
+    "$python_path" local/recorded.py "$sources_dir" "$pool_dir" --scale "$scale"
 fi
 if runs 2; then
     echo "Stage 2: guitar and bass"

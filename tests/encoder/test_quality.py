@@ -5,7 +5,6 @@ from conftest import tiny_prior
 from torch.testing import assert_close
 
 from asteroid_instglow import GenerativeSeparator
-from asteroid_instglow.options import QUALITIES
 
 LSTM = {"n_fft": 64, "hop_length": 16, "width": 4}
 BANDS = {**LSTM, "architecture": "band-split", "depth": 1, "n_heads": 2, "hidden": 8}
@@ -29,21 +28,3 @@ def test_quality_chooses_the_encoders_and_survives_saving(tmp_path):
         assert torch.equal(again.separate(wav, quality=quality), out)
     alone = GenerativeSeparator({"drums": drums})
     assert torch.equal(alone.separate(wav), alone.separate(wav, quality="best"))
-
-
-def test_two_strong_encoders_are_averaged(tmp_path):
-    three = {"encoder": LSTM, "strong_encoder": BANDS, "twin_encoder": {**BANDS, "width": 8}}
-    bass, drums = tiny_prior("bass", 1, **three), tiny_prior("drums", 2, encoder=LSTM)
-    separator = GenerativeSeparator({"bass": bass, "drums": drums}, fast_share=0.2, wiener=False)
-    wav = torch.randn(1, 1, 4001).diff()  # next to nothing below hearing, which goes to one source
-    found = {q: separator.separate(wav, quality=q) for q in QUALITIES}
-    bass.strong_encoder, kept = bass.twin_encoder, bass.strong_encoder
-    twin = separator.separate(wav, quality="medium")
-    bass.strong_encoder = kept
-    both = (found["medium"] + twin) / 2
-    assert_close(found["default"], both, atol=1e-3, rtol=0)
-    assert_close(found["best"], 0.8 * both + 0.2 * found["fast"], atol=1e-3, rtol=0)
-    assert (found["default"] - found["medium"]).abs().max() > 1e-2
-    separator.save_pretrained(tmp_path / "saved")
-    again = GenerativeSeparator.from_pretrained(tmp_path / "saved")
-    assert torch.equal(again.separate(wav), found["default"])

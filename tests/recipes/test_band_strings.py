@@ -104,6 +104,18 @@ def test_the_seed_decides_a_guitar_part(band_module, role):
     assert all(n.start < song.seconds and n.length > 0 for part in parts for n in part)
 
 
+@pytest.mark.parametrize("lowest", [28, 38])
+def test_a_bass_melody_walks_in_the_key_up_the_neck(band_module, lowest):
+    harmony, bass = band_module("sampler_harmony"), band_module("bass")
+    song = harmony.draw_song(np.random.default_rng(1), 60, "major")
+    notes, role = bass.line(song, np.random.default_rng(0), "melody", lowest)
+    pitches = [note.pitch for note in notes]
+    assert role == "melody" and min(pitches) >= lowest and max(pitches) <= bass.HIGHEST
+    assert max(pitches) - min(pitches) >= 12
+    key = {(song.key + step) % 12 for step in bass.MAJOR_SCALE}
+    assert np.mean([pitch % 12 in key for pitch in pitches]) > 0.8
+
+
 def test_a_bass_line_starts_each_bar_on_the_root(band_module):
     harmony, bass = band_module("sampler_harmony"), band_module("bass")
     song = harmony.draw_song(np.random.default_rng(4), 20, "punk")

@@ -4,7 +4,7 @@ from solo_folders import RATE, write_solos
 from torch.testing import assert_close
 
 from asteroid_instglow.data import effects
-from asteroid_instglow.data.on_device import DeviceMixtures, DeviceSolos, Part, transpose
+from asteroid_instglow.data.on_device import DeviceMixtures, DeviceSolos, Part, read_mono, transpose
 from asteroid_instglow.encoder import BandSplitEncoder, SourceEncoder
 from asteroid_instglow.training.on_device import DeviceRun, train_on_device
 
@@ -54,6 +54,16 @@ def test_folders_are_drawn_by_weight(tmp_path):
     drawn = DeviceSolos({loud: 3.0, many: 1.0}, SEGMENT, RATE)
     block = torch.multinomial(drawn.weights, 4000, replacement=True)
     assert abs((block < 5).float().mean() - 0.75) < 0.05
+
+
+def test_only_transposed_copies_are_out_of_tune(tmp_path):
+    files = tuple(write_solos(tmp_path, n=1).rglob("*.wav"))
+    plain, off = (DeviceSolos({files: 1.0}, SEGMENT, RATE, detune=detune) for detune in (0, 0.3))
+    first = len(read_mono(files, RATE)[0])
+    assert torch.equal(plain.buffer[:first], off.buffer[:first])
+    assert len(plain.buffer) != len(off.buffer)
+    again = DeviceSolos({files: 1.0}, SEGMENT, RATE, detune=0.3)
+    assert torch.equal(off.buffer, again.buffer)
 
 
 def test_silence_is_refused(tmp_path):

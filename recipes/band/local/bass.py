@@ -23,14 +23,16 @@ PATTERNS = {
     "reggae": ["..R-R-..R---5-3-", "R-----..3-5-R-..", "....R-R-..5-3-R-", "R-R-....5-5-3-R-"],
 }  # fmt: skip
 BY_STYLE = {
-    "major": ["eighths", "roots", "pop", "octave", "country", "slap", "reggae", "walk"],
-    "minor": ["eighths", "roots", "pop", "octave", "slap", "reggae", "riff"],
-    "blues": ["walk", "walk", "boogie", "country", "riff", "roots", "pop"],
+    "major": ["eighths", "roots", "pop", "octave", "country", "slap", "reggae", "walk", "melody"],
+    "minor": ["eighths", "roots", "pop", "octave", "slap", "reggae", "riff", "melody"],
+    "blues": ["walk", "walk", "boogie", "country", "riff", "roots", "pop", "melody"],
     "heavy": ["eighths", "sixteenths", "riff", "roots", "eighths"],
     "punk": ["eighths", "eighths", "eighths", "sixteenths", "roots"],
 }
 WALKS = [(0, 4, 7, 9), (0, 7, 5, 4), (0, 4, 7, 4), (0, 2, 4, 7), (0, 12, 10, 7), (0, 4, 5, 6)]
 LOWEST = 28
+HIGHEST = 60
+MAJOR_SCALE, MINOR_SCALE = (0, 2, 4, 5, 7, 9, 11), (0, 2, 3, 5, 7, 8, 10)
 
 
 def place(root, lowest, rng, high=0.15):
@@ -84,7 +86,7 @@ def pattern_line(song, role, rng, lowest):
             pitch = base + step
             if symbol == "L":
                 pitch = place(next_root(song, beat), lowest, rng, 0) + rng.choice([-1, -2, 1, 2])
-            if pitch > 55:
+            if pitch > HIGHEST:
                 pitch -= 12
             how = "dead" if symbol == "g" else "open"
             accent = 1.08 if i % 8 == 0 else rng.uniform(0.85, 1.0)
@@ -172,6 +174,32 @@ def riff(song, rng, lowest):
     return notes
 
 
+def melody(song, rng, lowest):
+    """Sings a line of its own up and down the neck: chord tones on the beats, steps between."""
+    scale = MINOR_SCALE if song.style == "minor" else MAJOR_SCALE
+    steps = {(song.key + step) % 12 for step in scale}
+    notes, force, busy = [], rng.uniform(0.55, 0.95), rng.uniform(0.2, 0.8)
+    pitch, direction, beat = lowest + int(rng.integers(5, 20)), 1, 0.0
+    while beat < len(song.roots):
+        index = int(beat)
+        duration = float(
+            rng.choice([0.5, 0.5, 0.75, 0.25] if rng.random() < busy else [1, 1, 1.5, 2])
+        )
+        chord = {(song.roots[index] + i) % 12 for i in INTERVALS.get(song.qualities[index], (0, 7))}
+        wanted = chord if beat == index else steps | chord
+        if pitch > min(lowest + 24, HIGHEST - 4) or pitch < lowest + 4 or rng.random() < 0.25:
+            direction = -1 if pitch > lowest + rng.integers(6, 24) else 1
+        leap = int(rng.choice([0, 1, 1, 2, 3, 5, 7])) * direction
+        near = [p for p in range(lowest, HIGHEST + 1) if p % 12 in wanted]
+        pitch = min(near, key=lambda p: abs(p - pitch - leap))
+        start, stop = song.at(beat), song.at(min(beat + duration, len(song.roots)))
+        if rng.random() > 0.08:
+            length = rng.uniform(0.8, 0.98) * (stop - start)
+            notes.append(Note(start, max(0.05, length), pitch, force * rng.uniform(0.85, 1.05)))
+        beat += duration
+    return notes
+
+
 def slide(notes, rng, chance=0.04):
     """Lets some notes slide in from below."""
     for note in notes:
@@ -189,8 +217,8 @@ def line(song, rng, role=None, lowest=LOWEST):
     Args:
         song (Song): Beat grid and chords.
         rng (numpy.random.Generator): Random generator.
-        role (str): A pattern, "walk", "boogie" or "riff"; drawn for the style if None.
-        lowest (int): Lowest pitch; 26 is drop D, 23 a five-string.
+        role (str): A pattern, "walk", "boogie", "riff" or "melody"; drawn for the style if None.
+        lowest (int): Lowest pitch; 26 is drop D, 23 a five-string, over 28 a place up the neck.
 
     Returns:
         tuple: Notes and the role.
@@ -199,5 +227,7 @@ def line(song, rng, role=None, lowest=LOWEST):
     if role in PATTERNS:
         notes = pattern_line(song, role, rng, lowest)
     else:
-        notes = {"walk": walk, "boogie": boogie, "riff": riff}[role](song, rng, lowest)
+        notes = {"walk": walk, "boogie": boogie, "riff": riff, "melody": melody}[role](
+            song, rng, lowest
+        )
     return slide(notes, rng), role

@@ -40,7 +40,8 @@ def render_piece(name, player, pop909, rng, seconds):
     elif name == "synth":
         role = str(rng.choice(["eighths", "octave", "sixteenths", "roots", "pop", "riff"]))
     song = pop909_song(pop909, rng, seconds) if rng.random() < 0.35 else draw_song(rng, seconds)
-    lowest = int(rng.choice([28, 28, 28, 28, 27, 26, 24, 23]))
+    # Open strings, other tunings, and places up the neck.
+    lowest = int(rng.choice([28, 28, 28, 27, 26, 24, 23, 33, 35, 38, 40]))
     if name == "synth":
         lowest = int(rng.choice([24, 28, 31, 36]))
     notes, role = bass.line(song, rng, role, lowest)

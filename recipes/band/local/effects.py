@@ -246,10 +246,12 @@ def random_chain(kind, rng, codec=0.3):
 
         wav = np.asarray(samples, dtype=np.float64)
         wav = wav / (10 * rms(wav))
+        driven = False
         if "amp" in chances:
             wav = amplify(wav, rate, rng, chances["amp"])
         elif kind == "bass" and rng.random() < 0.6:
-            drive = rng.choice(["clean", "crunch"], p=[0.7, 0.3])
+            driven = rng.random() < 0.45
+            drive = "crunch" if driven else "clean"
             amped = amplify(wav, rate, rng, drive, BASS_CABINETS)
             mix = rng.uniform(0.3, 1.0)
             wav = mix * amped / rms(amped) + (1 - mix) * wav / rms(wav)
@@ -259,8 +261,9 @@ def random_chain(kind, rng, codec=0.3):
         board = []
         if kind == "bass" and rng.random() < 0.95:
             # The tone knob and the mixer take most of the strings' rattle away.
-            cutoff = np.exp(rng.uniform(np.log(250), np.log(3500)))
-            board += [pb.LowpassFilter(cutoff) for _ in range(int(rng.integers(1, 4)))]
+            low, high, most = (1500, 8000, 2) if driven else (250, 3500, 4)
+            cutoff = np.exp(rng.uniform(np.log(low), np.log(high)))
+            board += [pb.LowpassFilter(cutoff) for _ in range(int(rng.integers(1, most)))]
             board.append(pb.LowShelfFilter(rng.uniform(55, 100), rng.uniform(2, 12)))
             board.append(pb.PeakFilter(rng.uniform(250, 900), rng.uniform(-8, 1), 0.7))
             board.append(compress(rng, above=(-12, -2), ratio=(3, 10), attack=(1, 20)))

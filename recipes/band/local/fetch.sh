@@ -20,7 +20,7 @@ clone() { # OWNER/NAME
 }
 link() { # FOLDER_IN_RAW NAME
   [ -e "raw/$1" ] || { echo "raw/$1 must exist, see fetch.sh" >&2; exit 1; }
-  ln -sfn "raw/$1" "$2"
+  ln -sfnr "raw/$1" "$2"
 }
 package() { # NPM_PACKAGE
   [ -d "raw/node_modules/$1" ] || npm install --prefix raw --no-audit --no-fund "$1"
@@ -83,6 +83,22 @@ ln -sfn raw/musescore-general-soundfont-small/usr/share/sounds/sf3/MuseScore_Gen
 ln -sfn "$(find raw/fretsonfire-songs-sectoid -type d -name sectoid -print -quit)" sectoid
 
 clone ichbinsoftware/everythingisremixed
+mkdir -p direct
+clone tone-3000/neural-amp-modeler-wasm
+link neural-amp-modeler-wasm/ui/public/inputs direct/tone3000
+clone Kutalia/neural-amp-modeler-react
+link neural-amp-modeler-react/public direct/kutalia
+zenodo() { # RECORD FILE FOLDER
+  [ -d "$3" ] && return
+  if curl -fsSL -o "raw/$2" "https://zenodo.org/records/$1/files/$2"; then
+    "$python" -m zipfile -e "raw/$2" "$3.part" && mv "$3.part" "$3"
+  else
+    echo "fetch.sh: no $2 of Zenodo's record $1: its groups are left out" >&2
+  fi
+}
+zenodo 3371780 audio_mono-mic.zip guitarset
+zenodo 5578807 vocadito.zip vocadito
+
 stems() { # FOLDER SONGS PATTERN...: decodes stems of some songs
   mkdir -p "$1"
   for pattern in "${@:3}"; do

@@ -96,6 +96,13 @@ SECTOID = (
     "Iborra, MIT"
 )
 
+DIRECT = (
+    "Direct takes of guitars and basses, test inputs of a web player (GitHub "
+    "tone-3000/neural-amp-modeler-wasm and Kutalia/neural-amp-modeler-react), MIT"
+)
+GUITARSET = "GuitarSet, Xi, Bittner, Pauwels, Ye & Bello 2018 (Zenodo 3371780), CC BY 4.0"
+VOCADITO = "vocadito, Bittner, Pasalo, Bosch and others 2021 (Zenodo 5578807), CC BY 4.0"
+
 STROKES = "Rendered: recorded strokes, played and mixed by `drums.py`."
 NOTES = "Rendered: recorded notes, played by program, with random effects."
 GROUPS = {
@@ -119,6 +126,14 @@ GROUPS = {
         "Recorded: the guitars of four metal songs as published; `_x0.92` and `_x1.07` are the "
         "same, played slower or faster.",
         [SECTOID],
+    ),
+    "guitar_direct": ("Recorded direct; drawn amplifiers and effects.", [DIRECT]),
+    "guitar_acoustic": ("Recorded by a microphone; also with drawn effects.", [GUITARSET]),
+    "bass_direct": ("Recorded direct; also with drawn amplifiers and effects.", [DIRECT]),
+    "vocals_alone": ("Recorded; also mixed with drawn effects.", [VOCADITO]),
+    "vocals_alone_shifted": (
+        "Pitch and vocal tract changed by varispeed or WORLD; random effects.",
+        [VOCADITO],
     ),
     "guitar_emily": (NOTES, [EMILY, POP909]),
     "guitar_shiny": (NOTES, [SHINY, POP909]),
