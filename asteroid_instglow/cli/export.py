@@ -16,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=["fast", "default"],
         default="fast",
         help="fast: the LSTM encoders, for any length; default: the strong ones, where there are "
-        "any, for 172 frames (4 s) at once (default: fast)",
+        "any, for 215 frames (5 s) at once (default: fast)",
     )
     parser.add_argument("--overwrite", action="store_true", help="replace the file")
 

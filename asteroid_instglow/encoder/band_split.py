@@ -12,7 +12,7 @@ from .base import Encoder
 
 BANDS = ((16, 4), (16, 8), (12, 16), (8, 32), (3, 128), (1, 1))  # (bands, bins of each)
 QUIET = 1e-6  # added to the energy of a band
-PIECE = 172  # frames that attend to each other at inference: 4 s, little more than in training
+PIECE = 215  # frames that attend to each other at inference: 5 s, little more than in training
 
 
 class BandSplitEncoder(Encoder):
