@@ -9,8 +9,8 @@ set -o pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
 # Options
-stage=0            # first stage: 0 fetch, 1 vocals and recorded players, 2 guitar and bass, 3 drums, keyboards and other,
-                   # 4 train encoders, 5 train flows
+stage=0            # first stage: 0 fetch, 1 vocals and recorded players, 2 guitar and bass,
+                   # 3 drums, keyboards and other, 4 train encoders, 5 train flows
 stop_stage=3       # last stage
 python_path=python # Python with requirements.txt, for stages 0 to 3
 train_python_path=python # Python with the package, for stages 4 and 5
