@@ -109,6 +109,8 @@ class SeparationOptions:
         """
         n_iter, lr = (N_ITER, LR) if solver == "paper" else (1, 1.0)
         wiener = solver != "paper" if self.wiener is None else self.wiener
+        # An LSTM without a share need not run.
+        quality = "default" if self.quality == "best" and not self.fast_share else self.quality
         stereo = self.stereo
         if stereo == "auto":
             usual = "mid" if solver == "paper" else "spatial"
@@ -120,6 +122,7 @@ class SeparationOptions:
         return replace(
             self,
             solver=solver,
+            quality=quality,
             wiener=wiener,
             stereo=stereo,
             n_iter=n_iter if self.n_iter is None else self.n_iter,

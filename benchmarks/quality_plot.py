@@ -50,7 +50,13 @@ def draw(results, songs):
     axes = figure.add_subplot()
     at = {name: (r["sets"][songs][COST], _score(r["sets"][songs])) for name, r in results.items()}
     for name, (cost, score) in at.items():
-        axes.plot(cost, score, "o", color=COLORS[results[name]["options"].get("solver", "encoder")], markersize=8)
+        axes.plot(
+            cost,
+            score,
+            "o",
+            color=COLORS[results[name]["options"].get("solver", "encoder")],
+            markersize=8,
+        )
         # The better of two neighbors has its label above, the other below.
         others = [place for other, place in at.items() if other != name]
         distances = [(abs(math.log(place[0] / cost)), place[1]) for place in others]

@@ -2,6 +2,8 @@
 
 import torch
 
+from ..audio.stft import power_of
+
 BINS = 16  # filtered at once: what is computed of them stays in the processor's cache
 PASSES = 2  # each from the powers and the places that the last one left
 STEP = 0.7  # of the way that a pass may go
@@ -45,7 +47,7 @@ def use_places(sources: torch.Tensor, mixture: torch.Tensor) -> torch.Tensor:
 
 def _filtered(sources: torch.Tensor, mixture: torch.Tensor) -> torch.Tensor:
     for _ in range(PASSES):
-        power = _power(sources) + FLOOR
+        power = power_of(sources) + FLOOR
         shares = power / power.sum(0)
         moved = _wiener(sources, power, STEP * mixture)
         moved += sources - shares * (STEP * mixture)
@@ -63,11 +65,7 @@ def _wiener(sources: torch.Tensor, powers: torch.Tensor, mixture: torch.Tensor) 
     b = torch.complex((power * both.real).sum(0), (power * both.imag).sum(0))
     diffuse = DIFFUSE * (a + d) / 2
     a, d = a + diffuse, d + diffuse
-    inverse = 1 / (a * d - _power(b))
+    inverse = 1 / (a * d - power_of(b))
     x, y = mixture
     u, v = (d * x - b * y) * inverse, (a * y - b.conj() * x) * inverse
     return torch.stack([power * (left * u + both * v), power * (both.conj() * u + right * v)], 1)
-
-
-def _power(x: torch.Tensor) -> torch.Tensor:
-    return x.real.square() + x.imag.square()  # faster than by abs()

@@ -25,6 +25,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from scipy.fft import next_fast_len
 
+from ..audio.stft import power_of
 from .metrics import MAX_DB, check_pair, energy_ratio_db
 
 _EPS = np.finfo(np.float64).eps
@@ -217,7 +218,7 @@ def _window_ratios(
         weight[-1] = 1.0
 
     def energy(spectra: torch.Tensor) -> NDArray:
-        return ((spectra.real.square() + spectra.imag.square()) * weight).sum(dim=(1, 2)).numpy()
+        return (power_of(spectra) * weight).sum(dim=(1, 2)).numpy()
 
     parts = ((ref, own - ref), (own, everything - own), (everything, est - everything))
     return np.stack([energy_ratio_db(energy(part), energy(error)) for part, error in parts])

@@ -6,6 +6,8 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
+from ..audio.stft import power_of
+
 OCTAVES = (0.0, 125.0, 250.0, 500.0, 1000.0, 2000.0, 4000.0, 8000.0)  # lower edges, Hz
 N_OCTAVES = len(OCTAVES)
 THIRDS = 3  # bands of an octave
@@ -93,7 +95,7 @@ def quantities(
     Yields:
         torch.Tensor: Powers, (n_src, n_freq, n_frames), in the order of ``QUANTITIES``.
     """
-    power, mixed = _power(sources), _power(mixture)
+    power, mixed = power_of(sources), power_of(mixture)
     size = power.sqrt()
     share = size / (size.sum(0) + TINY)
     yield power
@@ -102,19 +104,14 @@ def quantities(
     yield square * (1 - square) * mixed
     moved = sources.clone()
     moved[: len(means)] -= means
-    yield _power(moved)
-    yield _power(mixture - means.sum(0)).expand_as(power)
+    yield power_of(moved)
+    yield power_of(mixture - means.sum(0)).expand_as(power)
     yield mixed.expand_as(power)
     yield power * (share > 0.5)
     mask = sources * (mixture.conj() / (mixed + TINY))
     yield mask.imag.square() * mixed
-    change = _power(mask.diff(dim=-1)).clamp_max(MOST)
+    change = power_of(mask.diff(dim=-1)).clamp_max(MOST)
     yield F.pad(change, (1, 0)) * mixed
-
-
-def _power(spec: torch.Tensor) -> torch.Tensor:
-    # Half the time of spec.abs().square().
-    return spec.real.square() + spec.imag.square()
 
 
 def pooled_quantities(

@@ -5,6 +5,7 @@ from conftest import tiny_prior
 from torch.testing import assert_close
 
 from asteroid_instglow import GenerativeSeparator
+from asteroid_instglow.options import SeparationOptions
 
 LSTM = {"n_fft": 64, "hop_length": 16, "width": 4}
 BANDS = {**LSTM, "architecture": "band-split", "depth": 1, "n_heads": 2, "hidden": 8}
@@ -28,3 +29,9 @@ def test_quality_chooses_the_encoders_and_survives_saving(tmp_path):
         assert torch.equal(again.separate(wav, quality=quality), out)
     alone = GenerativeSeparator({"drums": drums})
     assert torch.equal(alone.separate(wav), alone.separate(wav, quality="best"))
+
+
+def test_best_without_a_share_of_the_fast_encoders_does_not_run_them():
+    options = SeparationOptions(quality="best", fast_share=0)
+    assert options.resolved("encoder").quality == "default"
+    assert options.updated({"fast_share": 0.1}).resolved("encoder").quality == "best"

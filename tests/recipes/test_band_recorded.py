@@ -8,6 +8,7 @@ import pytest
 
 sf = pytest.importorskip("soundfile")
 RATE = 22050
+MODULES = ("effects", "vocals_common", "vocals_world", "vocals_cc0", "recorded")
 
 
 @pytest.fixture
@@ -15,7 +16,7 @@ def recorded(band_module, monkeypatch):
     """The script, with effects that leave sounds as they are, and the kinds that were asked for."""
     for name in ("pedalboard", "pyworld"):  # tools that only the recipe needs
         monkeypatch.setitem(sys.modules, name, types.ModuleType(name))
-    for name in ("effects", "vocals_common", "vocals_world", "vocals_cc0", "recorded"):
+    for name in MODULES:
         monkeypatch.delitem(sys.modules, name, raising=False)
     script, asked = band_module("recorded"), []
 
@@ -27,7 +28,7 @@ def recorded(band_module, monkeypatch):
     monkeypatch.setattr(sys.modules["vocals_common"], "random_chain", no_effect)
     monkeypatch.setattr(sys.modules["vocals_cc0"], "other_singer", lambda parts, rng: parts)
     yield script, asked
-    for name in ("effects", "vocals_common", "vocals_world", "vocals_cc0", "recorded"):
+    for name in MODULES:
         sys.modules.pop(name, None)
 
 

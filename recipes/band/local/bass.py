@@ -30,8 +30,7 @@ BY_STYLE = {
     "punk": ["eighths", "eighths", "eighths", "sixteenths", "roots"],
 }
 WALKS = [(0, 4, 7, 9), (0, 7, 5, 4), (0, 4, 7, 4), (0, 2, 4, 7), (0, 12, 10, 7), (0, 4, 5, 6)]
-LOWEST = 28
-HIGHEST = 60
+LOWEST, HIGHEST = 28, 60  # MIDI pitches
 MAJOR_SCALE, MINOR_SCALE = (0, 2, 4, 5, 7, 9, 11), (0, 2, 3, 5, 7, 8, 10)
 
 
@@ -152,7 +151,7 @@ def boogie(song, rng, lowest):
 
 def riff(song, rng, lowest):
     """Repeats a figure of one or two bars in the minor or blues scale."""
-    scale = (0, 3, 5, 6, 7, 10) if rng.random() < 0.5 else (0, 2, 3, 5, 7, 8, 10)
+    scale = (0, 3, 5, 6, 7, 10) if rng.random() < 0.5 else MINOR_SCALE
     length, shape, position, degree = int(rng.choice([1, 2])) * song.beats, [], 0.0, 0
     while position < length:
         duration = float(rng.choice([0.25, 0.5, 0.5, 1.0, 1.5]))

@@ -1,7 +1,7 @@
 #!/bin/bash
 # Brings the recorded sounds of every solo: fetch.sh SOURCES [PYTHON [REPOSITORIES]]
 #
-# Needs git, npm, ffmpeg, apt-get and dpkg (Debian), and some 6 GB. Folders that are there stay.
+# Needs git, npm, curl, ffmpeg, apt-get and dpkg (Debian), and some 6 GB. Folders that are there stay.
 # REPOSITORIES is what stands before OWNER/NAME: a URL, or a folder with copies.
 set -euo pipefail
 
@@ -82,7 +82,6 @@ ln -sfn raw/musescore-general-soundfont-lossless/usr/share/sounds/sf2/MuseScore_
 ln -sfn raw/musescore-general-soundfont-small/usr/share/sounds/sf3/MuseScore_General_Lite.sf3 .
 ln -sfn "$(find raw/fretsonfire-songs-sectoid -type d -name sectoid -print -quit)" sectoid
 
-clone ichbinsoftware/everythingisremixed
 mkdir -p direct
 clone tone-3000/neural-amp-modeler-wasm
 link neural-amp-modeler-wasm/ui/public/inputs direct/tone3000
@@ -99,6 +98,7 @@ zenodo() { # RECORD FILE FOLDER
 zenodo 3371780 audio_mono-mic.zip guitarset
 zenodo 5578807 vocadito.zip vocadito
 
+clone ichbinsoftware/everythingisremixed
 stems() { # FOLDER SONGS PATTERN...: decodes stems of some songs
   mkdir -p "$1"
   for pattern in "${@:3}"; do

@@ -11,11 +11,9 @@ import math
 from pathlib import Path
 
 import numpy as np
-import soundfile as sf
 from effects import random_chain
 from pool_licences import write_licences
 from sampler_pool import write_solo
-from scipy import signal
 from vocals_cc0 import distinct_phrases, write_singers
 from vocals_common import finish, join, load, write
 
@@ -29,7 +27,6 @@ PLAYED = (
     ("bass_direct", "bass", "direct", ("*/*Bass.wav",), (None, "bass", "bass", "bass", "bass")),
 )  # fmt: skip
 RATE = 44100  # Hz, of the effects: amplifiers add overtones
-SHORTEST = 3.0  # seconds
 MOST = 40  # recordings of a group, spread over all there are
 SUNG = 20  # minutes of further singers
 
@@ -38,10 +35,7 @@ def write_played(group, source, files, kinds, pool, seed):
     """Writes each recording with each chain of effects; returns minutes."""
     total = 0.0
     for number, path in enumerate(files):
-        wav, rate = sf.read(path, always_2d=True)
-        wav = signal.resample_poly(wav.mean(axis=1), RATE, rate)
-        if len(wav) < SHORTEST * RATE:
-            continue
+        wav = load(path, RATE)
         name = "_".join(path.stem.replace("-", " ").split()).lower()
         for copy, kind in enumerate(kinds):
             rng = np.random.default_rng([seed, number, copy])
