@@ -14,7 +14,7 @@ from . import inference
 from .audio.chunks import chunk_bounds
 from .audio.naming import TEMPLATE, output_names, song_folder, stem_paths
 from .audio.reading import check_file
-from .audio.resampling import check_rate, check_resamples
+from .audio.resampling import check_rates
 from .audio.stems import StemSet
 from .inference import Mixture, as_wav, open_mixture, shaped_as
 from .uncertainty.confidence import confidence_of
@@ -27,9 +27,8 @@ from .utils.progress import SeparationProgress, as_progress
 class Separator:
     """Asteroid's separation interface for a model that separates a short wav.
 
-    A model that inherits it has ``sources`` (names), ``sample_rate`` (Hz) and ``options`` (with
-    ``chunk`` and ``overlap`` in seconds, and ``updated(dict)``). It defines :meth:`_solve` and
-    overrides the methods next to that whose defaults do not fit.
+    A model that inherits it has ``sources``, ``sample_rate`` (Hz), ``options`` (``chunk`` and
+    ``overlap`` in seconds, ``updated(dict)``) and :meth:`_solve`, and overrides what does not fit.
     """
 
     sample_rate: int
@@ -51,6 +50,10 @@ class Separator:
     def _sums_up(self, options: Any) -> bool:
         """Returns whether the sources sum to the mixture."""
         raise NotImplementedError
+
+    def _fitted(self, mixture: Mixture, options: dict[str, Any], report: Any) -> "Separator":
+        """Returns the model for a recording, which it may have learnt from, and rewinds that."""
+        return self
 
     def _by_channel(self, options: Any) -> bool:
         """Returns whether equal channels get equal sources, so that one of them will do."""
@@ -121,9 +124,7 @@ class Separator:
             return self.numpy_separate(wav, **options)
         if isinstance(wav, torch.Tensor):
             return self.torch_separate(wav, **options)
-        raise TypeError(
-            f"wav must be a tensor, an array or the path of a file, got {type(wav).__name__}"
-        )
+        raise TypeError(f"wav must be a tensor, an array or a path, got {type(wav).__name__}")
 
     def numpy_separate(self, wav: np.ndarray, **options: Any) -> Any:
         """Separates an array as :meth:`torch_separate` does a tensor."""
@@ -159,18 +160,18 @@ class Separator:
         """
         mixture, n_axes = as_wav(wav)
         rate = self.sample_rate if sample_rate is None else sample_rate
+        is_fitted = getattr(self.options.updated(options), "adapt", 0)
         items, told = [], []
         with as_progress(progress) as report:
-            work = (rate, len(mixture), mixture.shape[-1], options, report, confidence)
-            solve, *pieces = self._piecewise(*work)
-            for x in mixture:
-                items.append(inference.separate_long(solve, x[None], len(self.sources), *pieces))
-                if confidence:
-                    told.append(confidence_of(report.evidence, self.sources))
-        out = shaped_as(n_axes, items[0] if len(items) == 1 else torch.cat(items, 1))
-        if wav.dtype == torch.float16:  # What is beyond its range would be infinite.
-            out = out.clamp(-65504, 65504)
-        out = out.to(wav.dtype) if wav.is_floating_point() else out
+            for rows in mixture.split(1 if is_fitted else len(mixture)):
+                recording = inference.as_mixture(rows, rate)
+                model = self._fitted(recording, options, report)
+                solve, *pieces = model._piecewise(recording, len(rows), options, report, confidence)
+                for x in rows.split(1):
+                    items.append(inference.separate_long(solve, x, len(self.sources), *pieces))
+                    if confidence:
+                        told.append(confidence_of(report.evidence, self.sources))
+        out = shaped_as(n_axes, items[0] if len(items) == 1 else torch.cat(items, 1), wav.dtype)
         return (out, told) if confidence else out
 
     def file_separate(
@@ -229,17 +230,16 @@ class Separator:
         paths = stem_paths(folder, track, list(outputs), suffix, name)
         files = ConfidenceFiles(folder, track, name, confidence)
         how = (suffix, subtype, clip, force_overwrite, mp3_bitrate, files.paths.values())
-        model, is_auto = self, sources == "auto"
         with (
             StemSet(folder / track, paths, *how) as stems,
             KeptEstimates(folder) as kept,
             as_progress(progress) as report,
             open_mixture(path, None if resample else self.sample_rate) as mixture,
         ):
-            stems.start(*mixture[:3], self._kept_size(mixture, options) if is_auto else 0)
-            if is_auto:
-                # What the encoders estimate is kept, so that they run once.
-                model = self._playing(mixture, options, report, kept)
+            stems.start(*mixture[:3], self._kept_size(mixture, options) if sources == "auto" else 0)
+            model = self._fitted(mixture, options, report)
+            if sources == "auto":
+                model = model._playing(mixture, options, report, kept)
                 report = SeparationProgress()
                 mixture.rewind()
             names = [[self.sources[i] for i in indices] for indices in outputs.values()]
@@ -262,18 +262,16 @@ class Separator:
     def _separate_stream(
         self, mixture: Mixture, report: Any, options: dict[str, Any], confidence: bool
     ) -> Iterator[torch.Tensor]:
-        rate, n = mixture.sample_rate, mixture.n_samples
-        solve, *pieces = self._piecewise(rate, 1, n, options, report, confidence)
-        return inference.separate_blocks(solve, mixture.read, n, *pieces)
+        solve, *pieces = self._piecewise(mixture, 1, options, report, confidence)
+        return inference.separate_blocks(solve, mixture.read, mixture.n_samples, *pieces)
 
     def _piecewise(
-        self, rate: int, n_items: int, n_samples: int, options: Any, report: Any, confidence: bool
+        self, mixture: Mixture, n_items: int, options: Any, report: Any, confidence: bool
     ) -> tuple[Callable[[torch.Tensor], torch.Tensor], int, int]:
         # What separates a piece, and the longest piece and the overlap in samples.
         options = self._begin(self.options.updated(options))
-        rate, model_rate = check_rate("sample_rate", rate), int(self.sample_rate)
-        if rate != model_rate:
-            check_resamples("sample_rate", rate)
+        rate, model_rate = check_rates(mixture.sample_rate, int(self.sample_rate))
+        n_samples = mixture.n_samples
         chunk = max(1, round(options.chunk * rate))
         overlap = min(round(options.overlap * rate), chunk // 2)
         starts = [start for start, _ in chunk_bounds(n_samples, chunk, overlap)]

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from . import masking
 from .audio.chunks import chunk_bounds, crossfade_weights, fit_length
 from .audio.reading import open_decoded, read_frames
-from .audio.resampling import resample
+from .audio.resampling import check_rate, resample
 
 MAX_CHANNELS = 64
 _SCAN = 2**18  # frames
@@ -62,6 +62,51 @@ def open_mixture(path: Path, only_rate: float | None = None) -> Iterator[Mixture
         yield Mixture(rate, file.channels, n, read, lambda: file.seek(0))
 
 
+def as_mixture(wav: torch.Tensor, sample_rate: int) -> Mixture:
+    """Returns what reads a signal (batch, channels, time) as a file is read."""
+    rate, n_read = check_rate("sample_rate", sample_rate), 0
+
+    def read(frames: int) -> torch.Tensor:
+        nonlocal n_read
+        n_read += frames
+        return wav[..., n_read - frames : n_read]
+
+    def rewind() -> None:
+        nonlocal n_read
+        n_read = 0
+
+    return Mixture(rate, wav.shape[1], wav.shape[-1], read, rewind)
+
+
+def excerpts(mixture: Mixture, seconds: float, n_most: int) -> Iterator[torch.Tensor]:
+    """Reads a recording, or if it is long, excerpts that are evenly spread over it.
+
+    Args:
+        mixture (Mixture): The recording, at its start.
+        seconds (float): Length of an excerpt.
+        n_most (int): How many to read of a recording that is longer than all together.
+
+    Yields:
+        torch.Tensor: (channels, time).
+
+    Examples:
+        >>> song = as_mixture(torch.arange(100.0).view(1, 1, 100), 10)
+        >>> [part[0, 0].item() for part in excerpts(song, seconds=2, n_most=3)]
+        [0.0, 40.0, 80.0]
+    """
+    size, n = round(seconds * mixture.sample_rate), mixture.n_samples
+    if n <= n_most * size:
+        yield mixture.read(n)[0]
+        return
+    at = 0
+    for i in range(n_most):
+        start = round(i * (n - size) / (n_most - 1))
+        while at < start:
+            at += mixture.read(min(_SCAN, start - at)).shape[-1]
+        yield mixture.read(size)[0]
+        at += size
+
+
 def separate_long(
     solve: Callable[[torch.Tensor], torch.Tensor],
     wav: torch.Tensor,
@@ -89,14 +134,8 @@ def separate_long(
         >>> bool((halves == 0.5).all())
         True
     """
-    out = wav.new_empty(n_src, *wav.shape)
-    n_read = n_written = 0
-
-    def read(frames: int) -> torch.Tensor:
-        nonlocal n_read
-        n_read += frames
-        return wav[..., n_read - frames : n_read]
-
+    out, n_written = wav.new_empty(n_src, *wav.shape), 0
+    read = as_mixture(wav, 1).read
     for block in separate_blocks(solve, read, wav.shape[-1], chunk, overlap):
         out[..., n_written : n_written + block.shape[-1]] = block
         n_written += block.shape[-1]
@@ -238,12 +277,13 @@ def as_wav(wav: torch.Tensor) -> tuple[torch.Tensor, int]:
     return (wav[:, None] if wav.ndim == 2 else wav), len(shape)
 
 
-def shaped_as(n_axes: int, sources: torch.Tensor) -> torch.Tensor:
-    """Gives sources the axes that their mixture had.
+def shaped_as(n_axes: int, sources: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """Gives sources the axes and the type that their mixture had.
 
     Args:
         n_axes (int): From :func:`as_wav`.
         sources (torch.Tensor): (n_src, batch, channels, time).
+        dtype (torch.dtype): Of the mixture; of whole numbers the sources stay float32.
 
     Returns:
         torch.Tensor: (n_src, time), (batch, n_src, time) or, with two channels or more, (batch,
@@ -251,4 +291,7 @@ def shaped_as(n_axes: int, sources: torch.Tensor) -> torch.Tensor:
     """
     sources = sources.movedim(0, 1)
     sources = sources.squeeze(2) if sources.shape[2] == 1 else sources
-    return sources[0] if n_axes == 1 else sources
+    sources = sources[0] if n_axes == 1 else sources
+    if dtype == torch.float16:  # What is beyond its range would be infinite.
+        sources = sources.clamp(-65504, 65504)
+    return sources.to(dtype) if dtype.is_floating_point else sources

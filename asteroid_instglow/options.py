@@ -10,6 +10,7 @@ SOLVERS = ("auto", "encoder", "paper")
 QUALITIES = ("fast", "default", "best")
 STEREO = ("auto", "spatial", "mid", "channels")
 MIN_CHUNK, MAX_CHUNK = 0.01, 1e9  # seconds; shorter pieces would be padding alone
+ADAPT_STEPS = 20  # enough: more hardly gain
 N_ITER, LR = 150, 0.01  # of the search of the paper
 
 
@@ -27,6 +28,9 @@ class SeparationOptions:
         fast_share (float): Weight of the LSTM's estimates in "best", 0 to 1.
         retune (bool): Let the encoders hear a piece that is out of tune at the pitch of 440 Hz,
             played slower or faster, as they learnt from solos in tune.
+        adapt (int): Steps in which the encoders learn the sounds of the recording before they
+            separate it, see :mod:`~asteroid_instglow.encoder.adaptation`; 20 take a minute or two
+            of one processor core. Each recording starts from the encoders as they are.
         n_iter (int, optional): Iterations of the search; by default 150.
         lr (float, optional): Learning rate of Adam; by default 0.01.
         precision (str): Precision of the flows' networks: "32", "bf16-mixed", or "auto", which is
@@ -58,6 +62,7 @@ class SeparationOptions:
     quality: str = "default"
     fast_share: float = 0.1
     retune: bool = True
+    adapt: int = 0
     n_iter: int | None = None
     lr: float | None = None
     precision: str = "32"
@@ -81,6 +86,7 @@ class SeparationOptions:
         check_one_of("stereo", self.stereo, STEREO)
         if self.n_iter is not None:
             check_whole("n_iter", self.n_iter, 1)
+        check_whole("adapt", self.adapt, 0, 10**6)
         check_whole("seed", self.seed, 0, 2**63 - 1)
         for name in ("prior_weight", "init_scale", "early_stop", "overlap"):
             check_at_least(name, getattr(self, name), 0)
@@ -115,6 +121,8 @@ class SeparationOptions:
         if stereo == "auto":
             usual = "mid" if solver == "paper" else "spatial"
             stereo = usual if wiener else "channels"
+        if self.adapt and solver == "paper":
+            raise ValueError('adapt needs solver="encoder", got "paper"')
         if stereo == "spatial" and solver == "paper":
             raise ValueError('stereo="spatial" needs solver="encoder", got "paper"')
         if stereo != "channels" and not wiener:

@@ -1,5 +1,6 @@
 """The separator: takes the waveform of a mixture and returns those of its sources."""
 
+import copy
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,10 +12,12 @@ from torch import nn
 from . import masking, solver
 from .adapter import Separator
 from .audio.reading import check_file
+from .audio.resampling import check_rates
 from .encoder import encoders_of, share_bodies
+from .encoder.adaptation import adapt_encoders
 from .encoder.channels import separate_channels
 from .encoder.solve import are_apart, encoder_sets, estimates_size
-from .inference import as_wav, open_mixture
+from .inference import as_wav, excerpts, open_mixture
 from .options import SeparationOptions
 from .prior import GlowPrior, as_prior
 from .uncertainty.detection import Detection, detection_of
@@ -27,6 +30,7 @@ from .weights.base import PretrainedModel
 
 _log = logging.getLogger(__name__)
 RESIDUAL = "residual"
+EXCERPT, N_EXCERPTS = 20.0, 12  # seconds; of longer recordings, what the encoders learn from
 
 
 class GenerativeSeparator(Separator, PretrainedModel):
@@ -163,7 +167,8 @@ class GenerativeSeparator(Separator, PretrainedModel):
         if isinstance(wav, (str, Path)):
             progress = as_progress(options.pop("progress", None))
             with open_mixture(check_file(wav)) as mixed, progress as report:
-                return detection_of(self._hear(mixed, report, options), self.sources)
+                model = self._fitted(mixed, options, report)
+                return detection_of(model._hear(mixed, report, options), self.sources)
         mixture, n_axes = as_wav(wav)
         mixture = mixture.movedim(0, 1) if n_axes == 2 else mixture
         if len(mixture) > 1:
@@ -209,6 +214,22 @@ class GenerativeSeparator(Separator, PretrainedModel):
                 resolved.n_iter,
             )
         return resolved
+
+    def _fitted(self, mixture: Any, options: Any, report: Any) -> "GenerativeSeparator":
+        chosen = self.resolved(self.options.updated(options))
+        if not chosen.adapt:
+            return self
+        report.start(1, chosen.adapt, "adapting")
+
+        def separate(wav: torch.Tensor) -> torch.Tensor:
+            out = self.torch_separate(wav[None], **{**options, "adapt": 0})
+            return out.reshape(len(self.sources), *wav.shape)
+
+        rates = check_rates(mixture.sample_rate, int(self.sample_rate))
+        model, parts = copy.deepcopy(self), excerpts(mixture, EXCERPT, N_EXCERPTS)
+        adapt_encoders(model.priors, separate, parts, rates, chosen, report)
+        mixture.rewind()
+        return model
 
     def _by_channel(self, options: Any) -> bool:
         return options.stereo != "mid"

@@ -77,6 +77,13 @@ def check_resamples(name: str, rate: int) -> None:
         )
 
 
+def check_rates(rate: int, model_rate: int) -> tuple[int, int]:
+    """Checks that music of a rate can be heard by a model of another; returns both rates."""
+    if rate != model_rate:
+        check_resamples("sample_rate", rate)
+    return rate, model_rate
+
+
 def resampled_length(length: int, orig: int, new: int) -> int:
     """Returns how many samples :func:`resample` makes of ``length``."""
     return -(-length * new // orig)

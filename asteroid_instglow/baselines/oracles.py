@@ -103,7 +103,8 @@ class Oracle(Untrained):
         # The rest of the mixture is one more source, which is not returned.
         everything = torch.cat([true_spec, spec[None] - true_spec.sum(0, keepdim=True)])
         out = self.mask(everything, spec)[:-1]
-        return shaped_as(n_axes, istft(out, self.n_fft, self.hop_length, n + short)[..., :n])
+        sources = istft(out, self.n_fft, self.hop_length, n + short)[..., :n]
+        return shaped_as(n_axes, sources, torch.float32)
 
     def file_separate(
         self, filename: str | Path, *args: Any, references: str | Path | None = None, **options: Any

@@ -39,7 +39,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     from ..utils.files import scratch_folder
     from ..weights.config import shipped_names
     from .errors import explain
-    from .separate import load_on_device
+    from .songs import load_on_device
 
     load = functools.partial(load_on_device, residual=args.residual, device=args.device)
     sets = [args.priors] if args.priors else []

@@ -94,7 +94,7 @@ def _separate(args: argparse.Namespace) -> dict[str, Any]:
     from ..audio.songs import find_songs
     from ..baselines import load_baseline, system_class
     from ..utils.devices import pick_device
-    from .separate import separate_songs
+    from .songs import separate_songs
 
     device = pick_device(args.device)
     model = load_baseline(args.model).to(device)

@@ -12,9 +12,9 @@ from .separate import (
     add_model_arguments,
     add_separation_arguments,
     check_options,
-    load_on_device,
     read_separation_options,
 )
+from .songs import load_on_device
 
 HELP = "separate a large corpus on many machines with Ray; goes on where it stopped"
 

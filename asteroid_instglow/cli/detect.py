@@ -28,7 +28,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     from ..uncertainty.picture import draw_detection
     from ..utils.checks import check_one_of
     from ..utils.extras import check_installed
-    from .separate import load_on_device
+    from .songs import load_on_device
 
     if args.picture is not None:
         check_installed("matplotlib")

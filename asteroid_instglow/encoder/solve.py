@@ -100,7 +100,7 @@ def are_apart(encoders: Sequence[Encoder], sources: Sequence[str], kept: Sequenc
         encoders, sources: As for :func:`solve_encoder`.
         kept (Sequence[int]): Indices of these sources.
     """
-    added = _added_later(encoders, sources)
+    added = added_later(encoders, sources)
     return all(set(added[i]) <= set(kept) for i in kept)
 
 
@@ -133,7 +133,7 @@ def _all_estimates(
     wav: torch.Tensor, encoders: Sequence[Encoder], sources: Sequence[str] | None
 ) -> tuple[torch.Tensor, torch.Tensor]:
     means, mixture = _estimates(encoders, wav)
-    added = _added_later(encoders, sources)
+    added = added_later(encoders, sources)
     for later in sorted(set(added) - {()}, key=len):
         earlier = [i for i in range(len(encoders)) if added[i] == later]
         n_fft, hop_length = encoders[0].n_fft, encoders[0].hop_length
@@ -171,8 +171,15 @@ def _estimates(encoders: Sequence[Encoder], wav: torch.Tensor) -> tuple[torch.Te
     return estimate_each(encoders, spec[:, 0]) * scale, spec[:, 0] * scale
 
 
-def _added_later(encoders: Sequence[Any], sources: Any) -> Any:
-    # For each encoder, the indices of those that have heard its source while it has not theirs.
+def added_later(encoders: Sequence[Any], sources: Any) -> list[tuple[int, ...]]:
+    """Lists for each encoder those that have heard its source while it has not theirs.
+
+    Args:
+        encoders, sources: As for :func:`solve_encoder`.
+
+    Returns:
+        list[tuple[int, ...]]: Their indices.
+    """
     if sources is None:
         return [()] * len(encoders)
 

@@ -16,7 +16,7 @@ from ..encoder.joint import JointEncoder
 from ..prior import GlowPrior
 from ..utils.files import write_json
 from .checkpoints import checkpoint_to_resume, locked, trained_weights
-from .encoder_loss import encoder_optimizer
+from .encoder_optimizer import encoder_optimizer
 from .encoder_system import EncoderSystem
 from .initial import encoder_to_start_from
 from .launch import is_first, write_once

@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from .encoder_loss import encoder_loss
+from ..encoder.loss import encoder_loss
 from .system import TrainingSystem
 
 

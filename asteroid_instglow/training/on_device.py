@@ -18,9 +18,10 @@ import torch
 
 from ..data.on_device import DeviceMixtures
 from ..encoder.base import Encoder
+from ..encoder.loss import encoder_loss
 from ..utils.files import write_atomic
 from ..weights.tensors import write_pickle
-from .encoder_loss import encoder_loss, encoder_optimizer
+from .encoder_optimizer import encoder_optimizer
 
 log = logging.getLogger(__name__)
 WARM_STEPS = 5  # not counted when the speed is measured: they compile

@@ -50,11 +50,13 @@ class SeparationProgress:
         if self._bar is not None:
             self._bar.close()
 
-    def start(self, n_pieces: int, n_iter: int = 0) -> None:
-        """Sets the number of pieces, and of iterations in each (0: no search)."""
-        self._n_pieces, self._n_iter = n_pieces, n_iter
+    def start(self, n_pieces: int, n_iter: int = 0, name: str = "separating") -> None:
+        """Sets the number of pieces, of iterations in each (0: no search), and the bar's name."""
+        self._n_pieces, self._n_iter, self._pieces, self.fraction = n_pieces, n_iter, 0, 0.0
+        if self._bar is not None:
+            self._bar.close()
         if self._show:
-            self._bar = tqdm(total=n_pieces * (n_iter or 1), desc="separating", leave=False)
+            self._bar = tqdm(total=n_pieces * (n_iter or 1), desc=name, leave=False)
 
     def step(self, iteration: int, loss: float) -> bool:
         """Reports an iteration of the search; returns True if the search is to stop."""

@@ -17,7 +17,7 @@ pytest.importorskip("gradio", reason="needs the extra [app] (issue 15)")
 
 from asteroid_instglow.app import Studio  # noqa: E402
 from asteroid_instglow.app.page import serve  # noqa: E402
-from asteroid_instglow.cli.separate import load_on_device  # noqa: E402
+from asteroid_instglow.cli.songs import load_on_device  # noqa: E402
 
 RATE = 8000
 pytestmark = needs_chromium

@@ -9,7 +9,7 @@ from conftest import tiny_prior
 
 from asteroid_instglow import GenerativeSeparator
 from asteroid_instglow.app import Studio
-from asteroid_instglow.cli.separate import load_on_device
+from asteroid_instglow.cli.songs import load_on_device
 
 RATE = 8000
 

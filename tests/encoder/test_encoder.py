@@ -16,7 +16,7 @@ from asteroid_instglow.encoder import (
     solve_encoder,
 )
 from asteroid_instglow.encoder.attention import Block, FastBlock, in_pieces
-from asteroid_instglow.training.encoder_loss import encoder_optimizer
+from asteroid_instglow.training.encoder_optimizer import encoder_optimizer
 
 TINY = {"n_fft": 64, "hop_length": 16, "width": 4}
 

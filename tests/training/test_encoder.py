@@ -11,11 +11,11 @@ from conftest import tiny_prior
 from solo_folders import RATE, write_solos
 
 from asteroid_instglow.encoder.joint import JointEncoder
+from asteroid_instglow.encoder.loss import encoder_loss
 from asteroid_instglow.prior import GlowPrior
 from asteroid_instglow.training import encoder as encoder_module
 from asteroid_instglow.training.checkpoints import load_checkpoint
 from asteroid_instglow.training.encoder import train_encoder
-from asteroid_instglow.training.encoder_loss import encoder_loss
 from asteroid_instglow.training.initial import take_encoder
 from asteroid_instglow.training.joint import pretrain_encoders
 
@@ -170,7 +170,7 @@ ONE_OF_TWO = """
 import torch
 from asteroid_instglow.training import trainer
 from asteroid_instglow.training.encoder import train_encoder
-from asteroid_instglow.training.encoder_loss import encoder_loss
+from asteroid_instglow.encoder.loss import encoder_loss
 from asteroid_instglow.training.joint import pretrain_encoders
 
 class Dump(trainer.SeedSteps):

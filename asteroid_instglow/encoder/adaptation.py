@@ -1,0 +1,163 @@
+r"""Lets encoders learn the sounds of a recording from that recording alone.
+
+A separation is right about a source more often than not, and the errors of two sources at two
+places have nothing to do with each other. So the estimated sources are mixed anew, each from
+another place and at another level, and the encoders are trained to take these mixtures apart. What
+they got wrong here and right elsewhere in the recording they then get right: a bass that was half
+taken for a guitar, say. No true source is needed, and the mixtures are not paired.
+
+References
+    - [1] : "RemixIT: Continual Self-Training of Speech Enhancement Models via Bootstrapped
+      Remixing", Tzinis et al. 2022. https://arxiv.org/abs/2202.08862
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+
+from ..audio.resampling import resample
+from ..audio.tuning import out_of_tune, retune
+from ..masking import subsonics
+from ..options import SeparationOptions
+from ..utils.devices import device_of
+from ..utils.precision import resolve_precision
+from ..utils.progress import SeparationProgress
+from .base import Encoder, estimate_each
+from .loss import bels_of
+from .solve import added_later, encoder_sets
+
+LR = 1e-4  # of Adam, falling to zero
+BATCH = 2  # mixtures of a step
+SEGMENT = 6.0  # seconds of a mixture: attention reaches over 5
+GAIN_DB = 5.0  # gains are drawn between minus and plus this
+WARM_UP = 5  # steps
+CLIP = 1.0  # largest norm of the gradient
+
+
+def adapt_encoders(
+    priors: Sequence[Any],
+    separate: Callable[[torch.Tensor], torch.Tensor],
+    excerpts: Iterable[torch.Tensor],
+    rates: tuple[int, int],
+    options: SeparationOptions,
+    report: SeparationProgress,
+) -> None:
+    """Trains the encoders of priors, in place.
+
+    Args:
+        priors (Sequence[GlowPrior]): Each with an encoder.
+        separate (Callable): Separates (channels, time), of the priors' rate, into (n_src, channels,
+            time); the sources of the priors first.
+        excerpts (Iterable[torch.Tensor]): Parts of the recording, (channels, time).
+        rates (tuple[int, int]): Sample rates of the recording and of the priors, Hz.
+        options (SeparationOptions): Resolved; uses adapt, quality, retune and seed.
+        report (SeparationProgress): Gets the steps and the loss, and may end the training.
+    """
+    device, n_fft, sample_rate = device_of(priors[0]), priors[0].n_fft, rates[1]
+
+    def heard(wav: torch.Tensor) -> torch.Tensor:
+        # The sources, (n_src, channels * time), as the encoders will hear them.
+        wav = resample(wav, *rates).to(device)
+        wav = F.pad(wav, (0, max(0, n_fft - wav.shape[-1])))
+        wav = wav - subsonics(wav, sample_rate)
+        found = separate(wav)
+        sharp = out_of_tune(wav, sample_rate, n_fft) if options.retune else 0.0
+        return (retune(found, sharp) if sharp else found).flatten(1)
+
+    sources = torch.cat([heard(excerpt) for excerpt in excerpts], 1)
+    if sources.any():
+        remixes = Remixes(sources, round(SEGMENT * sample_rate), options.seed)
+        _train(list(hearing_alike(priors, options.quality)), remixes, options.adapt, report)
+
+
+class Remixes:
+    """Mixtures of sources that are taken from different places, at different levels.
+
+    Args:
+        sources (torch.Tensor): (n_src, time), not silent.
+        length (int): Samples of a mixture, at most.
+        seed (int): Random seed.
+    """
+
+    def __init__(self, sources: torch.Tensor, length: int, seed: int):
+        self.sources = sources / sources.abs().max()
+        self.length = min(length, sources.shape[1])
+        self.generator = torch.Generator().manual_seed(seed)
+
+    def draw(self, n: int) -> torch.Tensor:
+        """Returns the parts of n mixtures, (n, n_src, time)."""
+        n_src, n_samples = self.sources.shape
+        shape = n, n_src, 1
+        start = torch.randint(0, n_samples - self.length + 1, shape, generator=self.generator)
+        random = torch.rand(2, *shape, generator=self.generator).to(self.sources.device)
+        index = (start + torch.arange(self.length)).to(self.sources.device)
+        gain = 10 ** ((2 * random[0] - 1) * GAIN_DB / 20)
+        wav = self.sources.expand(n, -1, -1).gather(2, index)
+        return wav * torch.where(random[1] < 0.5, -gain, gain)
+
+
+def hearing_alike(
+    priors: Sequence[Any], quality: str
+) -> Iterator[tuple[list[Encoder], list[int], list[int]]]:
+    """Groups the encoders of priors by what they hear.
+
+    Encoders trained before an instrument existed run on the mixture without it, see
+    :func:`~.solve.solve_encoder`.
+
+    Args:
+        priors (Sequence[GlowPrior]): Each with one or two encoders.
+        quality (str): See :func:`~.solve.encoder_sets`.
+
+    Yields:
+        tuple: Encoders, the indices of their sources, and of the sources that they do not hear.
+    """
+    names = [prior.source for prior in priors]
+    for encoders in encoder_sets(priors, quality):
+        later = added_later(encoders, names)
+        for unheard in sorted(set(later)):
+            own = [i for i, others in enumerate(later) if others == unheard]
+            yield [encoders[i] for i in own], own, list(unheard)
+
+
+def _train(
+    groups: Sequence[tuple[list[Encoder], list[int], list[int]]],
+    remixes: Remixes,
+    n_steps: int,
+    report: SeparationProgress,
+) -> None:
+    encoders = torch.nn.ModuleList(encoder for group, _, _ in groups for encoder in group)
+    encoders.train().requires_grad_(True)
+    optimizer = torch.optim.Adam(encoders.parameters(), LR)
+    device = remixes.sources.device.type
+    half = resolve_precision("auto", device) == "bf16-mixed"
+    for step in range(n_steps):
+        loss = 0.0
+        optimizer.zero_grad()
+        with torch.enable_grad():
+            # On a processor one by one: the graph of a mixture takes gigabytes.
+            for parts in remixes.draw(BATCH).split(1 if device == "cpu" else BATCH):
+                for group in groups:
+                    with torch.autocast(device, torch.bfloat16, enabled=half):
+                        value = _error(*group, parts).mean() * (len(parts) / BATCH / len(groups))
+                    value.backward()
+                    loss += float(value.detach())
+        for settings in optimizer.param_groups:
+            settings["lr"] = LR * min(1.0, (step + 1) / WARM_UP) * (1 - step / n_steps)
+        norm = torch.nn.utils.clip_grad_norm_(encoders.parameters(), CLIP)
+        if norm.isfinite():  # a gradient that is not moves nothing
+            optimizer.step()
+        if report.step(step + 1, loss):
+            break
+    encoders.eval()
+
+
+def _error(
+    encoders: list[Encoder], own: list[int], unheard: list[int], parts: torch.Tensor
+) -> torch.Tensor:
+    heard = [i for i in range(parts.shape[1]) if i not in unheard]
+    with torch.autocast(parts.device.type, enabled=False):
+        specs, _ = encoders[0].transform(parts[:, heard])
+    guess = estimate_each(encoders, specs.sum(1)).transpose(0, 1)
+    return bels_of(guess - specs[:, [heard.index(i) for i in own]])
