@@ -10,7 +10,7 @@ SOLVERS = ("auto", "encoder", "paper")
 QUALITIES = ("fast", "default", "best")
 STEREO = ("auto", "spatial", "mid", "channels")
 MIN_CHUNK, MAX_CHUNK = 0.01, 1e9  # seconds; shorter pieces would be padding alone
-ADAPT_STEPS = 20  # enough: more hardly gain
+ADAPT_STEPS = 10  # enough: more gain nothing
 N_ITER, LR = 150, 0.01  # of the search of the paper
 
 
@@ -29,7 +29,7 @@ class SeparationOptions:
         retune (bool): Let the encoders hear a piece that is out of tune at the pitch of 440 Hz,
             played slower or faster, as they learnt from solos in tune.
         adapt (int): Steps in which the encoders learn the sounds of the recording before they
-            separate it, see :mod:`~asteroid_instglow.encoder.adaptation`; 20 take a minute or two
+            separate it, see :mod:`~asteroid_instglow.encoder.adaptation`; 10 are enough, a minute
             of one processor core. Each recording starts from the encoders as they are.
         n_iter (int, optional): Iterations of the search; by default 150.
         lr (float, optional): Learning rate of Adam; by default 0.01.

@@ -219,7 +219,7 @@ class GenerativeSeparator(Separator, PretrainedModel):
         chosen = self.resolved(self.options.updated(options))
         if not chosen.adapt:
             return self
-        report.start(1, chosen.adapt, "adapting")
+        report.start(1, chosen.adapt, "learning")
 
         def separate(wav: torch.Tensor) -> torch.Tensor:
             out = self.torch_separate(wav[None], **{**options, "adapt": 0})

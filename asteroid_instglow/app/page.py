@@ -9,7 +9,7 @@ from urllib.parse import quote
 import gradio as gr
 
 from ..audio.io import AUDIO_SUFFIXES
-from ..options import QUALITIES
+from ..options import ADAPT_STEPS, QUALITIES
 from .studio import Mix, Studio
 
 INTRO = """# instglow
@@ -57,6 +57,7 @@ def build_page(studio: Studio, explain: Callable[[BaseException], str] = str) ->
         name: str,
         sources: list[str],
         quality: str,
+        learns: bool,
         last: str | None,
         progress: gr.Progress = gr.Progress(),  # noqa: B008 - Gradio's way
     ) -> tuple[dict[str, Any], str]:
@@ -65,7 +66,8 @@ def build_page(studio: Studio, explain: Callable[[BaseException], str] = str) ->
         if not sources:
             raise gr.Error("Choose at least one source.", print_exception=False)
         try:
-            mix = studio.separate(path, name, sources, tell(progress), quality=quality)
+            how = {"quality": quality, "adapt": ADAPT_STEPS * learns}
+            mix = studio.separate(path, name, sources, tell(progress), **how)
         except Exception as error:  # noqa: BLE001
             raise gr.Error(explain(error), print_exception=False) from error
         studio.forget(last)
@@ -81,6 +83,9 @@ def build_page(studio: Studio, explain: Callable[[BaseException], str] = str) ->
                 names = studio.separator(first).sources
                 sources = gr.CheckboxGroup(names, value=names, label="Sources")
                 quality = gr.Radio(list(QUALITIES), value="default", label="Quality")
+                learns = gr.Checkbox(
+                    label="Learn the sounds of the song first", info="Better; a minute longer."
+                )
         with gr.Accordion("Add a prior", open=False):
             spec = gr.Textbox(
                 label="Folder or Hub id",
@@ -104,7 +109,7 @@ def build_page(studio: Studio, explain: Callable[[BaseException], str] = str) ->
         added = [band, sources, spec]
         adding.click(add, [band, spec], added, api_visibility="private")
         spec.submit(add, [band, spec], added, api_visibility="private")
-        given = [song, band, sources, quality, last]
+        given = [song, band, sources, quality, learns, last]
         going.click(separate, given, [mixer, last], api_visibility="private")
     return page
 

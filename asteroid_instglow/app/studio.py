@@ -145,7 +145,7 @@ class Studio:
         folder = Path(tempfile.mkdtemp(prefix="song-", dir=self.folder))
         try:
             report = SeparationProgress(
-                lambda *_: progress(0.9 * report.fraction, "Separating the song")
+                lambda *_: progress(0.9 * report.fraction, f"{report.name.capitalize()} the song")
             )
             # Browsers save the files under the names that they have here.
             sure = separator.resolved(separator.options.updated(options)).solver == "encoder"

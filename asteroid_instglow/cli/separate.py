@@ -90,7 +90,7 @@ def add_separation_arguments(
         const=ADAPT_STEPS,
         metavar="STEPS",
         help="let the encoders learn the sounds of each file first: better, and slower by a minute "
-        f"or two of one core (without a number: {ADAPT_STEPS} steps)",
+        f"of one core (without a number: {ADAPT_STEPS} steps)",
     )
     how.add_argument("--no-retune", dest="retune", action="store_false", default=None)
     how.add_argument("--n-iter", type=int)

@@ -28,7 +28,7 @@ from .base import Encoder, estimate_each
 from .loss import bels_of
 from .solve import added_later, encoder_sets
 
-LR = 1e-4  # of Adam, falling to zero
+LR = 4e-4  # of Adam, falling to zero
 BATCH = 2  # mixtures of a step
 SEGMENT = 6.0  # seconds of a mixture: attention reaches over 5
 GAIN_DB = 5.0  # gains are drawn between minus and plus this

@@ -18,6 +18,7 @@ class SeparationProgress:
 
     Attributes:
         fraction (float): Part of the work that is done, 0 to 1.
+        name (str): What is being done.
         evidence (Evidence, optional): Gathers what the errors are guessed from, if they are wanted,
             see :mod:`~asteroid_instglow.uncertainty.evidence`.
         estimates (KeptEstimates, optional): Keeps the solver's estimates, or returns kept ones, see
@@ -38,7 +39,7 @@ class SeparationProgress:
         self._show = progress is True
         self._bar = None
         self._pieces = 0
-        self.fraction = 0.0
+        self.fraction, self.name = 0.0, ""
         self.evidence: Any = None
         self.estimates: Any = None
         self.is_result_used = True
@@ -52,7 +53,8 @@ class SeparationProgress:
 
     def start(self, n_pieces: int, n_iter: int = 0, name: str = "separating") -> None:
         """Sets the number of pieces, of iterations in each (0: no search), and the bar's name."""
-        self._n_pieces, self._n_iter, self._pieces, self.fraction = n_pieces, n_iter, 0, 0.0
+        self._n_pieces, self._n_iter, self._pieces = n_pieces, n_iter, 0
+        self.fraction, self.name = 0.0, name
         if self._bar is not None:
             self._bar.close()
         if self._show:

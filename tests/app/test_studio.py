@@ -43,6 +43,18 @@ def test_a_song(studio, tmp_path):
     assert song.exists() and not mix.folder.exists()
 
 
+def test_a_song_is_learnt_first(studio, tmp_path):
+    encoder = {"n_fft": 64, "hop_length": 16, "width": 4}
+    two = {n: tiny_prior(n, i, encoder=encoder) for i, n in enumerate(("bass", "drums"))}
+    GenerativeSeparator(two).save_pretrained(tmp_path / "learner")
+    name, told = studio.add(next(iter(studio.sets)), str(tmp_path / "learner")), []
+    studio.separate(tmp_path / "mixture.wav", name, None, lambda *x: told.append(x), adapt=2)
+    assert [*dict.fromkeys(what for _, what in told)][1:3] == [
+        "Learning the song",
+        "Separating the song",
+    ]
+
+
 def test_a_song_that_fails_leaves_nothing(studio, tmp_path):
     (band,) = studio.sets
     (tmp_path / "text.wav").write_text("no audio")

@@ -175,7 +175,7 @@ def test_a_callback_ends_it(separator, song):
 def test_it_shows_a_bar_of_its_own(separator, song, capsys):
     separator.separate(song, adapt=2, progress=True)
     shown = capsys.readouterr().err
-    assert "adapting" in shown and "separating" in shown
+    assert "learning" in shown and "separating" in shown
 
 
 @pytest.mark.parametrize("wav", [torch.zeros(RATE), torch.full((9,), 1e30), torch.ones(1)])
