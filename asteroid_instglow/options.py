@@ -10,7 +10,7 @@ SOLVERS = ("auto", "encoder", "paper")
 QUALITIES = ("fast", "default", "best")
 STEREO = ("auto", "spatial", "mid", "channels")
 MIN_CHUNK, MAX_CHUNK = 0.01, 1e9  # seconds; shorter pieces would be padding alone
-ADAPT_STEPS = 10  # enough: more gain nothing
+ADAPT_STEPS = 10  # more gain little on real songs
 N_ITER, LR = 150, 0.01  # of the search of the paper
 
 

@@ -12,7 +12,7 @@ class SeparationProgress:
 
     Args:
         progress (bool | Callable, optional): True shows a bar on stderr. A callable gets
-            (iteration, loss) after each iteration of a search, and stops the search of the piece
+            (iteration, loss) after each iteration of a search, or step of learning, and stops that
             by returning True. Solvers without a search call it after each piece, with the number
             of pieces that are done and NaN.
 
