@@ -285,24 +285,3 @@ def test_a_folder_in_the_place_of_the_picture_stays(music, capsys, tmp_path, sur
     args = ("music/one.wav", "-o", "out", "--confidence", "--overwrite")
     assert "is a folder" in separate(capsys, sure, *args, code=2).err
     assert files(tmp_path / "out") == []
-
-
-@pytest.mark.parametrize("jobs", [1, 2])
-def test_each_file_is_adapted_to(music, capsys, tmp_path, sure, jobs):
-    songs = ("music/one.wav", "music/a/two.wav")
-    stems = {}
-    for out, adapt in (("plain", ()), ("learnt", ("--adapt", "2")), ("again", ("--adapt", "2"))):
-        separate(capsys, sure, *songs, "-o", out, "--subtype", "FLOAT", *adapt, "--jobs", jobs)
-        names = files(tmp_path / out)
-        assert len(names) == 4
-        stems[out] = [load_audio(tmp_path / out / name)[0] for name in names]
-    for plain, learnt, again in zip(*stems.values()):
-        assert (plain != learnt).any()
-        assert (learnt == again).all()
-
-
-def test_adaptation_needs_steps_and_encoders(music, capsys, band, sure):
-    told = separate(capsys, sure, "music/one.wav", "-o", "out", "--adapt", "-1", code=2)
-    assert "adapt must be a whole number of at least 0, got -1" in told.err
-    told = separate(capsys, band, "music/one.wav", "-o", "out", "--adapt", code=2)
-    assert 'adapt needs solver="encoder", got "paper"' in told.err

@@ -7,6 +7,7 @@ from saved_models import same_weights
 
 from asteroid_instglow import GenerativeSeparator, load_audio, save_audio
 from asteroid_instglow import separator as separator_module
+from asteroid_instglow.cli import main
 from asteroid_instglow.encoder import adaptation
 
 RATE = 8000
@@ -203,3 +204,35 @@ def test_bad_options_are_refused(separator, song, options, text):
 def test_priors_need_encoders(priors, song):
     with pytest.raises(ValueError, match='adapt needs solver="encoder", got "paper"'):
         GenerativeSeparator(priors).separate(song, adapt=2)
+
+
+def separate_files(tmp_path, model, songs, *options, code=0):
+    model.save_pretrained(tmp_path / "band")
+    command = ["separate", *songs, "--priors", tmp_path / "band", "--device", "cpu", "--quiet"]
+    output = ["-o", tmp_path / "out", "--overwrite", "--subtype", "FLOAT"]
+    assert main([str(word) for word in (*command, *output, *options)]) == code
+    paths = sorted((tmp_path / "out").rglob("*.wav"))
+    return torch.stack([load_audio(path)[0] for path in paths]) if paths else None
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_the_command_learns_each_file(separator, song, tmp_path, jobs):
+    songs = [tmp_path / "one.wav", tmp_path / "two.wav"]
+    for path, wav in zip(songs, (song, song.flip(0))):
+        save_audio(path, wav[None], RATE, subtype="FLOAT")
+    todo = (tmp_path, separator, songs)
+    plain = separate_files(*todo)
+    learnt = [separate_files(*todo, "--adapt", 2, "--jobs", jobs) for _ in range(2)]
+    assert plain.shape == (4, 1, len(song))
+    assert torch.equal(*learnt)
+    assert all((a != b).any() for a, b in zip(plain, learnt[0]))
+
+
+def test_the_command_needs_steps_and_encoders(separator, priors, song, tmp_path, capsys):
+    save_audio(tmp_path / "one.wav", song[None], RATE)
+    todo = (tmp_path, separator, [tmp_path / "one.wav"])
+    separate_files(*todo, "--adapt", -1, code=2)
+    assert "adapt must be a whole number of at least 0, got -1" in capsys.readouterr().err
+    todo = (tmp_path, GenerativeSeparator(priors), [tmp_path / "one.wav"])
+    separate_files(*todo, "--adapt", code=2)
+    assert 'adapt needs solver="encoder", got "paper"' in capsys.readouterr().err
