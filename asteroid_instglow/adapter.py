@@ -124,7 +124,9 @@ class Separator:
             return self.numpy_separate(wav, **options)
         if isinstance(wav, torch.Tensor):
             return self.torch_separate(wav, **options)
-        raise TypeError(f"wav must be a tensor, an array or a path, got {type(wav).__name__}")
+        raise TypeError(
+            f"wav must be a tensor, an array or the path of a file, got {type(wav).__name__}"
+        )
 
     def numpy_separate(self, wav: np.ndarray, **options: Any) -> Any:
         """Separates an array as :meth:`torch_separate` does a tensor."""
@@ -239,7 +241,7 @@ class Separator:
             stems.start(*mixture[:3], self._kept_size(mixture, options) if sources == "auto" else 0)
             model = self._fitted(mixture, options, report)
             if sources == "auto":
-                model = model._playing(mixture, options, report, kept)
+                model = model._playing(mixture, options, report, kept)  # keeps the estimates
                 report = SeparationProgress()
                 mixture.rewind()
             names = [[self.sources[i] for i in indices] for indices in outputs.values()]

@@ -283,7 +283,7 @@ def shaped_as(n_axes: int, sources: torch.Tensor, dtype: torch.dtype) -> torch.T
     Args:
         n_axes (int): From :func:`as_wav`.
         sources (torch.Tensor): (n_src, batch, channels, time).
-        dtype (torch.dtype): Of the mixture; of whole numbers the sources stay float32.
+        dtype (torch.dtype): Type of the mixture. If it holds whole numbers, sources stay float32.
 
     Returns:
         torch.Tensor: (n_src, time), (batch, n_src, time) or, with two channels or more, (batch,

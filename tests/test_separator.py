@@ -141,7 +141,7 @@ def test_bad_tensors_are_refused(separator, wav, text):
 
 
 def test_bad_arguments_are_refused(separator, priors):
-    with pytest.raises(TypeError, match="tensor, an array or a path"):
+    with pytest.raises(TypeError, match="tensor, an array or the path"):
         separator.separate([0.0, 1.0])
     with pytest.raises(TypeError, match="unknown option n_iterations"):
         separator.separate(noise(10), n_iterations=3)

@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 
+from ..audio.gains import signed_gains
 from ..audio.io import load_audio, resample
 from .effects import apply_effects
 from .recordings import SILENCE_DB
@@ -177,9 +178,7 @@ class DeviceMixtures:
 
     def _varied(self, wav: torch.Tensor, part: Part, generator: torch.Generator) -> torch.Tensor:
         wav = apply_effects(wav, self.eq_db, self.p_effect, generator)
-        random = torch.rand(2, len(wav), 1, device=wav.device, generator=generator)
-        gain = 10 ** ((2 * random[0] - 1) * part.gain_db / 20)
-        return wav * torch.where(random[1] < 0.5, -gain, gain)
+        return wav * signed_gains((len(wav), 1), part.gain_db, generator)
 
 
 def read_mono(files: Sequence[Path], sample_rate: int) -> list[torch.Tensor]:

@@ -17,6 +17,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
+from ..audio.gains import signed_gains
 from ..audio.resampling import resample
 from ..audio.tuning import out_of_tune, retune
 from ..masking import subsonics
@@ -91,11 +92,9 @@ class Remixes:
         n_src, n_samples = self.sources.shape
         shape = n, n_src, 1
         start = torch.randint(0, n_samples - self.length + 1, shape, generator=self.generator)
-        random = torch.rand(2, *shape, generator=self.generator).to(self.sources.device)
         index = (start + torch.arange(self.length)).to(self.sources.device)
-        gain = 10 ** ((2 * random[0] - 1) * GAIN_DB / 20)
         wav = self.sources.expand(n, -1, -1).gather(2, index)
-        return wav * torch.where(random[1] < 0.5, -gain, gain)
+        return wav * signed_gains(shape, GAIN_DB, self.generator).to(wav.device)
 
 
 def hearing_alike(
