@@ -215,7 +215,9 @@ def estimate_each(encoders: Sequence[Encoder], spec: torch.Tensor) -> torch.Tens
         torch.Tensor: Complex (n_encoders, batch, n_freq, n_frames), on the same scale.
     """
     bodies = with_bodies(encoders, lambda encoder: encoder.body(spec))
-    return torch.stack([encoder.apply_mask(spec, hidden)[:, 0] for encoder, hidden in bodies])
+    # Laid out as the transforms do, frame by frame: (n_encoders, batch, n_frames, n_freq).
+    each = [encoder.apply_mask(spec, hidden)[:, 0].transpose(-1, -2) for encoder, hidden in bodies]
+    return torch.stack(each).transpose(-1, -2)
 
 
 def with_bodies(

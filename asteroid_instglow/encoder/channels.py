@@ -13,8 +13,6 @@ from .base import Encoder
 from .solve import estimate_sources, solve_encoder
 from .stereo import use_places
 
-QUIET = 1e-6  # peak of a channel, beside the loudest
-
 
 def separate_channels(
     wav: torch.Tensor,
@@ -85,8 +83,6 @@ def _solve_channel(
     kept: Any,
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     # The sources of one channel (1, time), what the encoders estimate of them, and their mixture.
-    level = row.abs().max().clamp_min(QUIET)
-    row = row / level
     means: Any = kept.next() if kept and kept.is_complete else None
     if means is None and len(sets) > 1:
         strong, fast = (estimate_sources(row, encoders, sources, sharp)[0] for encoders in sets)
@@ -94,4 +90,4 @@ def _solve_channel(
     found = solve_encoder(row, sets[0], residual, bool(options.wiener), sources, means, sharp)
     if kept and not kept.is_complete:
         kept.keep(found.means)
-    return found.sources[:, 0] * level, found.means[:, 0] * level, found.mixture[0] * level
+    return found.sources[:, 0], found.means[:, 0], found.mixture[0]

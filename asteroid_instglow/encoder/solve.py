@@ -11,7 +11,7 @@ from ..audio.stft import istft, stft
 from ..audio.tuning import retune
 from .base import Encoder, encoders_of, estimate_each
 
-BINS = 64  # made to sum up at once; few, so that they stay in the processor's cache
+FRAMES = 16  # made to sum up at once; so few stay in the processor's cache
 # Of the residual source where the remainder is split: all of the remainder may be its own.
 RESIDUAL_WEIGHT = 4.0
 
@@ -153,22 +153,30 @@ def reconcile(means: torch.Tensor, mixture: torch.Tensor, residual: bool = False
     Returns:
         torch.Tensor: Complex (n_src, ..., n_freq, n_frames), one source more with ``residual``.
     """
-    pieces = zip(means.split(BINS, -2), mixture.split(BINS, -2))
-    return torch.cat([_reconcile(mean, mixed, residual) for mean, mixed in pieces], -2)
+    # A few frames at a time, laid out as the transforms do, frame by frame.
+    pieces = zip(*(x.transpose(-1, -2).split(FRAMES, -2) for x in (means, mixture)))
+    found = [_reconcile(mean, mixed, residual) for mean, mixed in pieces]
+    return torch.cat(found, -2).transpose(-1, -2)
 
 
 def _reconcile(means: torch.Tensor, mixture: torch.Tensor, residual: bool) -> torch.Tensor:
-    weights, left = means.abs(), mixture - means.sum(0)
+    # Real and imaginary parts apart, (n_src, 2, ...): PyTorch is slow at complex times real.
+    parts = torch.stack([means.real, means.imag], 1)
+    missing = torch.stack([mixture.real, mixture.imag]) - parts.sum(0)
+    weights = parts.square().sum(1, keepdim=True).sqrt()
     if residual:
-        means = torch.cat([means, torch.zeros_like(left)[None]])
-        weights = torch.cat([weights, RESIDUAL_WEIGHT * left.abs()[None]])
-    return masking.project_sum(means, left, weights)
+        parts = torch.cat([parts, torch.zeros_like(missing)[None]])
+        own = missing.square().sum(0, keepdim=True).sqrt()
+        weights = torch.cat([weights, RESIDUAL_WEIGHT * own[None]])
+    found = masking.project_sum(parts, missing, weights)
+    return torch.complex(found[:, 0], found[:, 1])
 
 
 def _estimates(encoders: Sequence[Encoder], wav: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     # Estimates (n_encoders, batch, n_freq, n_frames), and the mixture's spectrogram.
     spec, scale = encoders[0].transform(wav)
-    return estimate_each(encoders, spec[:, 0]) * scale, spec[:, 0] * scale
+    means = estimate_each(encoders, spec[:, 0])
+    return means.mul_(scale), spec[:, 0].mul_(scale)
 
 
 def added_later(encoders: Sequence[Any], sources: Any) -> list[tuple[int, ...]]:
