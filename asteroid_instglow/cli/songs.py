@@ -20,8 +20,10 @@ def load_on_device(
 ) -> "GenerativeSeparator":
     """Builds the separator of ``--priors`` and ``--residual`` on the device of ``--device``."""
     from ..utils.devices import pick_device
+    from ..utils.memory import keep_freed_memory
     from .models import load_separator
 
+    keep_freed_memory()
     place = pick_device(device)
     return load_separator(priors, residual).to(place)
 

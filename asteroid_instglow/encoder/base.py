@@ -134,8 +134,8 @@ class Encoder(nn.Module):
         """Multiplies the mixture with the masks; bins that no mask covers become zero."""
         mask = self.mask_of(hidden) + FIRST_GUESS
         n_bins = mask.shape[2]
-        guess = mask * spec[:, None, :n_bins]
-        return nn.functional.pad(guess, (0, 0, 0, spec.shape[1] - n_bins))
+        guess = (mask * spec[:, None, :n_bins]).transpose(-1, -2)  # as it is laid out
+        return nn.functional.pad(guess, (0, spec.shape[1] - n_bins)).transpose(-1, -2)
 
     def freeze_body(self) -> "Encoder":
         """Leaves only the mask to be trained, which is quick; returns the encoder itself."""

@@ -1,10 +1,11 @@
 """Improves estimates of the channels of a stereo recording by the places of its sources."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import torch
 
-from ..audio.stft import power_of
-
-BINS = 16  # filtered at once: what is computed of them stays in the processor's cache
+FRAMES = 16  # filtered at once: what is computed of them stays in the processor's cache
 PASSES = 2  # each from the powers and the places that the last one left
 STEP = 0.7  # of the way that a pass may go
 FLOOR = 1e-8  # power of a source in a bin
@@ -41,31 +42,60 @@ def use_places(sources: torch.Tensor, mixture: torch.Tensor) -> torch.Tensor:
         - [2] : "Multichannel Audio Source Separation with Deep Neural Networks", Nugraha, Liutkus &
           Vincent 2016.
     """
-    pieces = zip(sources.split(BINS, 2), mixture.split(BINS, 1))
-    return torch.cat([_filtered(*piece) for piece in pieces], 2)
-
-
-def _filtered(sources: torch.Tensor, mixture: torch.Tensor) -> torch.Tensor:
+    parts, mixed = _parts(sources), _parts(mixture)
+    pieces = list(zip(parts.split(FRAMES, -2), mixed.split(FRAMES, -2)))
     for _ in range(PASSES):
-        power = power_of(sources) + FLOOR
-        shares = power / power.sum(0)
-        moved = _wiener(sources, power, STEP * mixture)
-        moved += sources - shares * (STEP * mixture)
-        sources = moved.addcmul_(shares, mixture - moved.sum(0))
-    return sources
+        places = _places([piece for piece, _ in pieces])
+        for piece, heard in pieces:
+            _filter(piece, heard, places)
+    return torch.complex(*parts).transpose(-1, -2)
 
 
-def _wiener(sources: torch.Tensor, powers: torch.Tensor, mixture: torch.Tensor) -> torch.Tensor:
-    # The inverse of a 2 x 2 matrix [[a, b], [conj(b), d]] is written out.
+def _parts(spec: torch.Tensor) -> torch.Tensor:
+    # Real and imaginary parts apart, with which PyTorch is faster, and laid out frame by frame:
+    # (2, ..., n_frames, n_freq).
+    return torch.view_as_real(spec.transpose(-1, -2)).movedim(-1, 0).contiguous()
+
+
+def _powers(parts: torch.Tensor) -> torch.Tensor:
+    real, imag = parts
+    return (real * real).addcmul_(imag, imag).add_(FLOOR)
+
+
+def _places(pieces: Sequence[torch.Tensor]) -> tuple[torch.Tensor, ...]:
+    # R of each source, [[left, both], [conj(both), right]], as left, right, and the real and the
+    # imaginary part of both; (n_src, 1, n_freq) each.
+    totals: list[Any] = [0, 0, 0]
+    for parts in pieces:
+        (left, right), (left_imag, right_imag) = (part.unbind(1) for part in parts)
+        totals[0] += _powers(parts).sum(2)
+        totals[1] += (left * right).addcmul_(left_imag, right_imag).sum(1)
+        totals[2] += (left_imag * right).addcmul_(left, right_imag, value=-1).sum(1)
+    power = totals[0].mean(1)
+    channels = (totals[0] / power[:, None]).unbind(1)
+    return tuple(x[:, None] for x in (*channels, totals[1] / power, totals[2] / power))
+
+
+def _filter(parts: torch.Tensor, mixed: torch.Tensor, places: tuple[torch.Tensor, ...]) -> None:
+    left, right, real, imag = places
+    powers = _powers(parts)
     power = powers.mean(1)  # v
-    left, right = (powers.sum(-1, keepdim=True) / power.sum(-1)[:, None, :, None]).unbind(1)
-    both = torch.linalg.vecdot(sources[:, 1], sources[:, 0]) / power.sum(-1)
-    both = both[..., None]
-    a, d = (power * left).sum(0), (power * right).sum(0)
-    b = torch.complex((power * both.real).sum(0), (power * both.imag).sum(0))
+    # The matrix that is inverted is [[a, b], [conj(b), d]], b = e + i f.
+    a, d, e, f = ((power * place).sum(0) for place in places)
     diffuse = DIFFUSE * (a + d) / 2
     a, d = a + diffuse, d + diffuse
-    inverse = 1 / (a * d - power_of(b))
-    x, y = mixture
-    u, v = (d * x - b * y) * inverse, (a * y - b.conj() * x) * inverse
-    return torch.stack([power * (left * u + both * v), power * (both.conj() * u + right * v)], 1)
+    inverse = STEP / (a * d - e * e - f * f)
+    (x, y), (x_imag, y_imag) = mixed
+    # Its inverse times the mixture, real and imaginary parts of both channels.
+    u = (d * x - e * y + f * y_imag) * inverse, (d * x_imag - e * y_imag - f * y) * inverse
+    v = (a * y - e * x - f * x_imag) * inverse, (a * y_imag - e * x_imag + f * x) * inverse
+    total = powers.sum(0)
+    # What is missing of the mixture goes by the masks of single channels: these take STEP of it,
+    # the filters of all sources give STEP of it but for the diffuse part.
+    for i, sign in enumerate((-1, 1)):
+        rest = mixed[i] * (1 - STEP) - parts[i].sum(0) + diffuse * torch.stack([u[i], v[i]])
+        one = (left * u[i]).addcmul_(real, v[i]).addcmul_(imag, v[1 - i], value=sign)
+        two = (right * v[i]).addcmul_(real, u[i]).addcmul_(imag, u[1 - i], value=-sign)
+        parts[i, :, 0].addcmul_(power, one)
+        parts[i, :, 1].addcmul_(power, two)
+        parts[i].addcmul_(powers, rest / total)
