@@ -69,32 +69,38 @@ def adapt_encoders(
 
     sources = torch.cat([heard(excerpt) for excerpt in excerpts], 1)
     if sources.any():
-        remixes = Remixes(sources, round(SEGMENT * sample_rate), options.seed)
+        n = BATCH * options.adapt
+        remixes = Remixes(sources, round(SEGMENT * sample_rate), n, options.seed)
         _train(list(hearing_alike(priors, options.quality)), remixes, options.adapt, report)
 
 
 class Remixes:
     """Mixtures of sources that are taken from different places, at different levels.
 
+    The places of each source are spread evenly over the recording, in random order: a few mixtures
+    have something of all of it.
+
     Args:
         sources (torch.Tensor): (n_src, time), not silent.
         length (int): Samples of a mixture, at most.
+        n (int): Number of mixtures.
         seed (int): Random seed.
     """
 
-    def __init__(self, sources: torch.Tensor, length: int, seed: int):
+    def __init__(self, sources: torch.Tensor, length: int, n: int, seed: int):
         self.sources = sources / sources.abs().max()
         self.length = min(length, sources.shape[1])
         self.generator = torch.Generator().manual_seed(seed)
+        order = torch.stack([torch.randperm(n, generator=self.generator) for _ in sources], 1)
+        place = (order + torch.rand(order.shape, generator=self.generator)) / n
+        self.starts = (place * (sources.shape[1] - self.length + 1)).long()  # (n, n_src)
 
     def draw(self, n: int) -> torch.Tensor:
-        """Returns the parts of n mixtures, (n, n_src, time)."""
-        n_src, n_samples = self.sources.shape
-        shape = n, n_src, 1
-        start = torch.randint(0, n_samples - self.length + 1, shape, generator=self.generator)
+        """Returns the parts of the next n mixtures, (n, n_src, time)."""
+        start, self.starts = self.starts[:n, :, None], self.starts[n:]
         index = (start + torch.arange(self.length)).to(self.sources.device)
         wav = self.sources.expand(n, -1, -1).gather(2, index)
-        return wav * signed_gains(shape, GAIN_DB, self.generator).to(wav.device)
+        return wav * signed_gains(start.shape, GAIN_DB, self.generator).to(wav.device)
 
 
 def hearing_alike(

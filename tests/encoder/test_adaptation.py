@@ -147,13 +147,15 @@ def test_excerpts_of_a_long_recording(separator, song, monkeypatch):
 
 def test_remixes_take_each_source_from_another_place():
     ramp = torch.arange(1.0, 1001).repeat(2, 1)
-    parts = adaptation.Remixes(ramp, 10, seed=0).draw(50)
+    parts = adaptation.Remixes(ramp, 10, 50, seed=0).draw(50)
     assert parts.shape == (50, 2, 10)
     gain = 10 ** (adaptation.GAIN_DB / 20)
     step = parts.diff(dim=-1)[..., 0].abs() * 1000  # the gain
     assert step.min() > 0.99 / gain and step.max() < 1.01 * gain
     start = (parts[..., 0].abs() * 1000 / step).round()
     assert (start[:, 0] != start[:, 1]).float().mean() > 0.9
+    # One from each fiftieth of the ramp.
+    assert (start.sort(0).values.diff(dim=0) < 42).all() and start.max() <= 991
     assert 0.2 < (parts[..., 0] < 0).float().mean() < 0.8
 
 
