@@ -100,7 +100,7 @@ def excerpts(mixture: Mixture, seconds: float, n_most: int) -> Iterator[torch.Te
         return
     at = 0
     for i in range(n_most):
-        start = round(i * (n - size) / (n_most - 1))
+        start = round(i * (n - size) / (n_most - 1)) if n_most > 1 else (n - size) // 2
         while at < start:
             at += mixture.read(min(_SCAN, start - at)).shape[-1]
         yield mixture.read(size)[0]

@@ -14,7 +14,7 @@ from .adapter import Separator
 from .audio.reading import check_file
 from .audio.resampling import check_rates
 from .encoder import encoders_of, share_bodies
-from .encoder.adaptation import adapt_encoders
+from .encoder.adaptation import adapt_encoders, estimated_sources
 from .encoder.channels import separate_channels
 from .encoder.solve import are_apart, encoder_sets, estimates_size
 from .inference import as_wav, excerpts, open_mixture
@@ -220,16 +220,25 @@ class GenerativeSeparator(Separator, PretrainedModel):
         if not chosen.adapt:
             return self
         report.start(1, chosen.adapt, "learning")
+        model, sources = copy.deepcopy(self), self.estimated_sources(mixture, N_EXCERPTS, **options)
+        adapt_encoders(model.priors, [sources], chosen, report)
+        mixture.rewind()
+        return model
+
+    def estimated_sources(self, mixture: Any, n_excerpts: int, **options: Any) -> torch.Tensor:
+        """Separates a :class:`~.inference.Mixture`, or excerpts of 20 s, for encoders to learn.
+
+        Returns (n_src, time) at the model's rate.
+        """
 
         def separate(wav: torch.Tensor) -> torch.Tensor:
             out = self.torch_separate(wav[None], **{**options, "adapt": 0})
             return out.reshape(len(self.sources), *wav.shape)
 
-        rates = check_rates(mixture.sample_rate, int(self.sample_rate))
-        model, parts = copy.deepcopy(self), excerpts(mixture, EXCERPT, N_EXCERPTS)
-        adapt_encoders(model.priors, separate, parts, rates, chosen, report)
-        mixture.rewind()
-        return model
+        rate, _ = check_rates(mixture.sample_rate, int(self.sample_rate))
+        retunes = self.resolved(self.options.updated(options)).retune
+        parts = excerpts(mixture, EXCERPT, n_excerpts)
+        return estimated_sources(parts, separate, self.priors[0], rate, retunes)
 
     def _by_channel(self, options: Any) -> bool:
         return options.stereo != "mid"

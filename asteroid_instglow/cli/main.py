@@ -22,6 +22,7 @@ COMMANDS = (
     "separate",
     "corpus",
     "detect",
+    "adapt",
     "add",
     "list",
     "train",

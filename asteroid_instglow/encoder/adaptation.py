@@ -1,4 +1,4 @@
-r"""Lets encoders learn the sounds of a recording from that recording alone.
+r"""Lets encoders learn the sounds of recordings from these recordings alone.
 
 A separation is right about a source more often than not, and the errors of two sources at two
 places have nothing to do with each other. So the estimated sources are mixed anew, each from
@@ -37,11 +37,42 @@ WARM_UP = 5  # steps
 CLIP = 1.0  # largest norm of the gradient
 
 
+def estimated_sources(
+    excerpts: Iterable[torch.Tensor],
+    separate: Callable[[torch.Tensor], torch.Tensor],
+    prior: Any,
+    sample_rate: int,
+    retunes: bool,
+) -> torch.Tensor:
+    """Separates excerpts of a recording into what the encoders are to learn from.
+
+    Args:
+        excerpts (Iterable[torch.Tensor]): (channels, time).
+        separate (Callable): Separates (channels, time), of the prior's rate, into (n_src, channels,
+            time).
+        prior (GlowPrior): Tells rate, STFT and device.
+        sample_rate (int): Of the excerpts, Hz.
+        retunes (bool): Whether the encoders will hear the music in tune.
+
+    Returns:
+        torch.Tensor: The sources, (n_src, time), all channels and excerpts one after the other.
+    """
+    device, n_fft, rate = device_of(prior), prior.n_fft, int(prior.sample_rate)
+
+    def heard(wav: torch.Tensor) -> torch.Tensor:
+        wav = resample(wav, sample_rate, rate).to(device)
+        wav = F.pad(wav, (0, max(0, n_fft - wav.shape[-1])))
+        wav = wav - subsonics(wav, rate)
+        found = separate(wav)
+        sharp = out_of_tune(wav, rate, n_fft) if retunes else 0.0
+        return (retune(found, sharp) if sharp else found).flatten(1)
+
+    return torch.cat([heard(excerpt) for excerpt in excerpts], 1)
+
+
 def adapt_encoders(
     priors: Sequence[Any],
-    separate: Callable[[torch.Tensor], torch.Tensor],
-    excerpts: Iterable[torch.Tensor],
-    rates: tuple[int, int],
+    recordings: Sequence[torch.Tensor],
     options: SeparationOptions,
     report: SeparationProgress,
 ) -> None:
@@ -49,58 +80,56 @@ def adapt_encoders(
 
     Args:
         priors (Sequence[GlowPrior]): Each with an encoder.
-        separate (Callable): Separates (channels, time), of the priors' rate, into (n_src, channels,
-            time); the sources of the priors first.
-        excerpts (Iterable[torch.Tensor]): Parts of the recording, (channels, time).
-        rates (tuple[int, int]): Sample rates of the recording and of the priors, Hz.
-        options (SeparationOptions): Resolved; uses adapt, quality, retune and seed.
+        recordings (Sequence[torch.Tensor]): Sources of each as :func:`estimated_sources` finds
+            them, those of the priors first. Silent ones are left out.
+        options (SeparationOptions): Resolved; uses adapt, quality and seed.
         report (SeparationProgress): Gets the steps and the loss, and may end the training.
     """
-    device, n_fft, sample_rate = device_of(priors[0]), priors[0].n_fft, rates[1]
-
-    def heard(wav: torch.Tensor) -> torch.Tensor:
-        # The sources, (n_src, channels * time), as the encoders will hear them.
-        wav = resample(wav, *rates).to(device)
-        wav = F.pad(wav, (0, max(0, n_fft - wav.shape[-1])))
-        wav = wav - subsonics(wav, sample_rate)
-        found = separate(wav)
-        sharp = out_of_tune(wav, sample_rate, n_fft) if options.retune else 0.0
-        return (retune(found, sharp) if sharp else found).flatten(1)
-
-    sources = torch.cat([heard(excerpt) for excerpt in excerpts], 1)
-    if sources.any():
-        n = BATCH * options.adapt
-        remixes = Remixes(sources, round(SEGMENT * sample_rate), n, options.seed)
+    heard = [sources for sources in recordings if sources.any()]
+    if heard:
+        length = round(SEGMENT * int(priors[0].sample_rate))
+        remixes = Remixes(heard, length, BATCH * options.adapt, options.seed)
         _train(list(hearing_alike(priors, options.quality)), remixes, options.adapt, report)
 
 
 class Remixes:
-    """Mixtures of sources that are taken from different places, at different levels.
+    """Mixtures of sources that are taken from different places of a recording, at different levels.
 
     The places of each source are spread evenly over the recording, in random order: a few mixtures
     have something of all of it.
 
     Args:
-        sources (torch.Tensor): (n_src, time), not silent.
+        recordings (Sequence[torch.Tensor]): Sources of each, (n_src, time), not silent.
         length (int): Samples of a mixture, at most.
-        n (int): Number of mixtures.
+        n (int): Number of mixtures; the recordings take turns.
         seed (int): Random seed.
     """
 
-    def __init__(self, sources: torch.Tensor, length: int, n: int, seed: int):
-        self.sources = sources / sources.abs().max()
-        self.length = min(length, sources.shape[1])
+    def __init__(self, recordings: Sequence[torch.Tensor], length: int, n: int, seed: int):
+        self.recordings = [sources / sources.abs().max() for sources in recordings]
+        self.length = min(length, *(sources.shape[1] for sources in recordings))
         self.generator = torch.Generator().manual_seed(seed)
+        rounds = -(-n // len(recordings))
+        self._starts = [self._places(sources, rounds) for sources in recordings]
+        self._n_drawn = 0
+
+    def _places(self, sources: torch.Tensor, n: int) -> torch.Tensor:
         order = torch.stack([torch.randperm(n, generator=self.generator) for _ in sources], 1)
         place = (order + torch.rand(order.shape, generator=self.generator)) / n
-        self.starts = (place * (sources.shape[1] - self.length + 1)).long()  # (n, n_src)
+        return (place * (sources.shape[1] - self.length + 1)).long()  # (n, n_src)
 
     def draw(self, n: int) -> torch.Tensor:
         """Returns the parts of the next n mixtures, (n, n_src, time)."""
-        start, self.starts = self.starts[:n, :, None], self.starts[n:]
-        index = (start + torch.arange(self.length)).to(self.sources.device)
-        wav = self.sources.expand(n, -1, -1).gather(2, index)
-        return wav * signed_gains(start.shape, GAIN_DB, self.generator).to(wav.device)
+        wavs = []
+        for _ in range(n):
+            turn, which = divmod(self._n_drawn, len(self.recordings))
+            index = self._starts[which][turn][:, None] + torch.arange(self.length)
+            sources = self.recordings[which]
+            wavs.append(sources.gather(1, index.to(sources.device)))
+            self._n_drawn += 1
+        wav = torch.stack(wavs)
+        gains = signed_gains((*wav.shape[:2], 1), GAIN_DB, self.generator)
+        return wav * gains.to(wav.device)
 
 
 def hearing_alike(
@@ -135,7 +164,7 @@ def _train(
     encoders = torch.nn.ModuleList(encoder for group, _, _ in groups for encoder in group)
     encoders.train().requires_grad_(True)
     optimizer = torch.optim.Adam(encoders.parameters(), LR)
-    device = remixes.sources.device.type
+    device = device_of(encoders).type
     half = resolve_precision("auto", device) == "bf16-mixed"
     for step in range(n_steps):
         loss = 0.0

@@ -8,6 +8,7 @@ _HOMES = {
     "JointOptions": "options",
     "PriorOptions": "options",
     "TrainingOptions": "options",
+    "adapt_separator": "adaptation",
     "pretrain_encoders": "joint",
     "take_encoder": "initial",
     "train_encoder": "encoder",

@@ -131,9 +131,9 @@ def test_excerpts_of_a_long_recording(separator, song, monkeypatch):
     seen = []
     remixes = adaptation.Remixes
 
-    def look(sources, *args):
-        seen.append(sources)
-        return remixes(sources, *args)
+    def look(recordings, *args):
+        seen.extend(recordings)
+        return remixes(recordings, *args)
 
     monkeypatch.setattr(adaptation, "Remixes", look)
     separator.separate(song, adapt=1)
@@ -147,7 +147,7 @@ def test_excerpts_of_a_long_recording(separator, song, monkeypatch):
 
 def test_remixes_take_each_source_from_another_place():
     ramp = torch.arange(1.0, 1001).repeat(2, 1)
-    parts = adaptation.Remixes(ramp, 10, 50, seed=0).draw(50)
+    parts = adaptation.Remixes([ramp], 10, 50, seed=0).draw(50)
     assert parts.shape == (50, 2, 10)
     gain = 10 ** (adaptation.GAIN_DB / 20)
     step = parts.diff(dim=-1)[..., 0].abs() * 1000  # the gain
