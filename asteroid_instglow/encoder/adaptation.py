@@ -100,17 +100,21 @@ class Remixes:
 
     Args:
         recordings (Sequence[torch.Tensor]): Sources of each, (n_src, time), not silent.
-        length (int): Samples of a mixture, at most.
+        length (int): Samples of a mixture; fewer if no recording has so many, and those that have
+            fewer than others end in silence.
         n (int): Number of mixtures; the recordings take turns.
         seed (int): Random seed.
     """
 
     def __init__(self, recordings: Sequence[torch.Tensor], length: int, n: int, seed: int):
-        self.recordings = [sources / sources.abs().max() for sources in recordings]
-        self.length = min(length, *(sources.shape[1] for sources in recordings))
+        self.length = min(length, max(sources.shape[1] for sources in recordings))
+        self.recordings = [
+            F.pad(sources / sources.abs().max(), (0, max(0, self.length - sources.shape[1])))
+            for sources in recordings
+        ]
         self.generator = torch.Generator().manual_seed(seed)
         rounds = -(-n // len(recordings))
-        self._starts = [self._places(sources, rounds) for sources in recordings]
+        self._starts = [self._places(sources, rounds) for sources in self.recordings]
         self._n_drawn = 0
 
     def _places(self, sources: torch.Tensor, n: int) -> torch.Tensor:

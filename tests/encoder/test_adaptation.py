@@ -159,6 +159,13 @@ def test_remixes_take_each_source_from_another_place():
     assert 0.2 < (parts[..., 0] < 0).float().mean() < 0.8
 
 
+def test_recordings_take_turns():
+    short, long = torch.ones(2, 4), torch.ones(2, 30)
+    parts = adaptation.Remixes([short, long], 10, 5, seed=0).draw(5)
+    assert (parts != 0).sum(-1)[:, 0].tolist() == [4, 10, 4, 10, 4]
+    assert adaptation.Remixes([short], 10, 1, seed=0).draw(1).shape == (1, 2, 4)
+
+
 @pytest.mark.parametrize("residual", [False, True])
 def test_the_earlier_do_not_hear_what_was_added_later(song, residual):
     first = tiny_prior("bass", 0, encoder={**LSTM, "heard": ["bass"]})
