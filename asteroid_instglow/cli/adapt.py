@@ -19,6 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_device_argument(parser)
     parser.add_argument("--half", action="store_true", help="store the weights in 16 bits")
     parser.add_argument("--overwrite", action="store_true", help="replace what is in DIR")
+    parser.add_argument("--quiet", action="store_true", help="no progress bar")
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
@@ -31,7 +32,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     paths = [song.path for song in find_songs(args.files, args.output)]
     separator = load_on_device(args.priors, False, args.device)
     steps = STEPS if args.steps is None else args.steps
-    model = adapt_separator(separator, paths, steps, progress=True, seed=args.seed)
+    model = adapt_separator(separator, paths, steps, progress=not args.quiet, seed=args.seed)
     model.save_pretrained(args.output, half=args.half)
     return {"separator": str(args.output), "recordings": len(paths), "steps": steps}
 

@@ -19,6 +19,7 @@ FLOW = (
 SOUND = {
     "separate": "{place}/song.wav --priors {root}/models/band -o {out} --quiet",
     "list": "{root}/models",
+    "adapt": "{place}/song.wav --priors {root}/models/band -o {out} --steps 1 --quiet",
     "add": "{root}/models/bass --to {root}/models/drums -o {out}",
     "completion": "bash",
     "train": "bass --data {root}/solos -o {out} --encoder-steps 0 " + FLOW,
@@ -58,7 +59,16 @@ OUTPUTS = (
 )
 # Longer work is what these ask for, so that a large number is no mistake; and one core is enough.
 LONG = {
-    *("n_steps", "n_iter", "encoder_steps", "joint_steps", "jobs", "devices", "num_workers"),
+    *(
+        "steps",
+        "n_steps",
+        "n_iter",
+        "encoder_steps",
+        "joint_steps",
+        "jobs",
+        "devices",
+        "num_workers",
+    ),
     *("num_nodes", "n", "batch_size", "tracks", "seconds", "segment", "max_size"),
     *("time_limit", "hidden"),
 }
@@ -99,6 +109,8 @@ def mutations():
                 values = OUTPUTS if action.dest == "output" else PATHS
             if action.dest in LONG:
                 values = [v for v in values if v in ("0", "-1", "nan", "", "x", "1.5", "-inf")]
+            if name == "adapt":  # training those takes gigabytes
+                values = [v for v in values if v != "minislakh"]
             found.append((name, option, action, list(values)))
     return found
 
