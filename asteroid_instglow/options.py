@@ -11,6 +11,7 @@ QUALITIES = ("fast", "default", "best")
 STEREO = ("auto", "spatial", "mid", "channels")
 MIN_CHUNK, MAX_CHUNK = 0.01, 1e9  # seconds; shorter pieces would be padding alone
 ADAPT_STEPS = 10  # more gain little on real songs
+ALBUM_STEPS = 30  # of learning from many recordings at once
 N_ITER, LR = 150, 0.01  # of the search of the paper
 
 

@@ -3,6 +3,7 @@
 import copy
 import logging
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,6 @@ from torch import nn
 from . import masking, solver
 from .adapter import Separator
 from .audio.reading import check_file
-from .audio.resampling import check_rates
 from .encoder import encoders_of, share_bodies
 from .encoder.adaptation import adapt_encoders, estimated_sources
 from .encoder.channels import separate_channels
@@ -226,19 +226,20 @@ class GenerativeSeparator(Separator, PretrainedModel):
         return model
 
     def estimated_sources(self, mixture: Any, n_excerpts: int, **options: Any) -> torch.Tensor:
-        """Separates a :class:`~.inference.Mixture`, or excerpts of 20 s, for encoders to learn.
+        """Separates a recording, or excerpts of a long one, for encoders to learn from.
 
-        Returns (n_src, time) at the model's rate.
+        Args:
+            mixture (Mixture): The recording, at its start, see :mod:`~.inference`.
+            n_excerpts (int): How many excerpts, of 20 s, if it is longer than these.
+            **options: As for :meth:`torch_separate`.
+
+        Returns:
+            torch.Tensor: (n_src, time), at the model's rate.
         """
-
-        def separate(wav: torch.Tensor) -> torch.Tensor:
-            out = self.torch_separate(wav[None], **{**options, "adapt": 0})
-            return out.reshape(len(self.sources), *wav.shape)
-
-        rate, _ = check_rates(mixture.sample_rate, int(self.sample_rate))
-        retunes = self.resolved(self.options.updated(options)).retune
-        parts = excerpts(mixture, EXCERPT, n_excerpts)
-        return estimated_sources(parts, separate, self.priors[0], rate, retunes)
+        separate = partial(self.torch_separate, **{**options, "adapt": 0})
+        chosen = self.resolved(self.options.updated(options))
+        parts, rate = excerpts(mixture, EXCERPT, n_excerpts), mixture.sample_rate
+        return estimated_sources(parts, separate, self.priors[0], rate, chosen.retune)
 
     def _by_channel(self, options: Any) -> bool:
         return options.stereo != "mid"

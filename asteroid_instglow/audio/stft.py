@@ -42,6 +42,14 @@ def power_of(spec: torch.Tensor) -> torch.Tensor:
     return spec.real.square() + spec.imag.square()
 
 
+def real_parts(spec: torch.Tensor, axis: int = 0) -> torch.Tensor:
+    """Returns real and imaginary parts on an axis of their own.
+
+    PyTorch multiplies them by a real tensor faster than it does a complex one.
+    """
+    return torch.view_as_real(spec).movedim(-1, axis).contiguous()
+
+
 def check_stft(n_fft: int, hop_length: int) -> None:
     """Raises ValueError if the STFT has no inverse, or the transform is longer than ``MAX_FFT``."""
     check_whole("n_fft", n_fft, 4, MAX_FFT)

@@ -11,10 +11,17 @@ HELP = "let a separator learn the sounds of recordings (an album, say) and save 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the options."""
+    from ..options import ALBUM_STEPS
+
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE|DIR", help="recordings")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="folder")
     add_priors_argument(parser)
-    parser.add_argument("--steps", type=int, help="of training, some seconds each (default: 30)")
+    parser.add_argument(
+        "--steps",
+        type=int,
+        default=ALBUM_STEPS,
+        help=f"of training, some seconds each (default: {ALBUM_STEPS})",
+    )
     parser.add_argument("--seed", type=int, default=0)
     add_device_argument(parser)
     parser.add_argument("--half", action="store_true", help="store the weights in 16 bits")
@@ -25,16 +32,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Adapts the separator of ``--priors`` and saves it."""
     from ..audio.songs import find_songs
-    from ..training.adaptation import STEPS, adapt_separator
+    from ..training.adaptation import adapt_separator
     from .songs import load_on_device
 
     check_output_folder(args.output, args.overwrite)
     paths = [song.path for song in find_songs(args.files, args.output)]
     separator = load_on_device(args.priors, False, args.device)
-    steps = STEPS if args.steps is None else args.steps
-    model = adapt_separator(separator, paths, steps, progress=not args.quiet, seed=args.seed)
+    how = {"progress": not args.quiet, "seed": args.seed}
+    model = adapt_separator(separator, paths, args.steps, **how)
     model.save_pretrained(args.output, half=args.half)
-    return {"separator": str(args.output), "recordings": len(paths), "steps": steps}
+    return {"separator": str(args.output), "recordings": len(paths), "steps": args.steps}
 
 
 def describe(answer: dict[str, Any]) -> str:

@@ -12,13 +12,14 @@ References
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 
 from ..audio.gains import signed_gains
-from ..audio.resampling import resample
+from ..audio.resampling import check_rates, resample
 from ..audio.tuning import out_of_tune, retune
 from ..masking import subsonics
 from ..options import SeparationOptions
@@ -48,23 +49,24 @@ def estimated_sources(
 
     Args:
         excerpts (Iterable[torch.Tensor]): (channels, time).
-        separate (Callable): Separates (channels, time), of the prior's rate, into (n_src, channels,
-            time).
+        separate (Callable): Separates (1, channels, time), of the prior's rate, as
+            :meth:`~.separator.GenerativeSeparator.torch_separate` does.
         prior (GlowPrior): Tells rate, STFT and device.
-        sample_rate (int): Of the excerpts, Hz.
+        sample_rate (int): Sample rate of the excerpts, Hz.
         retunes (bool): Whether the encoders will hear the music in tune.
 
     Returns:
         torch.Tensor: The sources, (n_src, time), all channels and excerpts one after the other.
     """
-    device, n_fft, rate = device_of(prior), prior.n_fft, int(prior.sample_rate)
+    device, n_fft = device_of(prior), prior.n_fft
+    rates = check_rates(sample_rate, int(prior.sample_rate))
 
     def heard(wav: torch.Tensor) -> torch.Tensor:
-        wav = resample(wav, sample_rate, rate).to(device)
+        wav = resample(wav, *rates).to(device)
         wav = F.pad(wav, (0, max(0, n_fft - wav.shape[-1])))
-        wav = wav - subsonics(wav, rate)
-        found = separate(wav)
-        sharp = out_of_tune(wav, rate, n_fft) if retunes else 0.0
+        wav = wav - subsonics(wav, rates[1])
+        found = separate(wav[None])[0]  # (n_src, time) or (n_src, channels, time)
+        sharp = out_of_tune(wav, rates[1], n_fft) if retunes else 0.0
         return (retune(found, sharp) if sharp else found).flatten(1)
 
     return torch.cat([heard(excerpt) for excerpt in excerpts], 1)
@@ -114,8 +116,8 @@ class Remixes:
         ]
         self.generator = torch.Generator().manual_seed(seed)
         rounds = -(-n // len(recordings))
-        self._starts = [self._places(sources, rounds) for sources in self.recordings]
-        self._n_drawn = 0
+        starts = [self._places(sources, rounds) for sources in self.recordings]
+        self._plan = (pair for turn in zip(*starts) for pair in zip(self.recordings, turn))
 
     def _places(self, sources: torch.Tensor, n: int) -> torch.Tensor:
         order = torch.stack([torch.randperm(n, generator=self.generator) for _ in sources], 1)
@@ -125,12 +127,9 @@ class Remixes:
     def draw(self, n: int) -> torch.Tensor:
         """Returns the parts of the next n mixtures, (n, n_src, time)."""
         wavs = []
-        for _ in range(n):
-            turn, which = divmod(self._n_drawn, len(self.recordings))
-            index = self._starts[which][turn][:, None] + torch.arange(self.length)
-            sources = self.recordings[which]
+        for sources, start in islice(self._plan, n):
+            index = start[:, None] + torch.arange(self.length)
             wavs.append(sources.gather(1, index.to(sources.device)))
-            self._n_drawn += 1
         wav = torch.stack(wavs)
         gains = signed_gains((*wav.shape[:2], 1), GAIN_DB, self.generator)
         return wav * gains.to(wav.device)

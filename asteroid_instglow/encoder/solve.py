@@ -7,7 +7,7 @@ import torch
 
 from .. import masking
 from ..audio.chunks import fit_length
-from ..audio.stft import istft, stft
+from ..audio.stft import istft, real_parts, stft
 from ..audio.tuning import retune
 from .base import Encoder, encoders_of, estimate_each
 
@@ -160,9 +160,8 @@ def reconcile(means: torch.Tensor, mixture: torch.Tensor, residual: bool = False
 
 
 def _reconcile(means: torch.Tensor, mixture: torch.Tensor, residual: bool) -> torch.Tensor:
-    # Real and imaginary parts apart, (n_src, 2, ...): PyTorch is slow at complex times real.
-    parts = torch.stack([means.real, means.imag], 1)
-    missing = torch.stack([mixture.real, mixture.imag]) - parts.sum(0)
+    parts = real_parts(means, 1)  # (n_src, 2, ...)
+    missing = real_parts(mixture) - parts.sum(0)
     weights = parts.square().sum(1, keepdim=True).sqrt()
     if residual:
         parts = torch.cat([parts, torch.zeros_like(missing)[None]])

@@ -5,6 +5,8 @@ from typing import Any
 
 import torch
 
+from ..audio.stft import real_parts
+
 FRAMES = 16  # filtered at once: what is computed of them stays in the processor's cache
 PASSES = 2  # each from the powers and the places that the last one left
 STEP = 0.7  # of the way that a pass may go
@@ -42,19 +44,14 @@ def use_places(sources: torch.Tensor, mixture: torch.Tensor) -> torch.Tensor:
         - [2] : "Multichannel Audio Source Separation with Deep Neural Networks", Nugraha, Liutkus &
           Vincent 2016.
     """
-    parts, mixed = _parts(sources), _parts(mixture)
+    # Laid out as the transforms do, frame by frame: (2, ..., n_frames, n_freq).
+    parts, mixed = (real_parts(spec.transpose(-1, -2)) for spec in (sources, mixture))
     pieces = list(zip(parts.split(FRAMES, -2), mixed.split(FRAMES, -2)))
     for _ in range(PASSES):
         places = _places([piece for piece, _ in pieces])
         for piece, heard in pieces:
             _filter(piece, heard, places)
     return torch.complex(*parts).transpose(-1, -2)
-
-
-def _parts(spec: torch.Tensor) -> torch.Tensor:
-    # Real and imaginary parts apart, with which PyTorch is faster, and laid out frame by frame:
-    # (2, ..., n_frames, n_freq).
-    return torch.view_as_real(spec.transpose(-1, -2)).movedim(-1, 0).contiguous()
 
 
 def _powers(parts: torch.Tensor) -> torch.Tensor:

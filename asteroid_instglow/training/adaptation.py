@@ -10,19 +10,19 @@ from typing import Any
 from ..audio.reading import check_file
 from ..encoder.adaptation import adapt_encoders
 from ..inference import open_mixture
+from ..options import ALBUM_STEPS
 from ..separator import N_EXCERPTS, GenerativeSeparator
 from ..utils.checks import check_whole
 from ..utils.progress import SeparationProgress, as_progress
 from ..weights.card import Card
 
-STEPS = 30  # by default
 MOST_EXCERPTS = 60  # of all recordings together
 
 
 def adapt_separator(
     separator: GenerativeSeparator,
     recordings: Sequence[str | Path],
-    steps: int = STEPS,
+    steps: int = ALBUM_STEPS,
     *,
     progress: bool | Callable | SeparationProgress | None = None,
     **options: Any,

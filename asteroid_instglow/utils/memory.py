@@ -11,8 +11,8 @@ def keep_freed_memory() -> bool:
 
     A separation allocates some hundred megabytes for each piece, over and over. By default the
     GNU C library gives such blocks back at once and asks for new ones, whose pages the system must
-    clear: a sixth of the time of ``quality="fast"``. It concerns the whole process, so programs
-    call it, and the package itself does not.
+    clear: up to a quarter of the time of ``quality="fast"``. It concerns the whole process, so
+    programs call it, and the package itself does not.
 
     Returns:
         bool: Whether there is such a library.

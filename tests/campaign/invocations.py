@@ -59,18 +59,9 @@ OUTPUTS = (
 )
 # Longer work is what these ask for, so that a large number is no mistake; and one core is enough.
 LONG = {
-    *(
-        "steps",
-        "n_steps",
-        "n_iter",
-        "encoder_steps",
-        "joint_steps",
-        "jobs",
-        "devices",
-        "num_workers",
-    ),
+    *("n_steps", "n_iter", "encoder_steps", "joint_steps", "jobs", "devices", "num_workers"),
     *("num_nodes", "n", "batch_size", "tracks", "seconds", "segment", "max_size"),
-    *("time_limit", "hidden"),
+    *("time_limit", "hidden", "steps"),
 }
 
 
